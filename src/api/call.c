@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "api/call.h"
+
+NTSTATUS call_status(enum result result) {
+    switch (result) {
+    case RESULT_OK:
+        return STATUS_SUCCESS;
+    case RESULT_INVALID:
+        return STATUS_INVALID_PARAMETER;
+    case RESULT_NOT_MAPPED:
+        return STATUS_INFO_LENGTH_MISMATCH;
+    case RESULT_DENIED:
+        return STATUS_ACCESS_DENIED;
+    case RESULT_NO_SPACE:
+        return STATUS_DISK_FULL;
+    case RESULT_NO_MEMORY:
+        return STATUS_INSUFFICIENT_RESOURCES;
+    case RESULT_MEDIA_ERROR:
+        return STATUS_DEVICE_DATA_ERROR;
+    case RESULT_NOT_SUPPORTED:
+        return STATUS_NOT_SUPPORTED;
+    case RESULT_IO_ERROR:
+        return STATUS_IO_DEVICE_ERROR;
+    case RESULT_BUSY:
+        return STATUS_DEVICE_BUSY;
+    }
+    return STATUS_IO_DEVICE_ERROR;
+}
+
+/* An internal token is checked against the system at each use, because nobody tells us when its
+   view is unmapped: the program never asked for the token. One that fails is ended and looked for
+   again, at most once for every token there is. */
+enum result call_resolve_default(uintptr_t address, size_t length, struct token_view *view) {
+    if (length == 0) {
+        *view = (struct token_view){.operations = {.flags = TOKEN_EVERY}};
+        return RESULT_OK;
+    }
+    if (address == 0 || length > TOKEN_LENGTH_MAX || range_wraps(address, length))
+        return RESULT_INVALID;
+    while (token_covering(address, length, view)) {
+        if ((view->operations.flags & TOKEN_INTERNAL) == 0 || token_still_mapped(view))
+            return RESULT_OK;
+    }
+    struct event event = {.kind = EVENT_GET,
+                          .call = CALL_GET,
+                          .effect = EFFECT_INTERNAL,
+                          .address = address,
+                          .length = length};
+    enum result result = token_make(&event, TOKEN_INTERNAL);
+    if (result != RESULT_OK)
+        return result;
+    return token_find(event.token, view) && range_inside(address, length, view->base, view->length)
+               ? RESULT_OK
+               : RESULT_INVALID;
+}
+
+NTSTATUS call_refuse(struct event site, PVOID token, uintptr_t address, size_t length,
+                     enum result why) {
+    struct token_view view;
+    if (observed() && why == RESULT_INVALID) {
+        bool lives = token_find((uintptr_t)token, &view);
+        site.kind = lives || call_is_default(token) ? EVENT_OUTSIDE : EVENT_BAD_TOKEN;
+        site.token = (uintptr_t)token;
+        site.address = address;
+        site.length = length;
+        observe_emit(&site);
+    }
+    return call_status(why);
+}
+
+void call_tell(struct event site, enum event_kind kind, uint32_t effect,
+               const struct token_view *token, uintptr_t address, size_t length) {
+    site.kind = kind;
+    site.effect = effect;
+    site.token = (token->operations.flags & TOKEN_EVERY) ? 0 : token_handle(token);
+    site.address = address;
+    site.length = length;
+    observe_emit(&site);
+}

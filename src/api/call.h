@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What every routine does first and last: find the token, check the range, tell the observer, turn
+   results into statuses. Inline where it is on the path of each call, out of line where it is not. */
+#ifndef API_CALL_H
+#define API_CALL_H
+
+#include <nvrtl.h>
+
+#include "event/event.h"
+#include "observe/observe.h"
+#include "token/token.h"
+
+/* Where the program stands, for the observer: the routine's return address, and an address in its
+   stack frame. Only meaningful in a function that the program calls. */
+#define CALL_SITE(call_, local_)                                                                   \
+    ((struct event){.call = (call_), .caller = __builtin_return_address(0), .frame = (local_)})
+
+/* The token of a range that was given with the default token, made if there is none: results of its
+   Get. An empty range stands for every token. */
+enum result call_resolve_default(uintptr_t address, size_t length, struct token_view *view);
+
+/* A refused call: tells the observer why, and gives the status. */
+NTSTATUS call_refuse(struct event site, PVOID token, uintptr_t address, size_t length,
+                     enum result why);
+
+/* Tells the observer of a call that was done. */
+void call_tell(struct event site, enum event_kind kind, uint32_t effect,
+               const struct token_view *token, uintptr_t address, size_t length);
+
+NTSTATUS call_status(enum result result);
+
+static inline bool call_is_default(PVOID token) {
+    return (uintptr_t)token == FLUSH_NV_MEMORY_DEFAULT_TOKEN;
+}
+
+/* Finds the token of a call and checks that the range lies in its region; an empty one lies in all.
+   RESULT_INVALID, or a result of call_resolve_default. */
+static inline enum result call_resolve(PVOID token, uintptr_t address, size_t length,
+                                       struct token_view *view) {
+    if (UNLIKELY(!token_find((uintptr_t)token, view)))
+        return call_is_default(token) ? call_resolve_default(address, length, view)
+                                      : RESULT_INVALID;
+    if (LIKELY(range_inside(address, length, view->base, view->length)) || length == 0)
+        return RESULT_OK;
+    return RESULT_INVALID;
+}
+
+#endif

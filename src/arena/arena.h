@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The memory that outlives the program under test. The parent makes it, every process of the run
+   maps it and writes to it, the parent reads it at the end, however the processes ended. So nothing
+   in it is a pointer, a record is complete before its id is published, and a reader trusts no id.
+
+   It is one sparse file in memory: a head with the fixed tables, then records, each at a multiple of
+   64 bytes. A record's id is its offset / 64; 0 is none. */
+#ifndef ARENA_ARENA_H
+#define ARENA_ARENA_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arena/kinds.h"
+#include "model/model.h"
+
+#define ARENA_MAGIC "nvrtl-a1"
+#define ARENA_GRAIN 64
+#define ARENA_SIZE_MAX (UINT64_C(64) << 30)
+#define ARENA_SIZE_MIN (UINT64_C(256) << 20)
+
+#define ARENA_THREADS 16384
+#define ARENA_PROCESSES 4096
+#define ARENA_MODULES 1024
+#define ARENA_FILES 1024
+#define ARENA_STACK_BUCKETS 65536
+#define ARENA_PAGE_BUCKETS 1048576
+#define ARENA_TOKEN_BUCKETS 4096
+#define ARENA_FINDING_BUCKETS 4096
+#define ARENA_STACK_DEPTH 32
+#define ARENA_RANGES 8
+
+typedef uint32_t arena_id;
+
+/* An executable or library that frames lie in. */
+struct arena_module {
+    char path[488];
+    uint32_t build_id_size;
+    uint8_t build_id[20];
+};
+
+/* Return addresses, innermost first: module number (0: none) in the top 16 bits, below it the
+   address inside the module as its file has it. */
+struct arena_stack {
+    arena_id next;
+    uint32_t hash;
+    uint32_t depth;
+    uint64_t frames[];
+};
+#define ARENA_FRAME(module, offset) ((uint64_t)(module) << 48 | (offset))
+#define ARENA_FRAME_MODULE(frame) ((uint32_t)((frame) >> 48))
+#define ARENA_FRAME_OFFSET(frame) ((frame) & ((UINT64_C(1) << 48) - 1))
+
+/* Bytes of a file that no finding may be about. */
+struct arena_ignored {
+    arena_id next;
+    uint64_t offset, length;
+};
+
+struct arena_file {
+    uint64_t device, inode;
+    uint32_t domain;
+    _Atomic uint32_t drains;
+    _Atomic uint32_t flushes; /* calls that flushed something since the last drain */
+    _Atomic uint64_t end;     /* of the furthest token region, bytes */
+    _Atomic arena_id tokens;
+    _Atomic arena_id ignored;
+    char reason[160];
+    char path[1024];
+};
+
+struct arena_segment {
+    uint64_t address, length, offset;
+};
+
+struct arena_token {
+    arena_id next;    /* in its bucket */
+    arena_id sibling; /* next token of the same file */
+    uint64_t handle;
+    uint32_t process;       /* index */
+    uint32_t file;          /* index */
+    uint32_t got;           /* stack */
+    _Atomic uint32_t freed; /* stack; 0 while it lives */
+    uint32_t internal;      /* made for the default token */
+    uint32_t inherited;     /* the copy that a forked child has of its parent's */
+    uint32_t segment_count;
+    struct arena_segment segments[];
+};
+
+enum arena_role {
+    ARENA_ROLE_NONE,
+    ARENA_ROLE_STORE,
+    ARENA_ROLE_FLUSH,
+    ARENA_ROLE_FREED,
+    ARENA_ROLE_ASSERTED
+};
+
+/* A finding in ids; the parent knows the words. Equal ones, by kind, file, stack and rescue, are
+   one with a count. */
+struct arena_finding {
+    arena_id next;
+    uint32_t kind;   /* enum kind */
+    uint32_t file;   /* index + 1; 0: about none */
+    uint32_t call;   /* enum event_call */
+    uint32_t rescue; /* enum arena_rescue */
+    uint32_t at;     /* stack */
+    uint32_t related[2];
+    uint32_t roles[2]; /* enum arena_role */
+    uint32_t abnormal; /* found where data in flight is legitimate */
+    _Atomic uint32_t range_count;
+    _Atomic uint64_t count;
+    uint64_t value; /* the token of bad-token, the address of outside-region */
+    uint64_t bytes; /* length of the first one */
+    struct {
+        uint64_t offset, length;
+    } ranges[ARENA_RANGES];
+};
+enum arena_rescue { ARENA_RESCUE_NONE, ARENA_RESCUE_PAGE, ARENA_RESCUE_TOKEN };
+
+enum arena_end {
+    ARENA_RUNS,
+    ARENA_EXITED,  /* by exit() or return from main */
+    ARENA_REPLACED /* by exec */
+};
+
+struct arena_process {
+    _Atomic uint32_t pid;
+    uint32_t parent;      /* index + 1 of the process that forked it, 0: began by itself */
+    _Atomic uint32_t end; /* enum arena_end */
+};
+
+/* What could not be recorded. Not zero: findings that lean on completeness are no errors. */
+struct arena_lost {
+    _Atomic uint64_t events; /* signal handlers that interrupted the runtime too often */
+    _Atomic uint64_t memory; /* records that found no place */
+    _Atomic uint64_t threads;
+};
+
+struct arena_head {
+    char magic[8];
+    uint64_t size;         /* bytes of the file; a process may map less, never more */
+    uint32_t judge;        /* enum model_judge */
+    uint32_t stacks_mode;  /* enum arena_stacks */
+    _Atomic uint64_t used; /* bytes */
+    struct arena_lost lost;
+    _Atomic uint32_t process_count, thread_count, module_count, file_count;
+    _Atomic uint32_t lock; /* modules, files, tokens */
+    struct arena_process processes[ARENA_PROCESSES];
+    struct arena_module modules[ARENA_MODULES]; /* module number 1 is the first */
+    struct arena_file files[ARENA_FILES];
+    struct model_thread threads[ARENA_THREADS];
+    uint32_t thread_ids[ARENA_THREADS]; /* of the system, to see who died with a lock */
+    _Atomic arena_id stacks[ARENA_STACK_BUCKETS];
+    _Atomic arena_id pages[ARENA_PAGE_BUCKETS];
+    _Atomic arena_id tokens[ARENA_TOKEN_BUCKETS];
+    _Atomic arena_id findings[ARENA_FINDING_BUCKETS];
+};
+enum arena_stacks { ARENA_STACKS_CACHED, ARENA_STACKS_FULL, ARENA_STACKS_SITE };
+
+/* The arena as this process has it mapped. */
+struct arena {
+    struct arena_head *head;
+    uint64_t size;
+};
+
+/* Makes one: a descriptor of memory to be inherited, mapped. -1 and errno on failure. */
+int arena_create(struct arena *arena);
+
+void arena_unmap(struct arena *arena);
+
+/* Maps the one behind descriptor; as much of it as the process's limits allow. */
+bool arena_map(struct arena *arena, int descriptor);
+
+/* A new record of size bytes, zeroed; NULL when the arena is full (counted as lost). */
+void *arena_new(const struct arena *arena, size_t size);
+arena_id arena_id_of(const struct arena *arena, const void *record);
+
+/* The record of an id, or NULL: 0, or one that with size bytes would leave the arena. */
+void *arena_at(const struct arena *arena, arena_id id, size_t size);
+
+/* Takes and gives a lock word on behalf of a thread (index + 1). A holder that no longer lives loses
+   it: what it guarded is then whatever it had become. */
+void arena_lock(const struct arena *arena, _Atomic uint32_t *lock, uint32_t thread);
+void arena_unlock(_Atomic uint32_t *lock);
+
+/* The id of a stack, found or made; 0 when the arena is full. */
+arena_id arena_stack(const struct arena *arena, const uint64_t *frames, uint32_t depth);
+
+/* The page of a file, made if make is set; NULL if there is none. */
+struct model_page *arena_page(const struct arena *arena, uint32_t file, uint64_t index, bool make);
+
+/* Counts a finding like wish; ranges beyond the first are not kept. */
+void arena_report(const struct arena *arena, const struct arena_finding *wish);
+
+/* Is every byte of [offset, offset + length) ignored? */
+bool arena_ignores(const struct arena *arena, const struct arena_file *file, uint64_t offset,
+                   uint64_t length);
+
+/* Judges [offset, offset + length) of a file and reports what is not durable. wish: what all these
+   findings share (file, related, roles, call, abnormal). */
+void arena_judge(const struct arena *arena, uint32_t file, uint64_t offset, uint64_t length,
+                 const struct arena_finding *wish, uint32_t thread);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Stacks and pages: found in chains that only grow at their heads, so that finding takes no lock. */
+#include <string.h>
+
+#include "arena/arena.h"
+#include "base/bits.h"
+
+static uint32_t hash_words(const uint64_t *words, size_t count) {
+    uint64_t hash = count;
+    for (size_t i = 0; i < count; i++) {
+        hash = (hash ^ words[i]) * UINT64_C(0x9E3779B97F4A7C15);
+        hash ^= hash >> 29;
+    }
+    return (uint32_t)(hash ^ hash >> 32);
+}
+
+static size_t stack_size(uint32_t depth) {
+    return sizeof(struct arena_stack) + depth * sizeof(uint64_t);
+}
+
+/* Looks through the chain from first up to, not including, last. */
+static arena_id find_stack(const struct arena *arena, arena_id first, arena_id last, uint32_t hash,
+                           const uint64_t *frames, uint32_t depth) {
+    for (arena_id id = first; id != last;) {
+        const struct arena_stack *stack = arena_at(arena, id, stack_size(depth));
+        if (stack == NULL)
+            return 0;
+        if (stack->hash == hash && stack->depth == depth &&
+            memcmp(stack->frames, frames, depth * sizeof *frames) == 0)
+            return id;
+        id = stack->next;
+    }
+    return 0;
+}
+
+arena_id arena_stack(const struct arena *arena, const uint64_t *frames, uint32_t depth) {
+    uint32_t hash = hash_words(frames, depth);
+    _Atomic arena_id *bucket = &arena->head->stacks[hash % ARENA_STACK_BUCKETS];
+    arena_id first = atomic_load(bucket);
+    arena_id id = find_stack(arena, first, 0, hash, frames, depth);
+    if (id != 0)
+        return id;
+    struct arena_stack *stack = arena_new(arena, stack_size(depth));
+    if (stack == NULL)
+        return 0;
+    stack->hash = hash;
+    stack->depth = depth;
+    memcpy(stack->frames, frames, depth * sizeof *frames);
+    id = arena_id_of(arena, stack);
+    stack->next = first;
+    while (!atomic_compare_exchange_weak(bucket, &first, id)) {
+        arena_id other = find_stack(arena, first, stack->next, hash, frames, depth);
+        if (other != 0)
+            return other;
+        stack->next = first;
+    }
+    return id;
+}
+
+static struct model_page *find_page(const struct arena *arena, arena_id first, arena_id last,
+                                    uint32_t file, uint64_t index) {
+    for (arena_id id = first; id != last;) {
+        struct model_page *page = arena_at(arena, id, sizeof *page);
+        if (page == NULL || (page->file == file && page->index == index))
+            return page;
+        id = page->next;
+    }
+    return NULL;
+}
+
+struct model_page *arena_page(const struct arena *arena, uint32_t file, uint64_t index, bool make) {
+    const uint64_t key[2] = {file, index};
+    _Atomic arena_id *bucket = &arena->head->pages[hash_words(key, 2) % ARENA_PAGE_BUCKETS];
+    arena_id first = atomic_load(bucket);
+    struct model_page *page = find_page(arena, first, 0, file, index);
+    if (page != NULL || !make)
+        return page;
+    page = arena_new(arena, sizeof *page);
+    if (page == NULL)
+        return NULL;
+    page->file = file;
+    page->index = index;
+    page->next = first;
+    while (!atomic_compare_exchange_weak(bucket, &first, arena_id_of(arena, page))) {
+        struct model_page *other = find_page(arena, first, page->next, file, index);
+        if (other != NULL)
+            return other;
+        page->next = first;
+    }
+    return page;
+}

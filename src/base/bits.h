@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Small arithmetic on powers of two and branch hints; no room is too low to use it. */
+#ifndef BASE_BITS_H
+#define BASE_BITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define ARRAY_LENGTH(a) (sizeof(a) / sizeof((a)[0]))
+
+/* pre: unit is a power of two */
+static inline uint64_t align_down(uint64_t value, uint64_t unit) {
+    return value & ~(unit - 1);
+}
+
+/* pre: unit is a power of two; value + unit does not wrap */
+static inline uint64_t align_up(uint64_t value, uint64_t unit) {
+    return (value + unit - 1) & ~(unit - 1);
+}
+
+static inline bool is_aligned(uint64_t value, uint64_t unit) {
+    return (value & (unit - 1)) == 0;
+}
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* nvrtl run: a program under the verifier, and the report on what a power cut would lose. */
+#include "cli/run.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+#include "cli/cli.h"
+#include "report/report.h"
+#include "verify/session.h"
+
+struct run_options {
+    struct verify_options verify;
+    bool text, json;
+    const char *output; /* directory, or NULL */
+    int error_status;
+    char **program;
+};
+
+enum { OPTION_ENABLE = 256, OPTION_DISABLE, OPTION_ERROR_EXITCODE, OPTION_OUTPUT, OPTION_STACKS };
+
+static const struct argp_option option_table[] = {
+    {"stores", 's', "SOURCE", 0, "how stores are seen: auto or api (Write and Fill)", 0},
+    {"judge", 'j', "JUDGE", 0,
+     "by what measure: strict (default: cache lines, whatever the file is), memory, page-cache, "
+     "actual",
+     0},
+    {"report", 'r', "FORMATS", 0, "text (default), json; several with commas", 0},
+    {"output", OPTION_OUTPUT, "DIR", 0,
+     "write report.txt, report.json there (made if missing; default: $VERIFIER_LOG_PATH)", 0},
+    {"error-exitcode", OPTION_ERROR_EXITCODE, "N", 0,
+     "exit status when there are errors and the program's own is 0 (default 1)", 0},
+    {"enable", OPTION_ENABLE, "KIND", 0, "report this kind of finding (or: all)", 0},
+    {"disable", OPTION_DISABLE, "KIND", 0, "do not report it", 0},
+    {"stacks", OPTION_STACKS, "HOW", 0, "cached (default), full, site", 0},
+    {0}};
+
+static void set_kind(struct run_options *options, const char *name, bool wanted,
+                     struct argp_state *state) {
+    bool all = strcmp(name, "all") == 0;
+    enum kind kind = verify_kind(name);
+    if (!all && kind == KIND_COUNT)
+        argp_error(state, "there is no kind '%s' of finding", name);
+    for (unsigned k = 0; k < KIND_COUNT; k++) {
+        if (all || k == kind)
+            options->verify.wanted[k] = wanted;
+    }
+}
+
+static void set_stores(const char *source, struct argp_state *state) {
+    if (strcmp(source, "pages") == 0 || strcmp(source, "hooks") == 0)
+        argp_error(state, "this version sees stores by the source 'api' only, not yet by '%s'",
+                   source);
+    if (strcmp(source, "binary") == 0)
+        argp_error(state, "the source 'binary' is a reserved name: no version has it");
+    if (strcmp(source, "auto") != 0 && strcmp(source, "api") != 0)
+        argp_error(state, "there is no source '%s' of stores", source);
+}
+
+static void set_formats(struct run_options *options, char *formats, struct argp_state *state) {
+    options->text = options->json = false;
+    for (char *rest, *format = strtok_r(formats, ",", &rest); format != NULL;
+         format = strtok_r(NULL, ",", &rest)) {
+        if (strcmp(format, "text") == 0)
+            options->text = true;
+        else if (strcmp(format, "json") == 0)
+            options->json = true;
+        else
+            argp_error(state, "there is no report format '%s' (text, json)", format);
+    }
+    if (!options->text && !options->json)
+        argp_error(state, "--report needs a format: text, json");
+}
+
+static int number(const char *text, struct argp_state *state) {
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || value < 0 || value > 255)
+        argp_error(state, "'%s' is no exit status (0 to 255)", text);
+    return (int)value;
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state) {
+    struct run_options *options = state->input;
+    switch (key) {
+    case 's':
+        set_stores(argument, state);
+        return 0;
+    case 'j':
+        options->verify.judge = argument;
+        return 0;
+    case 'r':
+        set_formats(options, argument, state);
+        return 0;
+    case OPTION_OUTPUT:
+        options->output = argument;
+        return 0;
+    case OPTION_ERROR_EXITCODE:
+        options->error_status = number(argument, state);
+        return 0;
+    case OPTION_ENABLE:
+    case OPTION_DISABLE:
+        set_kind(options, argument, key == OPTION_ENABLE, state);
+        return 0;
+    case OPTION_STACKS:
+        options->verify.stacks = argument;
+        return 0;
+    case ARGP_KEY_ARGS:
+        options->program = state->argv + state->next;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which program?");
+        return EINVAL;
+    case ARGP_KEY_SUCCESS: {
+        const char *wrong;
+        if (!verify_options_check(&options->verify, &wrong))
+            argp_error(state, "'%s' is no way to judge or to record stacks", wrong);
+        return 0;
+    }
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* Writes one report to a file of the output directory. */
+static bool write_file(const struct run_options *options, const struct report *report,
+                       const struct report_style *style, bool json) {
+    char path[PATH_MAX];
+    const char *name = json ? "report.json" : "report.txt";
+    FILE *out = NULL;
+    if (snprintf(path, sizeof path, "%s/%s", options->output, name) < (int)sizeof path)
+        out = fopen(path, "we");
+    bool written =
+        out != NULL && (json ? report_json(out, report) : report_text(out, report, style));
+    if (out != NULL && fclose(out) != 0)
+        written = false;
+    if (!written)
+        cli_complain("cannot write %s to %s: %s", name, options->output, strerror(errno));
+    return written;
+}
+
+static bool tell(const struct run_options *options, const struct report *report) {
+    char folder[PATH_MAX];
+    const char *no_colour = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    struct report_style style = {.source = true, .base = getcwd(folder, sizeof folder)};
+    bool told = true;
+    if (options->output != NULL) {
+        if (mkdir(options->output, 0777) != 0 && errno != EEXIST) {
+            cli_complain("cannot make the directory %s: %s", options->output, strerror(errno));
+            told = false;
+        } else {
+            told = (!options->text || write_file(options, report, &style, false)) &&
+                   (!options->json || write_file(options, report, &style, true));
+        }
+    }
+    style.colour = isatty(STDERR_FILENO) && (no_colour == NULL || no_colour[0] == '\0') &&
+                   (term == NULL || strcmp(term, "dumb") != 0);
+    if (options->text)
+        told = report_text(stderr, report, &style) && told;
+    if (options->json && options->output == NULL)
+        told = report_json(stderr, report) && told;
+    return told;
+}
+
+static int finish(const struct run_options *options, struct verify_session *session, pid_t pid,
+                  int status) {
+    struct report report;
+    int result = CLI_RUN_FAILED;
+    if (!verify_finish(session, options->program, pid, status, &report))
+        cli_complain("out of memory while the report was made");
+    else if (tell(options, &report))
+        result = report.exit != 0                                ? report.exit
+                 : report_count(&report).of[SEVERITY_ERROR] != 0 ? options->error_status
+                                                                 : 0;
+    verify_free_report(&report);
+    return result;
+}
+
+int cli_run(int argc, char **argv) {
+    static const struct argp argp = {
+        .options = option_table,
+        .parser = parse,
+        .args_doc = "[--] PROGRAM [ARGUMENT...]",
+        .doc = "Run PROGRAM under the verifier and report what a power cut would lose.\v"
+               "Exits with PROGRAM's status if that is not 0, else with 1 if there are errors, "
+               "else 0; 125: nvrtl failed; 126, 127: PROGRAM cannot be run, or found."};
+    struct run_options options = {.verify = {.judge = "strict", .stacks = "cached"},
+                                  .text = true,
+                                  .output = getenv("VERIFIER_LOG_PATH"),
+                                  .error_status = 1};
+    for (unsigned kind = 0; kind < KIND_COUNT; kind++)
+        options.verify.wanted[kind] = kind_facts[kind].on;
+    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &options);
+    if (!run_target_fits(options.program[0]))
+        return CLI_RUN_FAILED;
+    struct verify_session *session = verify_begin(&options.verify);
+    if (session == NULL) {
+        cli_complain("no memory for the run: %s", strerror(errno));
+        return CLI_RUN_FAILED;
+    }
+    pid_t pid;
+    int status;
+    int result = run_child(session, options.program, &pid, &status);
+    if (result == 0)
+        result = finish(&options, session, pid, status);
+    verify_end(session);
+    return result;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parts of `nvrtl run`: looking at the program, and running it. */
+#ifndef CLI_RUN_H
+#define CLI_RUN_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct verify_session;
+
+/* Can the verifier get into this program? The name is looked up as execvp does. false: it cannot,
+   and a sentence has said why. A program that is not found is no reason: running it tells. */
+bool run_target_fits(const char *program);
+
+/* Runs the program in the session and waits for it and for every process of the run that goes on
+   after it. Returns 0 with *pid and *status (as waitpid tells it), or 125, 126 or 127, told with a
+   sentence. */
+int run_child(const struct verify_session *session, char **program, pid_t *pid, int *status);
+
+#endif

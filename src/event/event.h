@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The vocabulary in which the library tells an observer what a program does. Plain structs; nothing
+   here acts. An event is valid only during the call that carries it. */
+#ifndef EVENT_EVENT_H
+#define EVENT_EVENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum event_kind {
+    EVENT_GET,   /* a token was made: region is set */
+    EVENT_FREE,  /* a token is about to end */
+    EVENT_STORE, /* Write or Fill stored [address, length); EFFECT_... say what else it did */
+    EVENT_FLUSH, /* Flush; with EFFECT_DRAIN it also drained */
+    EVENT_FLUSH_RANGES, /* FlushRanges: address: of an array of struct event_range, length: their number */
+    EVENT_DRAIN,        /* Drain */
+    EVENT_BAD_TOKEN,     /* a call was refused: token is not a live token */
+    EVENT_OUTSIDE,       /* a call was refused: [address, length) leaves the region, or wraps */
+    EVENT_IGNORE,        /* annotation */
+    EVENT_ASSERT_DURABLE /* annotation */
+};
+
+/* What a call did besides what its kind says. */
+enum event_effect {
+    EFFECT_FLUSH = 1,     /* a store that was flushed by the same call */
+    EFFECT_STREAM = 2,    /* a store past the cache: its thread's next drain makes it durable */
+    EFFECT_DRAIN = 4,     /* ends with a drain */
+    EFFECT_OVERLAP = 8,   /* source and destination overlap */
+    EFFECT_INTERNAL = 16, /* the token was made for the default token, not by a Get */
+    EFFECT_DEFAULT = 32,  /* the caller gave the default token */
+    EFFECT_FAILED = 64    /* the call's drain failed: its flush counts, its drain does not */
+};
+
+enum event_call {
+    CALL_GET,
+    CALL_FREE,
+    CALL_WRITE,
+    CALL_FILL,
+    CALL_FLUSH,
+    CALL_FLUSH_RANGES,
+    CALL_DRAIN,
+    CALL_QUERY,
+    CALL_MAP_FILE,
+    CALL_UNMAP_FILE,
+    CALL_IGNORE,
+    CALL_ASSERT_DURABLE
+};
+
+/* A run of a region that is contiguous in memory and in its file. */
+struct event_segment {
+    uintptr_t address;
+    size_t length;
+    uint64_t offset; /* in the file, bytes */
+};
+
+/* Laid out as the public NV_MEMORY_RANGE. */
+struct event_range {
+    void *address;
+    size_t length;
+};
+
+/* What a new token covers: one file, told by device and inode, in one or more segments. */
+struct event_region {
+    uint64_t device, inode;
+    uint32_t domain;    /* NVRTL_DOMAIN_... */
+    uint32_t line_size; /* bytes */
+    const char *path;
+    const char *reason;
+    const struct event_segment *segments;
+    size_t segment_count;
+};
+
+struct event {
+    uint32_t kind;   /* enum event_kind */
+    uint32_t call;   /* enum event_call: which routine the program called */
+    uint32_t effect; /* EFFECT_... */
+    uint64_t token;  /* handle value; 0 with a drain of every token */
+    uintptr_t address;
+    size_t length;                     /* bytes */
+    const void *caller;                /* return address of the routine */
+    const void *frame;                 /* stack address inside the routine's frame */
+    const struct event_region *region; /* EVENT_GET only */
+};
+
+#endif

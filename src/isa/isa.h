@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the CPU offers for persistence: write a line back, wait, store past the cache. One file per
+   architecture implements it; features.def names what each can do and where that is documented. */
+#ifndef ISA_ISA_H
+#define ISA_ISA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One bit a feature, from features.def. */
+enum isa_feature {
+#define FEATURE(name, bit, text, source) ISA_##name = 1u << (bit),
+#include "isa/features.def"
+#undef FEATURE
+};
+
+/* How a line is written back; values are the public NVRTL_FLUSH_... */
+enum isa_flush {
+    ISA_FLUSH_NONE = 0,
+    ISA_FLUSH_CLFLUSH = 1,
+    ISA_FLUSH_CLFLUSHOPT = 2,
+    ISA_FLUSH_CLWB = 3
+};
+
+/* The choices made once from the features and the environment, kept by each token. */
+struct isa_choice {
+    enum isa_flush flush; /* ISA_FLUSH_NONE: this CPU cannot write back lines at all */
+    bool stream;          /* non-temporal stores exist and are not turned off */
+    bool direct;          /* direct stores exist and are not turned off */
+    uint32_t line_size;   /* bytes, a power of two */
+};
+
+/* Features of this CPU (and of the operating system's register saving, XCR0). Reads CPUID once. */
+uint32_t isa_features(void);
+
+/* The cache line size of this CPU in bytes. */
+uint32_t isa_line_size(void);
+
+/* The choice for a set of features. flush_setting (clwb, clflushopt, clflush or NULL) may name a
+   weaker instruction than the best one; stores_setting "cached" turns off streaming and direct
+   stores. A setting that the features do not allow is as if it were not given. Pure. */
+struct isa_choice isa_choose(uint32_t features, uint32_t line_size, const char *flush_setting,
+                             const char *stores_setting);
+
+/* Starts the write-back of every line of [address, address + length). Ordered by isa_fence only.
+   pre: how is one that this CPU has; line_size is its line size */
+void isa_write_back(enum isa_flush how, const void *address, size_t length, uint32_t line_size);
+
+/* Waits until earlier write-backs, streaming and direct stores of this thread have reached the
+   persistence domain, and makes its earlier stores visible. */
+void isa_fence(void);
+
+/* Streaming and direct stores of count aligned 8-byte words; source needs no alignment and does not
+   overlap. Each word is one store. pre: destination is 8-aligned; the CPU has the feature */
+void isa_stream_words(uint64_t *destination, const void *source, size_t count);
+void isa_stream_fill(uint64_t *destination, uint64_t value, size_t count);
+void isa_direct_words(uint64_t *destination, const void *source, size_t count);
+void isa_direct_fill(uint64_t *destination, uint64_t value, size_t count);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* isa.h on x86-64. The instructions are assembled by hand where assemblers may not know them, and
+   need no compiler flags: only the choice made from CPUID says what may run. */
+#include "isa/x86_64.h"
+
+#include <stdatomic.h>
+
+#include "base/bits.h"
+#include "isa/isa.h"
+
+/* CPUID bits: SDM vol. 2 CPUID; APM vol. 3 appendix E. */
+#define LEAF_1_ECX_OSXSAVE (1u << 27)
+#define LEAF_1_ECX_AVX (1u << 28)
+#define LEAF_1_EDX_CLFLUSH (1u << 19)
+#define LEAF_1_EDX_SSE2 (1u << 26)
+#define LEAF_7_EBX_AVX2 (1u << 5)
+#define LEAF_7_EBX_AVX512F (1u << 16)
+#define LEAF_7_EBX_CLFLUSHOPT (1u << 23)
+#define LEAF_7_EBX_CLWB (1u << 24)
+#define LEAF_7_ECX_MOVDIRI (1u << 27)
+#define LEAF_7_ECX_MOVDIR64B (1u << 28)
+#define LEAF_80000008_EBX_CLZERO (1u << 0)
+
+/* XCR0 bits: SDM vol. 1 ch. 13. */
+#define XCR0_AVX 0x06u    /* xmm and ymm */
+#define XCR0_AVX512 0xe6u /* and mask registers, upper halves of zmm0-15, zmm16-31 */
+
+static uint32_t when(bool condition, uint32_t feature) {
+    return condition ? feature : 0;
+}
+
+uint32_t isa_decode_features(const struct x86_64_raw *raw) {
+    /* Above its highest leaf a CPU may answer with another leaf's values. */
+    const struct x86_64_leaf none = {0};
+    const struct x86_64_leaf *leaf_1 = raw->leaf_0.eax >= 1 ? &raw->leaf_1 : &none;
+    const struct x86_64_leaf *leaf_7 = raw->leaf_0.eax >= 7 ? &raw->leaf_7 : &none;
+    bool extended = raw->leaf_80000000.eax >= 0x80000008;
+    const struct x86_64_leaf *leaf_80000008 = extended ? &raw->leaf_80000008 : &none;
+
+    uint64_t state = leaf_1->ecx & LEAF_1_ECX_OSXSAVE ? raw->xcr0 : 0;
+    bool avx = (leaf_1->ecx & LEAF_1_ECX_AVX) != 0 && (state & XCR0_AVX) == XCR0_AVX;
+    bool avx512 = avx && (state & XCR0_AVX512) == XCR0_AVX512;
+    return when(leaf_1->edx & LEAF_1_EDX_CLFLUSH, ISA_CLFLUSH) |
+           when(leaf_7->ebx & LEAF_7_EBX_CLFLUSHOPT, ISA_CLFLUSHOPT) |
+           when(leaf_7->ebx & LEAF_7_EBX_CLWB, ISA_CLWB) |
+           when(leaf_1->edx & LEAF_1_EDX_SSE2, ISA_SSE2) |
+           when(leaf_7->ecx & LEAF_7_ECX_MOVDIRI, ISA_MOVDIRI) |
+           when(leaf_7->ecx & LEAF_7_ECX_MOVDIR64B, ISA_MOVDIR64B) |
+           when(leaf_80000008->ebx & LEAF_80000008_EBX_CLZERO, ISA_CLZERO) |
+           when(avx && (leaf_7->ebx & LEAF_7_EBX_AVX2), ISA_AVX2) |
+           when(avx512 && (leaf_7->ebx & LEAF_7_EBX_AVX512F), ISA_AVX512F);
+}
+
+uint32_t isa_decode_line_size(const struct x86_64_raw *raw) {
+    bool told = raw->leaf_0.eax >= 1 && (raw->leaf_1.edx & LEAF_1_EDX_CLFLUSH);
+    uint32_t size = told ? (raw->leaf_1.ebx >> 8 & 0xff) * 8 : 0;
+    return size != 0 && is_aligned(size, size) ? size : 64;
+}
+
+static struct x86_64_leaf read_leaf(uint32_t number) {
+    struct x86_64_leaf leaf;
+    __asm__ volatile("cpuid"
+                     : "=a"(leaf.eax), "=b"(leaf.ebx), "=c"(leaf.ecx), "=d"(leaf.edx)
+                     : "a"(number), "c"(0));
+    return leaf;
+}
+
+/* pre: OSXSAVE is set */
+static uint64_t read_xcr0(void) {
+    uint32_t low, high;
+    __asm__ volatile(".byte 0x0f, 0x01, 0xd0" /* xgetbv */ : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+static struct x86_64_raw read_raw(void) {
+    struct x86_64_raw raw = {
+        .leaf_0 = read_leaf(0),
+        .leaf_1 = read_leaf(1),
+        .leaf_7 = read_leaf(7),
+        .leaf_80000000 = read_leaf(0x80000000),
+        .leaf_80000008 = read_leaf(0x80000008),
+    };
+    if (raw.leaf_0.eax >= 1 && (raw.leaf_1.ecx & LEAF_1_ECX_OSXSAVE))
+        raw.xcr0 = read_xcr0();
+    return raw;
+}
+
+/* CPUID traps to the hypervisor in a virtual machine, some 20 us a leaf, so it is asked once. The
+   line size, never 0, is in the upper half. */
+static uint64_t this_cpu(void) {
+    static _Atomic uint64_t known;
+    uint64_t cpu = atomic_load_explicit(&known, memory_order_relaxed);
+    if (cpu == 0) {
+        struct x86_64_raw raw = read_raw();
+        cpu = (uint64_t)isa_decode_line_size(&raw) << 32 | isa_decode_features(&raw);
+        atomic_store_explicit(&known, cpu, memory_order_relaxed);
+    }
+    return cpu;
+}
+
+uint32_t isa_features(void) {
+    return (uint32_t)this_cpu();
+}
+
+uint32_t isa_line_size(void) {
+    return (uint32_t)(this_cpu() >> 32);
+}
+
+/* What these touch is the caller's memory, at addresses that a sanitizer may not know. */
+#define KERNEL __attribute__((no_sanitize("address", "thread", "undefined")))
+
+/* Applies one instruction to each line from first to last; last may be the top of the address
+   space, so the end is met by equality. */
+#define EACH_LINE(first, last, size, instruction)                                                  \
+    for (uintptr_t line = (first);; line += (size)) {                                              \
+        __asm__ volatile(instruction : "+m"(*(volatile char *)line)::"memory");                    \
+        if (line == (last))                                                                        \
+            break;                                                                                 \
+    }
+
+KERNEL void isa_write_back(enum isa_flush how, const void *address, size_t length,
+                           uint32_t line_size) {
+    if (length == 0)
+        return;
+    uintptr_t mask = ~((uintptr_t)line_size - 1);
+    uintptr_t first = (uintptr_t)address & mask;
+    uintptr_t last = ((uintptr_t)address + (length - 1)) & mask;
+    switch (how) {
+    case ISA_FLUSH_NONE:
+        return;
+    case ISA_FLUSH_CLFLUSH:
+        /* On AMD only mfence orders clflush, against earlier stores and against what follows (APM
+           vol. 3 CLFLUSH); sfence, which drains, does not. */
+        __asm__ volatile("mfence" ::: "memory");
+        EACH_LINE(first, last, line_size, "clflush %0")
+        __asm__ volatile("mfence" ::: "memory");
+        return;
+    case ISA_FLUSH_CLFLUSHOPT:
+        EACH_LINE(first, last, line_size, ".byte 0x66; clflush %0")
+        return;
+    case ISA_FLUSH_CLWB:
+        EACH_LINE(first, last, line_size, ".byte 0x66; xsaveopt %0")
+        return;
+    }
+}
+
+KERNEL void isa_fence(void) {
+    __asm__ volatile("sfence" ::: "memory");
+}
+
+/* Eight bytes at any alignment, of any type. */
+struct loose_word {
+    uint64_t value;
+} __attribute__((packed, may_alias));
+
+KERNEL static inline uint64_t load_word(const void *words, size_t index) {
+    return ((const struct loose_word *)words)[index].value;
+}
+
+KERNEL static inline void stream_word(uint64_t *destination, uint64_t value) {
+    __asm__ volatile("movnti %1, %0" : "=m"(*destination) : "r"(value) : "memory");
+}
+
+KERNEL static inline void direct_word(uint64_t *destination, uint64_t value) {
+    /* movdiri %rax, (%rdi) */
+    __asm__ volatile(".byte 0x48, 0x0f, 0x38, 0xf9, 0x07" ::"D"(destination), "a"(value)
+                     : "memory");
+}
+
+/* Words in the block that one movdir64b stores, and its alignment. */
+#define BLOCK_WORDS 8
+
+KERNEL static inline void direct_block(uint64_t *destination, const void *source) {
+    /* movdir64b (%rsi), %rdi */
+    __asm__ volatile(".byte 0x66, 0x0f, 0x38, 0xf8, 0x3e" ::"D"(destination), "S"(source)
+                     : "memory");
+}
+
+/* Of count words at destination, those before the first whole block. */
+KERNEL static inline size_t words_to_block(const uint64_t *destination, size_t count) {
+    size_t words = -((uintptr_t)destination / sizeof *destination) % BLOCK_WORDS;
+    return words < count ? words : count;
+}
+
+KERNEL void isa_stream_words(uint64_t *destination, const void *source, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        stream_word(&destination[i], load_word(source, i));
+}
+
+KERNEL void isa_stream_fill(uint64_t *destination, uint64_t value, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        stream_word(&destination[i], value);
+}
+
+KERNEL void isa_direct_words(uint64_t *destination, const void *source, size_t count) {
+    size_t head = words_to_block(destination, count);
+    size_t i = 0;
+    for (; i < head; i++)
+        direct_word(&destination[i], load_word(source, i));
+    for (; count - i >= BLOCK_WORDS; i += BLOCK_WORDS)
+        direct_block(&destination[i], (const char *)source + i * sizeof *destination);
+    for (; i < count; i++)
+        direct_word(&destination[i], load_word(source, i));
+}
+
+KERNEL void isa_direct_fill(uint64_t *destination, uint64_t value, size_t count) {
+    uint64_t block[BLOCK_WORDS] = {value, value, value, value, value, value, value, value};
+    size_t head = words_to_block(destination, count);
+    size_t i = 0;
+    for (; i < head; i++)
+        direct_word(&destination[i], value);
+    for (; count - i >= BLOCK_WORDS; i += BLOCK_WORDS)
+        direct_block(&destination[i], block);
+    for (; i < count; i++)
+        direct_word(&destination[i], value);
+}

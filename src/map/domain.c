@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "map/domain.h"
+
+#include <stdarg.h>
+
+#include "map/mount.h"
+#include "map/text.h"
+
+const char *map_domain_name(enum map_domain domain) {
+    static const char *const names[] = {"volatile", "page-cache", "memory", "cpu-cache"};
+    return names[domain];
+}
+
+void map_reason(struct map_answer *answer, ...) {
+    struct map_text text = map_text_in(answer->reason, sizeof answer->reason);
+    va_list parts;
+    va_start(parts, answer);
+    for (const char *part; (part = va_arg(parts, const char *)) != NULL;)
+        map_text_add(&text, part);
+    va_end(parts);
+    for (char *c = answer->reason; *c != '\0'; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+    }
+}
+
+enum map_tristate map_file_has_dax(const struct map_work *work) {
+    if (map_class_of(work->mount.type) != MAP_CLASS_ANY || work->storage.ram != MAP_RAM_NONE)
+        return MAP_NO;
+    if (work->subject.dax != MAP_UNKNOWN)
+        return work->subject.dax;
+    if ((work->mount.traits & MAP_TRAIT_DAX_NEVER) || work->storage.dax == MAP_NO)
+        return MAP_NO;
+    if (work->mount.traits & MAP_TRAIT_DAX)
+        return MAP_YES;
+    /* A file can be DAX by its own flag; a file system with no device of its own cannot. */
+    return work->mount.found && work->storage.device_count == 0 ? MAP_NO : MAP_UNKNOWN;
+}
+
+/* What the file system lies on, in a word. */
+static const char *place(const struct map_work *work) {
+    if (work->storage.name[0] != '\0')
+        return work->storage.name;
+    return work->mount.source[0] != '\0' ? work->mount.source : "an unknown device";
+}
+
+static enum result in_ram(const struct map_work *work, struct map_answer *answer,
+                          const char *type) {
+    const struct map_storage *storage = &work->storage;
+    answer->domain = MAP_DOMAIN_VOLATILE;
+    switch (storage->ram) {
+    case MAP_RAM_LOOP:
+        answer->notes |= MAP_NOTE_LOOP_ON_RAM;
+        map_reason(answer, type, " on ", place(work), ", a loop device whose backing file is on ",
+                   storage->ram_name, ": lives in RAM, survives no power cut", NULL);
+        break;
+    case MAP_RAM_UPPER:
+        map_reason(answer, type, " whose upper directory is on ", storage->ram_name,
+                   ": lives in RAM, survives no power cut", NULL);
+        break;
+    default:
+        answer->notes |= storage->ram == MAP_RAM_ZRAM ? MAP_NOTE_ZRAM : MAP_NOTE_RAM_DISK;
+        map_reason(answer, type, " on ", place(work), ": the block device ", storage->ram_name,
+                   " lives in RAM, survives no power cut", NULL);
+    }
+    return RESULT_OK;
+}
+
+static enum result judge_synchronous(const struct map_work *work, struct map_answer *answer) {
+    const struct map_storage *storage = &work->storage;
+    const char *how = work->subject.hypothetical ? " with dax, if mapped with MAP_SYNC"
+                                                 : " with dax, mapped with MAP_SYNC";
+    answer->synchronous = true;
+    answer->domain =
+        storage->region && storage->cpu_cache ? MAP_DOMAIN_CPU_CACHE : MAP_DOMAIN_MEMORY;
+    if (answer->notes & MAP_NOTE_UNLINKED)
+        map_reason(answer, work->mount.type, " on ", place(work), how,
+                   ", but unlinked: a power cut loses the file as long as nothing links it", NULL);
+    else if (!storage->region)
+        map_reason(answer, work->mount.type, " on ", place(work), how,
+                   "; its region is not visible here, so lines have to be written back", NULL);
+    else if (storage->cpu_cache)
+        map_reason(answer, work->mount.type, " on ", place(work), how, ", in ",
+                   storage->region_name, ", which saves the CPU's caches (cpu_cache)", NULL);
+    else
+        map_reason(
+            answer, work->mount.type, " on ", place(work), how, ", in ", storage->region_name, " (",
+            storage->persistence[0] != '\0' ? storage->persistence : "no persistence_domain told",
+            "): durable once written back", NULL);
+    return RESULT_OK;
+}
+
+/* Why a file on an ordinary device is not persistent memory: the middle of the sentence. */
+static const char *why_not_dax(const struct map_work *work) {
+    if (map_file_has_dax(work) == MAP_YES)
+        return work->storage.asynchronous ? " has dax, but virtio-pmem refuses MAP_SYNC"
+                                          : " has dax, but the view is mapped without MAP_SYNC";
+    if (!map_type_has_dax(work->mount.type))
+        return " has no dax";
+    if (work->mount.traits & MAP_TRAIT_DAX)
+        return " is mounted with dax, but this file does not use it";
+    if (work->mount.traits & MAP_TRAIT_DAX_NEVER)
+        return " is mounted with dax=never";
+    if (work->storage.dax == MAP_NO)
+        return " is mounted without dax, which the device cannot do";
+    if (work->storage.dax == MAP_YES)
+        return " is mounted without dax, which the device could do";
+    return " is mounted without dax";
+}
+
+static void explain_overlay(const struct map_work *work, struct map_answer *answer) {
+    if (work->storage.upper_unseen) {
+        answer->notes |= MAP_NOTE_OVERLAY_UNSEEN;
+        map_reason(answer, "overlay whose upper directory is not visible here: ",
+                   "durable by msync, if that directory lies on a disk", NULL);
+        return;
+    }
+    map_reason(answer, "overlay over ", work->below.found ? work->below.type : "a file system",
+               " on ", place(work), ": overlayfs has no MAP_SYNC, durable by msync", NULL);
+}
+
+static void explain_page_cache(const struct map_work *work, struct map_answer *answer) {
+    const char *type = work->mount.type, *on = place(work);
+    switch (map_class_of(type)) {
+    case MAP_CLASS_FUSE:
+        answer->notes |= MAP_NOTE_FUSE;
+        map_reason(answer, type, " is served by a program: msync reaches it, and it decides ",
+                   "what becomes durable", NULL);
+        return;
+    case MAP_CLASS_REMOTE:
+        answer->notes |= MAP_NOTE_REMOTE;
+        map_reason(answer, type, " from ", work->mount.source,
+                   ": durable by msync, as far as the other side keeps its word", NULL);
+        return;
+    default:
+        break;
+    }
+    if (work->storage.unseen)
+        answer->notes |= MAP_NOTE_UNSEEN;
+    if (answer->notes & MAP_NOTE_UNLINKED)
+        map_reason(answer, type, type[0] != '\0' ? " on " : "a file on ", on,
+                   ", but unlinked: a power cut loses the file as long as nothing links it", NULL);
+    else if (type[0] == '\0')
+        map_reason(answer, "the file system of this file is in no mount visible here: ",
+                   "durable by msync, if it lies on a disk", NULL);
+    else if (answer->notes & MAP_NOTE_NO_BARRIER)
+        map_reason(answer, type, " on ", on, " is mounted without barriers: msync does not flush ",
+                   "the device's cache, a power cut may lose that", NULL);
+    else if (map_class_of(type) == MAP_CLASS_OVERLAY)
+        explain_overlay(work, answer);
+    else
+        map_reason(answer, type, " on ", on, why_not_dax(work), ": durable by msync", NULL);
+}
+
+static enum result judge_storage(const struct map_work *work, struct map_answer *answer) {
+    answer->domain = MAP_DOMAIN_PAGE_CACHE;
+    if (work->subject.deleted)
+        answer->notes |= MAP_NOTE_UNLINKED;
+    if (work->subject.synchronous)
+        return judge_synchronous(work, answer);
+    if ((work->mount.traits | work->below.traits) & MAP_TRAIT_NO_BARRIER)
+        answer->notes |= MAP_NOTE_NO_BARRIER;
+    else if (work->storage.write_back)
+        answer->notes |= MAP_NOTE_WRITE_CACHE;
+    explain_page_cache(work, answer);
+    return RESULT_OK;
+}
+
+static enum result judge_file(const struct map_work *work, struct map_answer *answer) {
+    const char *type = work->mount.type;
+    enum map_class class = map_class_of(type);
+    if (class == MAP_CLASS_KERNEL) {
+        map_reason(answer, type, " shows the kernel's own state or a device's registers: ",
+                   "nothing makes it durable", NULL);
+        return RESULT_NOT_SUPPORTED;
+    }
+    if (class == MAP_CLASS_RAM) {
+        answer->domain = MAP_DOMAIN_VOLATILE;
+        map_reason(answer, type, work->mount.point[0] != '\0' ? " at " : "", work->mount.point,
+                   " lives in RAM: survives the process, no power cut", NULL);
+        return RESULT_OK;
+    }
+    if (class == MAP_CLASS_OVERLAY && (work->mount.traits & MAP_TRAIT_VOLATILE)) {
+        answer->domain = MAP_DOMAIN_VOLATILE;
+        answer->notes |= MAP_NOTE_OVERLAY_VOLATILE;
+        map_reason(answer,
+                   "overlay mounted volatile: it ignores every sync, survives the process, ",
+                   "no power cut", NULL);
+        return RESULT_OK;
+    }
+    if (work->storage.ram != MAP_RAM_NONE)
+        return in_ram(work, answer, type[0] != '\0' ? type : "a file system");
+    return judge_storage(work, answer);
+}
+
+static enum result judge_block(const struct map_work *work, struct map_answer *answer) {
+    if (work->storage.ram != MAP_RAM_NONE)
+        return in_ram(work, answer, "the node of a block device");
+    answer->domain = MAP_DOMAIN_PAGE_CACHE;
+    if (work->storage.write_back)
+        answer->notes |= MAP_NOTE_WRITE_CACHE;
+    if (work->storage.unseen)
+        answer->notes |= MAP_NOTE_UNSEEN;
+    map_reason(answer, "block device ", place(work),
+               " itself, seen through the page cache: durable by msync", NULL);
+    return RESULT_OK;
+}
+
+static enum result judge_dax_device(const struct map_work *work, struct map_answer *answer) {
+    const struct map_storage *storage = &work->storage;
+    answer->domain = MAP_DOMAIN_VOLATILE;
+    if (storage->asynchronous) {
+        map_reason(answer, "device-dax ", storage->name, " of virtio-pmem: the host keeps it in ",
+                   "its page cache, and a mapping has no way to flush that", NULL);
+        return RESULT_OK;
+    }
+    if (!storage->region) {
+        map_reason(answer, "device-dax ", storage->name,
+                   storage->unseen
+                       ? ": /sys does not tell what it lies on, so it counts as RAM"
+                       : " lies in no region of persistent memory: survives no power cut",
+                   NULL);
+        return RESULT_OK;
+    }
+    answer->domain = storage->cpu_cache ? MAP_DOMAIN_CPU_CACHE : MAP_DOMAIN_MEMORY;
+    map_reason(answer, "device-dax ", storage->name, " in ", storage->region_name,
+               storage->cpu_cache ? ", which saves the CPU's caches (cpu_cache)"
+                                  : ": durable once written back",
+               NULL);
+    return RESULT_OK;
+}
+
+enum result map_judge(const struct map_work *work, struct map_answer *answer) {
+    answer->notes = 0;
+    answer->synchronous = false;
+    answer->domain = MAP_DOMAIN_VOLATILE;
+    switch (work->subject.kind) {
+    case MAP_KIND_MEMORY:
+        map_reason(answer, "memory of memfd_create, in no file system: survives its processes ",
+                   "one by one, no power cut", NULL);
+        return RESULT_OK;
+    case MAP_KIND_ANONYMOUS:
+        map_reason(answer, "shared memory without a file (anonymous or System V)", NULL);
+        return RESULT_INVALID;
+    case MAP_KIND_KERNEL:
+        map_reason(answer, work->name, " is an interface of the kernel: nothing makes it durable",
+                   NULL);
+        return RESULT_NOT_SUPPORTED;
+    case MAP_KIND_DEVICE:
+        map_reason(answer, work->name, " is a device, no storage: nothing makes its memory durable",
+                   NULL);
+        return RESULT_NOT_SUPPORTED;
+    case MAP_KIND_OTHER:
+        map_reason(answer, "neither a file nor a device: it cannot be mapped", NULL);
+        return RESULT_NOT_SUPPORTED;
+    case MAP_KIND_DAX_DEVICE:
+        return judge_dax_device(work, answer);
+    case MAP_KIND_BLOCK:
+        return judge_block(work, answer);
+    default:
+        return judge_file(work, answer);
+    }
+}

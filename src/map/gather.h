@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Gathers what there is to know about a mapped file, or one that could be mapped. */
+#ifndef MAP_GATHER_H
+#define MAP_GATHER_H
+
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "map/domain.h"
+#include "map/map.h"
+
+/* Empties work for a probe of process pid (0 = this one). */
+void map_begin(struct map_work *work, const struct map_system *system, uint32_t pid);
+
+/* Finds out what the mapping in work->subject, with its name in work->name, is.
+   pre: subject has device, inode, start, end, first, last, as the table of mappings tells them */
+void map_gather(struct map_work *work);
+
+/* Takes kind, node and DAX of a file from its status. */
+void map_take_status(struct map_work *work, const struct statx *status);
+
+/* Tells whether a device node is a device-dax, and finds what that or a file lies on. */
+void map_gather_storage(struct map_work *work);
+
+/* Puts the file's identity and path into the answer. */
+void map_answer_subject(const struct map_work *work, struct map_answer *answer);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which stores would a power cut lose? The state of a file's pages, line by line, as stores, flushes
+   and drains change it. MODEL.md says what the words mean and why. The structures hold no pointer:
+   they live in memory that outlives the process that writes them. */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MODEL_LINE_SIZE 64
+#define MODEL_UNIT_SIZE 8
+#define MODEL_PAGE_SIZE 4096
+#define MODEL_PAGE_LINES (MODEL_PAGE_SIZE / MODEL_LINE_SIZE)
+#define MODEL_LINE_UNITS (MODEL_LINE_SIZE / MODEL_UNIT_SIZE)
+
+/* By what measure a run is judged. */
+enum model_judge {
+    MODEL_JUDGE_STRICT, /* by lines and each thread's drains of each token, whatever the file is */
+    MODEL_JUDGE_MEMORY, /* by lines and each thread's drains, as a CPU does */
+    MODEL_JUDGE_PAGES,  /* by pages, and drains of the file by any thread */
+    MODEL_JUDGE_ACTUAL, /* each file by what its domain is */
+};
+
+#define MODEL_TOKENS 16
+
+/* What a thread has drained. A flush notes its thread's number of drains; it is complete once that
+   number has grown, so a drain costs the same whatever is outstanding. Others read while the thread
+   itself writes. */
+struct model_thread {
+    _Atomic uint32_t drains;
+    _Atomic uint32_t every;   /* drains after its last drain of every token */
+    _Atomic uint32_t evicted; /* the newest drain that no longer has a place in tokens */
+    _Atomic uint32_t flushes; /* calls that flushed something since its last drain */
+    struct {
+        _Atomic uint32_t token;   /* 0: no place taken */
+        _Atomic uint32_t drained; /* drains after its last drain of that token */
+    } tokens[MODEL_TOKENS];
+};
+
+/* A flush of a line that nobody has seen drained yet. */
+struct model_flush {
+    uint32_t n; /* stores of the line that it covers; 0: no flush here */
+    uint32_t thread;
+    uint32_t drains; /* of that thread, when it flushed */
+    uint32_t token;
+    uint32_t stack;
+};
+
+enum model_unit_flag {
+    MODEL_CONTINUES = 1, /* the unit's last store began in the unit before */
+    MODEL_TOLD = 2,      /* a finding has told of its last store */
+};
+
+struct model_unit {
+    uint32_t n;     /* the line's number of stores, after the last store to this unit */
+    uint32_t stack; /* of that store */
+    uint8_t mask;   /* bytes stored since the unit was last flushed */
+    uint8_t flags;  /* enum model_unit_flag */
+};
+
+struct model_line {
+    uint32_t n;       /* stores so far */
+    uint32_t durable; /* the first so many are known durable */
+    uint32_t flushed; /* the first so many were flushed by someone */
+    uint32_t page_n;  /* so many when the page was last flushed */
+    uint32_t page_durable;
+    uint32_t reserved; /* keeps what follows aligned */
+    uint64_t content;  /* hash of the bytes after the last store that was seen; source's business */
+    struct model_flush flush[2];
+    struct model_unit unit[MODEL_LINE_UNITS];
+};
+
+struct model_page {
+    _Atomic uint32_t lock; /* its holder's business, see arena */
+    uint32_t next;         /* likewise */
+    uint32_t file;         /* likewise */
+    uint32_t page_drains;  /* of the file, when the page was last flushed */
+    uint64_t index;        /* offset in the file / MODEL_PAGE_SIZE */
+    uint64_t touched;      /* one bit a line that was stored to */
+    struct model_line line[MODEL_PAGE_LINES];
+};
+
+/* Who does something, and on behalf of what. */
+struct model_actor {
+    struct model_thread *threads; /* all of them */
+    enum model_judge judge;
+    uint32_t thread; /* index of the acting one */
+    uint32_t token;
+    uint32_t stack;
+};
+
+/* Stores [start, start + length) of the page. continues: the store began on the page before.
+   streaming: the store is its own flush. pre: start + length <= MODEL_PAGE_SIZE; length > 0 */
+void model_store(struct model_page *page, const struct model_actor *actor, uint32_t start,
+                 uint32_t length, bool continues, bool streaming);
+
+enum model_flushed {
+    MODEL_FLUSH_UNKNOWN, /* no store to the line was ever seen */
+    MODEL_FLUSH_NEEDED,
+    MODEL_FLUSH_AGAIN, /* clean, or this thread has flushed it since its last store */
+};
+
+/* Flushes one line. */
+enum model_flushed model_flush(struct model_page *page, const struct model_actor *actor,
+                               uint32_t line);
+
+/* Flushes the page as a whole, in a file that was drained file_drains times. */
+void model_flush_page(struct model_page *page, uint32_t file_drains);
+
+/* Drains what the actor's thread has flushed; token 0 stands for every token. */
+void model_drain(const struct model_actor *actor);
+
+/* Has the actor's thread flushed anything since its last drain? */
+bool model_drain_needed(const struct model_actor *actor);
+
+/* A run of bytes from one store that is not durable. */
+struct model_hole {
+    bool flushed;           /* and only the drain is missing */
+    bool page_rescued;      /* durable all the same, because its page was flushed and drained */
+    bool token_rescued;     /* durable all the same, because its thread drained another token */
+    uint32_t start, length; /* in the page */
+    uint32_t store, flush;  /* stacks; flush is 0 unless flushed */
+};
+typedef void model_tell(void *context, const struct model_page *page,
+                        const struct model_hole *hole);
+
+struct model_judging {
+    const struct model_thread *threads;
+    enum model_judge judge;
+    bool pages; /* the file's own domain is page-cache */
+    uint32_t file_drains;
+    model_tell *tell;
+    void *context;
+};
+
+/* Tells of every hole in [start, start + length) of the page that was not told before, and marks it
+   told. */
+void model_judge(struct model_page *page, const struct model_judging *judging, uint32_t start,
+                 uint32_t length);
+
+#endif

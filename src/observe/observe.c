@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "observe/observe.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "os/os.h"
+
+/* What a verifier exports: asked once, it gives its hook, or NULL when it will not listen. */
+typedef observe_hook *observe_entry(void);
+
+observe_hook *_Atomic observe_current;
+
+/* Whoever asks while another thread attaches waits, so that no token is made unseen. */
+static struct os_lock attach_lock;
+static _Atomic bool attach_done;
+
+void observe_emit(const struct event *event) {
+    int error = errno;
+    observe_hook *hook = atomic_load_explicit(&observe_current, memory_order_acquire);
+    hook(event);
+    errno = error;
+}
+
+/* In the child of a fork the thread that was attaching does not exist: nobody shall wait for it. */
+static void attach_child(void) {
+    atomic_store(&attach_done, true);
+    os_unlock(&attach_lock);
+}
+
+static void attach_verifier(const char *path) {
+    const char *reason;
+    void *address = os_load(path, "nvrtl_rt_observer", &reason);
+    if (address == NULL)
+        return; /* the program must run as it would without */
+    observe_entry *entry;
+    memcpy(&entry, &address, sizeof entry);
+    atomic_store_explicit(&observe_current, entry(), memory_order_release);
+}
+
+void observe_attach(void) {
+    if (atomic_load_explicit(&attach_done, memory_order_acquire))
+        return;
+    if (!os_lock(&attach_lock))
+        return; /* the verifier calls the library while it is being loaded */
+    if (!atomic_load_explicit(&attach_done, memory_order_relaxed)) {
+        const char *path = os_setting("NVRTL_VERIFIER");
+        if (path != NULL && os_at_fork(NULL, NULL, attach_child))
+            attach_verifier(path);
+        atomic_store_explicit(&attach_done, true, memory_order_release);
+    }
+    os_unlock(&attach_lock);
+}

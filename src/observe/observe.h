@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How a verifier listens: one nullable hook. While nobody listens a routine pays one load and one
+   branch, nothing else. */
+#ifndef OBSERVE_OBSERVE_H
+#define OBSERVE_OBSERVE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/bits.h"
+#include "event/event.h"
+
+/* Called on the thread that made the event, perhaps inside a signal handler; must not call back
+   into the library, and must leave errno as it was. */
+typedef void observe_hook(const struct event *event);
+
+extern observe_hook *_Atomic observe_current;
+
+/* Is anybody listening? */
+static inline bool observed(void) {
+    return UNLIKELY(atomic_load_explicit(&observe_current, memory_order_relaxed) != NULL);
+}
+
+/* Tell the listener. pre: observed() was true on this path */
+void observe_emit(const struct event *event);
+
+/* Look, once in the life of the process, for a verifier named in the environment and let it listen.
+   Not for signal handlers. */
+void observe_attach(void);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* os.h on Linux. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+#include "os/calls.h"
+#include "os/os.h"
+
+/* libc's own symbols, so that an interposed msync is the one that is called. */
+struct os_calls os_calls = {
+    .mmap = mmap,
+    .msync = msync,
+    .open = open,
+    .read = read,
+    .close = close,
+};
+
+/* What no function here may change for the calling thread. The calls below are cancellation points:
+   a thread that is cancelled in one would keep a lock or a descriptor for ever. */
+struct calm {
+    int error;
+    int cancel_state;
+};
+
+static struct calm calm_begin(void) {
+    struct calm calm = {.error = errno};
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &calm.cancel_state);
+    return calm;
+}
+
+static void calm_end(struct calm calm) {
+    pthread_setcancelstate(calm.cancel_state, NULL);
+    errno = calm.error;
+}
+
+size_t os_page_size(void) {
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+void *os_reserve(size_t size) {
+    int error = errno;
+    void *memory = os_calls.mmap(NULL, size, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    errno = error;
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static int sync_repeat(void *address, size_t size, int flags) {
+    while (os_calls.msync(address, size, flags) != 0) {
+        if (errno != EINTR)
+            return errno;
+    }
+    return 0;
+}
+
+static enum result sync_result(void *address, size_t size, int error) {
+    switch (error) {
+    case 0:
+        return RESULT_OK;
+    case ENOSPC:
+    case EDQUOT:
+        return RESULT_NO_SPACE;
+    case EBUSY:
+        return RESULT_BUSY;
+    case ENOMEM:
+        /* Either a hole in the view, or a file system or device that ran out of memory. MS_ASYNC
+           writes nothing on Linux, it only walks the mappings: it fails for a hole alone. */
+        return sync_repeat(address, size, MS_ASYNC) == ENOMEM ? RESULT_INVALID : RESULT_NO_MEMORY;
+    default:
+        return RESULT_IO_ERROR;
+    }
+}
+
+enum result os_sync_view(void *address, size_t size) {
+    struct calm calm = calm_begin();
+    int error = sync_repeat(address, size, MS_SYNC);
+    enum result result = sync_result(address, size, error);
+    calm_end(calm);
+    return result;
+}
+
+const char *os_setting(const char *name) {
+    return secure_getenv(name);
+}
+
+/* Asked of the kernel each time: a cached copy would need thread-local storage, which a library
+   that was loaded late may have to allocate, perhaps in a signal handler, and fork would spoil it. */
+uint32_t os_thread_id(void) {
+    return (uint32_t)syscall(SYS_gettid);
+}
+
+/* The kernel's thread ids end at 2^22, far below this bit. */
+#define LOCK_WAITER (UINT32_C(1) << 31)
+
+static void lock_futex(struct os_lock *lock, int operation, uint32_t value) {
+    int error = errno;
+    syscall(SYS_futex, &lock->owner, operation | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
+    errno = error;
+}
+
+bool os_lock(struct os_lock *lock) {
+    uint32_t self = os_thread_id();
+    uint32_t seen = 0;
+    if (LIKELY(atomic_compare_exchange_strong_explicit(&lock->owner, &seen, self,
+                                                       memory_order_acquire, memory_order_relaxed)))
+        return true;
+    if ((seen & ~LOCK_WAITER) == self)
+        return false;
+    for (;;) {
+        /* Who comes from the queue cannot know whether others still wait: it keeps the bit. */
+        uint32_t wanted = seen == 0 ? self | LOCK_WAITER : seen | LOCK_WAITER;
+        if (wanted != seen &&
+            !atomic_compare_exchange_strong_explicit(&lock->owner, &seen, wanted,
+                                                     memory_order_acquire, memory_order_relaxed))
+            continue;
+        if (seen == 0)
+            return true;
+        lock_futex(lock, FUTEX_WAIT, wanted);
+        seen = atomic_load_explicit(&lock->owner, memory_order_relaxed);
+    }
+}
+
+void os_unlock(struct os_lock *lock) {
+    uint32_t owner = atomic_exchange_explicit(&lock->owner, 0, memory_order_release);
+    if (owner & LOCK_WAITER)
+        lock_futex(lock, FUTEX_WAKE, 1);
+}
+
+bool os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {
+    int error = errno;
+    bool done = pthread_atfork(prepare, parent, child) == 0;
+    errno = error;
+    return done;
+}
+
+/* Weak, so that a static program that has no loader links without it, and without a warning. */
+extern __typeof__(dlopen) dlopen __attribute__((weak));
+extern __typeof__(dlsym) dlsym __attribute__((weak));
+extern __typeof__(dlerror) dlerror __attribute__((weak));
+
+static void *load_symbol(const char *path, const char *symbol, const char **reason) {
+    if (dlopen == NULL || dlsym == NULL || dlerror == NULL) {
+        *reason = "a static program cannot load a shared object";
+        return NULL;
+    }
+    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *address = object == NULL ? NULL : dlsym(object, symbol);
+    if (address == NULL) {
+        *reason = dlerror();
+        if (*reason == NULL)
+            *reason = "the symbol has no address";
+    }
+    return address;
+}
+
+void *os_load(const char *path, const char *symbol, const char **reason) {
+    struct calm calm = calm_begin();
+    void *address = load_symbol(path, symbol, reason);
+    calm_end(calm);
+    return address;
+}
+
+bool os_text_open(struct os_text *text, const char *path) {
+    struct calm calm = calm_begin();
+    do {
+        text->descriptor = os_calls.open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    } while (text->descriptor < 0 && errno == EINTR);
+    calm_end(calm);
+    return text->descriptor >= 0;
+}
+
+size_t os_text_read(struct os_text *text, char *buffer, size_t size) {
+    struct calm calm = calm_begin();
+    ssize_t got;
+    do {
+        got = os_calls.read(text->descriptor, buffer, size);
+    } while (got < 0 && errno == EINTR);
+    calm_end(calm);
+    return got < 0 ? 0 : (size_t)got;
+}
+
+void os_text_close(struct os_text *text) {
+    struct calm calm = calm_begin();
+    /* Not repeated after EINTR: Linux has closed the descriptor then, and it may be another's. */
+    os_calls.close(text->descriptor);
+    calm_end(calm);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* os/file.h on Linux. */
+#include "os/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#ifndef MAP_SHARED_VALIDATE
+#define MAP_SHARED_VALIDATE 0x03
+#endif
+#ifndef MAP_SYNC
+#define MAP_SYNC 0x80000
+#endif
+
+static enum result result_of(int error) {
+    switch (error) {
+    case 0:
+        return RESULT_OK;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case ETXTBSY:
+        return RESULT_DENIED;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return RESULT_NO_SPACE;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case EAGAIN:
+        return RESULT_NO_MEMORY;
+    case EISDIR:
+    case ENODEV:
+    case ENXIO:
+    case EOPNOTSUPP:
+        return RESULT_NOT_SUPPORTED;
+    case EIO:
+        return RESULT_IO_ERROR;
+    default:
+        return RESULT_INVALID;
+    }
+}
+
+static int open_again(const char *path, int flags, mode_t mode) {
+    int descriptor;
+    do
+        descriptor = open(path, flags | O_CLOEXEC, mode);
+    while (descriptor < 0 && errno == EINTR);
+    return descriptor;
+}
+
+/* A DAX device tells its size in sysfs alone. */
+static uint64_t device_size(dev_t device) {
+    char path[64], text[32] = "";
+    snprintf(path, sizeof path, "/sys/dev/char/%u:%u/size", major(device), minor(device));
+    int descriptor = open_again(path, O_RDONLY, 0);
+    if (descriptor < 0)
+        return 0;
+    ssize_t got = read(descriptor, text, sizeof text - 1);
+    close(descriptor);
+    return got > 0 ? strtoull(text, NULL, 10) : 0;
+}
+
+static int measure(struct os_file *file) {
+    struct stat stat;
+    if (fstat(file->descriptor, &stat) != 0)
+        return errno;
+    file->device = S_ISCHR(stat.st_mode);
+    if (file->device) {
+        file->size = device_size(stat.st_rdev);
+    } else {
+        off_t end = lseek(file->descriptor, 0, SEEK_END); /* block devices tell it only so */
+        if (end < 0)
+            return errno;
+        file->size = (uint64_t)end;
+    }
+    return 0;
+}
+
+/* Opens without making; looks first, because opening a pipe waits and opening a tape rewinds it. */
+static int open_existing(const char *path, struct os_file *file) {
+    struct stat stat_before;
+    if (stat(path, &stat_before) != 0)
+        return errno;
+    if (!S_ISREG(stat_before.st_mode) && !S_ISBLK(stat_before.st_mode) &&
+        !S_ISCHR(stat_before.st_mode))
+        return EISDIR;
+    file->descriptor = open_again(path, O_RDWR, 0);
+    return file->descriptor < 0 ? errno : 0;
+}
+
+static int open_or_make(const char *path, struct os_file_wish wish, struct os_file *file) {
+    if (wish.create) {
+        file->descriptor = open_again(path, O_RDWR | O_CREAT | O_EXCL, (mode_t)wish.mode);
+        file->created = file->descriptor >= 0;
+        if (file->created)
+            return 0;
+        if (errno != EEXIST || wish.exclusive)
+            return errno;
+    }
+    return open_existing(path, file);
+}
+
+enum result os_file_open(const char *path, struct os_file_wish wish, struct os_file *file) {
+    int saved = errno;
+    *file = (struct os_file){.descriptor = -1};
+    int error = open_or_make(path, wish, file);
+    if (error == 0) {
+        error = measure(file);
+        if (error != 0)
+            close(file->descriptor);
+    }
+    errno = saved;
+    return result_of(error);
+}
+
+enum result os_file_grow(struct os_file *file, uint64_t size, bool sparse) {
+    if (file->device || size > INT64_MAX)
+        return RESULT_INVALID;
+    int saved = errno, error;
+    do {
+        if (sparse)
+            error = ftruncate(file->descriptor, (off_t)size) == 0 ? 0 : errno;
+        else
+            error =
+                posix_fallocate(file->descriptor, (off_t)file->size, (off_t)(size - file->size));
+    } while (error == EINTR);
+    if (error != 0 && ftruncate(file->descriptor, (off_t)file->size) != 0)
+        error = error == 0 ? errno : error;
+    if (error == 0)
+        file->size = size;
+    errno = saved;
+    return result_of(error);
+}
+
+enum result os_file_map(const struct os_file *file, uint64_t offset, size_t size, void **base) {
+    int saved = errno, error = 0;
+    const int protection = PROT_READ | PROT_WRITE;
+    void *view = mmap(NULL, size, protection, MAP_SHARED_VALIDATE | MAP_SYNC, file->descriptor,
+                      (off_t)offset);
+    /* Refusals of MAP_SYNC have several names (EOPNOTSUPP, EINVAL): the plain try tells the truth. */
+    if (view == MAP_FAILED)
+        view = mmap(NULL, size, protection, MAP_SHARED, file->descriptor, (off_t)offset);
+    if (view == MAP_FAILED)
+        error = errno;
+    else
+        *base = view;
+    errno = saved;
+    return result_of(error);
+}
+
+void os_file_unmap(void *base, size_t size) {
+    int saved = errno;
+    munmap(base, size);
+    errno = saved;
+}
+
+/* Syncs the directory that holds the open file, whatever links led to it; -1 if that is not to be
+   had (no right to read it, no /proc, a file system that cannot). */
+static int sync_directory(int descriptor) {
+    char link[32], path[PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length <= 0 || path[0] != '/')
+        return -1;
+    path[length] = '\0';
+    char *slash = strrchr(path, '/');
+    slash[slash == path] = '\0';
+    int directory = open_again(path, O_RDONLY | O_DIRECTORY, 0);
+    if (directory < 0)
+        return -1;
+    int result = fsync(directory);
+    close(directory);
+    return result;
+}
+
+enum result os_file_sync(const struct os_file *file) {
+    if (file->device)
+        return RESULT_OK;
+    int saved = errno, error = 0;
+    if (fsync(file->descriptor) != 0 ||
+        (sync_directory(file->descriptor) != 0 && syncfs(file->descriptor) != 0))
+        error = errno;
+    errno = saved;
+    return error == 0 || error == ENOSPC || error == EDQUOT ? result_of(error) : RESULT_IO_ERROR;
+}
+
+void os_file_close(struct os_file *file) {
+    int saved = errno;
+    close(file->descriptor);
+    file->descriptor = -1;
+    errno = saved;
+}
+
+void os_file_remove(const struct os_file *file, const char *path) {
+    int saved = errno;
+    struct stat ours, theirs;
+    if (fstat(file->descriptor, &ours) == 0 && lstat(path, &theirs) == 0 &&
+        ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino)
+        unlink(path);
+    errno = saved;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Everything that libnvrtl asks of an operating system. One file implements it per system; policy
+   is never there. No function here allocates unless it says so, and none changes errno. */
+#ifndef OS_OS_H
+#define OS_OS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/result.h"
+
+/* Bytes in a page: a power of two. */
+size_t os_page_size(void);
+
+/* Reserves zeroed memory that costs nothing until it is touched; NULL when the address space or a
+   limit forbids it. Never given back. pre: size > 0 */
+void *os_reserve(size_t size);
+
+/* Waits until the pages of [address, address + size) are on the medium, with the metadata to find
+   them (msync MS_SYNC). RESULT_INVALID: a part is not mapped; RESULT_BUSY: locked pages;
+   RESULT_NO_MEMORY: kernel memory; RESULT_IO_ERROR, RESULT_NO_SPACE: the write-back failed.
+   Interrupted calls are repeated. pre: address is page-aligned, size > 0 */
+enum result os_sync_view(void *address, size_t size);
+
+/* A setting from the environment, or NULL; NULL always in a set-user-id program. The string stays
+   valid until the program changes its environment. */
+const char *os_setting(const char *name);
+
+/* A whole number that no other live thread of the process has; never 0. */
+uint32_t os_thread_id(void);
+
+/* A lock that knows its owner: a thread, or a signal handler on it, that already holds it gets
+   false at once instead of a deadlock. Zero-initialised. Works in signal handlers. */
+struct os_lock {
+    _Atomic uint32_t owner; /* 0 free; else thread id, with the top bit while someone waits */
+};
+bool os_lock(struct os_lock *lock);
+void os_unlock(struct os_lock *lock);
+
+/* Calls the three around every fork of the process, as pthread_atfork does. May allocate. */
+bool os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+
+/* Loads the shared object at path for good and returns the address of symbol, or NULL with a reason
+   that stays valid until the next call. May allocate. */
+void *os_load(const char *path, const char *symbol, const char **reason);
+
+/* Reads a text file from its start in pieces. os_text_open returns false when it cannot be opened.
+   Never used for a file that the program mapped. Allocation-free; works in signal handlers. */
+struct os_text {
+    int descriptor;
+};
+bool os_text_open(struct os_text *text, const char *path);
+size_t os_text_read(struct os_text *text, char *buffer, size_t size); /* 0 at the end or on error */
+void os_text_close(struct os_text *text);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a run found, written for people and for programs. Every format says the same; the words that
+   they share are here, once. */
+#ifndef REPORT_REPORT_H
+#define REPORT_REPORT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "verify/finding.h"
+
+struct report_style {
+    bool colour;      /* write escape sequences: out is a terminal that wants them */
+    bool source;      /* show source lines */
+    const char *base; /* directory that paths are told from, absolute; NULL: tell them whole */
+};
+
+/* For people: the verdict, each finding with its source, and what the run was. Whatever strings and
+   source files hold, nothing but printable UTF-8 is written. false: out could not be written. */
+bool report_text(FILE *out, const struct report *report, const struct report_style *style);
+
+/* For programs: nvrtl-report/1, see docs/nvrtl-report-1.schema.json. Bytes that are no UTF-8 become
+   U+FFFD. false: out of memory, or out could not be written. */
+bool report_json(FILE *out, const struct report *report);
+
+/* "error", "warning", "performance", "note" */
+const char *report_severity_name(enum severity severity);
+#define REPORT_SEVERITIES (SEVERITY_NOTE + 1)
+
+/* The stop code of a kind as the formats write it: "0x0B00". */
+#define REPORT_CODE_SIZE 8
+const char *report_code(enum kind kind, char buffer[REPORT_CODE_SIZE]);
+
+/* What a related place is, for a reader: "token freed here". */
+const char *report_role_text(const char *role);
+
+/* Findings by severity; equal ones, which are one finding with a count, count once. */
+struct report_tally {
+    size_t of[REPORT_SEVERITIES];
+};
+struct report_tally report_count(const struct report *report);
+
+#endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The `api` source: what the routines tell about themselves becomes state and findings. */
+#include "source/api.h"
+#include "source/content.h"
+#include "source/tokens.h"
+
+/* One event on its way through the model. */
+struct act {
+    struct self *me;
+    const struct event *event;
+    struct arena_token *token;
+    struct model_actor actor;
+    bool flush, streaming;
+    bool needed;  /* a line of the flush was neither clean nor flushed before */
+    bool unknown; /* or nobody knows what it was */
+};
+
+static struct arena *arena_here(void) {
+    return &source_process.arena;
+}
+
+/* Reports that this very call is the finding. */
+static void report(const struct act *act, enum kind kind) {
+    const struct event *event = act->event;
+    struct arena_finding finding = {.kind = kind,
+                                    .file = act->token != NULL ? act->token->file + 1 : 0,
+                                    .call = event->call,
+                                    .at = act->actor.stack,
+                                    .value = event->address,
+                                    .bytes = event->length};
+    if (kind == KIND_BAD_TOKEN) {
+        finding.value = event->token;
+        finding.related[0] = act->token != NULL ? atomic_load(&act->token->freed) : 0;
+        finding.roles[0] = finding.related[0] != 0 ? ARENA_ROLE_FREED : ARENA_ROLE_NONE;
+    }
+    arena_report(arena_here(), &finding);
+}
+
+static void lock_page(struct act *act, struct model_page *page) {
+    arena_lock(arena_here(), &page->lock, act->me->thread + 1);
+}
+
+/* Flushes [from, to) of a page. */
+static void flush_page(struct act *act, struct model_page *page, uint32_t from, uint32_t to,
+                       uintptr_t address) {
+    const struct arena_file *file = &arena_here()->head->files[page->file];
+    for (uint32_t l = from / MODEL_LINE_SIZE; l * MODEL_LINE_SIZE < to; l++) {
+        enum model_flushed flushed = model_flush(page, &act->actor, l);
+        act->needed = act->needed || flushed == MODEL_FLUSH_NEEDED;
+        act->unknown = act->unknown || flushed == MODEL_FLUSH_UNKNOWN;
+        if (flushed == MODEL_FLUSH_AGAIN && !act->unknown && !act->needed &&
+            content_changed(&page->line[l], address + l * MODEL_LINE_SIZE))
+            act->needed = true;
+    }
+    if (arena_here()->head->judge >= MODEL_JUDGE_PAGES)
+        model_flush_page(page, atomic_load(&file->drains));
+}
+
+/* Visits one page's share of a stretch. address: of the page's first byte in this view */
+static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t index,
+                        uint64_t from, uint64_t to) {
+    bool store = act->event->kind == EVENT_STORE;
+    struct model_page *page = arena_page(arena_here(), stretch->file, index, store);
+    uintptr_t address = stretch->address + (uintptr_t)(index * MODEL_PAGE_SIZE - stretch->offset);
+    if (page == NULL) {
+        act->unknown = true;
+        return;
+    }
+    lock_page(act, page);
+    if (store) {
+        model_store(page, &act->actor, (uint32_t)from, (uint32_t)(to - from),
+                    address + from != act->event->address, act->streaming);
+        content_remember(page, (uint32_t)from, (uint32_t)to, address);
+    }
+    if (act->flush)
+        flush_page(act, page, (uint32_t)from, (uint32_t)to, address);
+    arena_unlock(&page->lock);
+}
+
+static void act_on_stretch(void *context, const struct stretch *stretch) {
+    struct act *act = context;
+    uint64_t end = stretch->offset + stretch->length;
+    uint64_t first = stretch->offset / MODEL_PAGE_SIZE, last = (end - 1) / MODEL_PAGE_SIZE;
+    for (uint64_t index = first; index <= last; index++) {
+        uint64_t start = index * MODEL_PAGE_SIZE;
+        act_on_page(act, stretch, index, index == first ? stretch->offset - start : 0,
+                    index == last ? end - start : MODEL_PAGE_SIZE);
+    }
+}
+
+/* Notes that the thread has something to drain. */
+static void note_flush(struct act *act) {
+    struct arena_head *head = arena_here()->head;
+    atomic_fetch_add(&head->threads[act->me->thread].flushes, 1);
+    atomic_fetch_add(&head->files[act->token->file].flushes, 1);
+}
+
+static void drain_file(struct arena_file *file) {
+    atomic_store(&file->flushes, 0);
+    atomic_fetch_add(&file->drains, 1);
+}
+
+/* Drains the token, or every token when there is none. */
+static void drain(struct act *act) {
+    struct arena_head *head = arena_here()->head;
+    model_drain(&act->actor);
+    if (act->token != NULL) {
+        drain_file(&head->files[act->token->file]);
+        return;
+    }
+    for (uint32_t i = 0; i < atomic_load(&head->file_count); i++)
+        drain_file(&head->files[i]);
+}
+
+static void on_store(struct act *act) {
+    const struct event *event = act->event;
+    if (event->effect & EFFECT_OVERLAP)
+        report(act, KIND_OVERLAPPING_WRITE);
+    if (event->length == 0 || act->token == NULL)
+        return;
+    act->streaming = (event->effect & EFFECT_STREAM) != 0;
+    act->flush = (event->effect & EFFECT_FLUSH) != 0;
+    tokens_stretches(act->token, event->address, event->length, act_on_stretch, act);
+    if (act->streaming || act->flush)
+        note_flush(act);
+}
+
+static void on_flush(struct act *act, uintptr_t address, size_t length) {
+    if (length == 0 || act->token == NULL)
+        return;
+    act->flush = true;
+    tokens_stretches(act->token, address, length, act_on_stretch, act);
+    note_flush(act);
+}
+
+/* Does anything wait for a drain of the token by this thread, or, where the file is judged by pages,
+   by anybody? */
+static bool drain_needed(const struct act *act) {
+    const struct arena_head *head = arena_here()->head;
+    if (model_drain_needed(&act->actor))
+        return true;
+    if (head->judge == MODEL_JUDGE_STRICT || head->judge == MODEL_JUDGE_MEMORY)
+        return false;
+    for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
+        if (atomic_load(&head->files[i].flushes) != 0 &&
+            (act->token == NULL || act->token->file == i))
+            return true;
+    }
+    return false;
+}
+
+static void judge_stretch(void *context, const struct stretch *stretch) {
+    struct act *act = context;
+    struct arena_finding wish = {.file = stretch->file + 1, .call = act->event->call};
+    wish.related[0] = act->actor.stack;
+    wish.roles[0] = act->event->kind == EVENT_FREE ? ARENA_ROLE_FREED : ARENA_ROLE_ASSERTED;
+    arena_judge(arena_here(), stretch->file, stretch->offset, stretch->length, &wish,
+                act->me->thread + 1);
+}
+
+/* While another token covers a part, that part can still be flushed: it is judged when the last one
+   ends. */
+static void judge_uncovered(void *context, const struct stretch *stretch) {
+    struct act *act = context;
+    tokens_uncovered(act->token, stretch, judge_stretch, act);
+}
+
+static void on_free(struct act *act) {
+    if (act->token == NULL)
+        return;
+    tokens_stretches(act->token, 0, UINT64_MAX, judge_uncovered, act);
+    atomic_store(&act->token->freed, act->actor.stack != 0 ? act->actor.stack : 1);
+}
+
+static void on_ranges(struct act *act) {
+    const struct event_range *ranges = (const struct event_range *)act->event->address;
+    for (size_t i = 0; i < act->event->length; i++)
+        on_flush(act, (uintptr_t)ranges[i].address, ranges[i].length);
+}
+
+static void ignore_stretch(void *context, const struct stretch *stretch) {
+    struct act *act = context;
+    struct arena_file *file = &arena_here()->head->files[stretch->file];
+    if (arena_ignores(arena_here(), file, stretch->offset, stretch->length))
+        return;
+    struct arena_ignored *ignored = arena_new(arena_here(), sizeof *ignored);
+    if (ignored == NULL)
+        return;
+    ignored->offset = stretch->offset;
+    ignored->length = stretch->length;
+    arena_lock(arena_here(), &arena_here()->head->lock, act->me->thread + 1);
+    ignored->next = atomic_load(&file->ignored);
+    atomic_store(&file->ignored, arena_id_of(arena_here(), ignored));
+    arena_unlock(&arena_here()->head->lock);
+}
+
+/* What remains of a call when its kind was dealt with: the drain, and whether the call was needed. */
+static void finish(struct act *act, bool flushes) {
+    const struct event *event = act->event;
+    bool clean = flushes && act->flush && !act->needed && !act->unknown;
+    if (clean)
+        report(act, KIND_REDUNDANT_FLUSH);
+    if (event->kind == EVENT_DRAIN && (event->effect & EFFECT_DRAIN) && !drain_needed(act))
+        report(act, KIND_REDUNDANT_DRAIN);
+    if (event->effect & EFFECT_DRAIN)
+        drain(act);
+}
+
+static void dispatch(struct act *act) {
+    const struct event *event = act->event;
+    switch ((enum event_kind)event->kind) {
+    case EVENT_GET:
+        tokens_add(act->me, event, act->actor.stack);
+        return;
+    case EVENT_FREE:
+        on_free(act);
+        return;
+    case EVENT_STORE:
+        on_store(act);
+        finish(act, false);
+        return;
+    case EVENT_FLUSH:
+        on_flush(act, event->address, event->length);
+        finish(act, true);
+        return;
+    case EVENT_FLUSH_RANGES:
+        on_ranges(act);
+        finish(act, true);
+        return;
+    case EVENT_DRAIN:
+        finish(act, false);
+        return;
+    case EVENT_BAD_TOKEN:
+        report(act, KIND_BAD_TOKEN);
+        return;
+    case EVENT_OUTSIDE:
+        report(act, KIND_OUTSIDE_REGION);
+        return;
+    case EVENT_IGNORE:
+        if (act->token != NULL)
+            tokens_stretches(act->token, event->address, event->length, ignore_stretch, act);
+        return;
+    case EVENT_ASSERT_DURABLE:
+        if (act->token != NULL)
+            tokens_stretches(act->token, event->address, event->length, judge_stretch, act);
+        return;
+    }
+}
+
+void api_handle(struct self *me, const struct event *event, arena_id stack) {
+    struct act act = {.me = me, .event = event};
+    if (event->kind != EVENT_GET && event->token != 0)
+        act.token = tokens_find(me, event->token);
+    act.actor = (struct model_actor){.threads = arena_here()->head->threads,
+                                     .judge = (enum model_judge)arena_here()->head->judge,
+                                     .thread = me->thread,
+                                     .token = arena_id_of(arena_here(), act.token),
+                                     .stack = stack};
+    dispatch(&act);
+}

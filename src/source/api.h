@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOURCE_API_H
+#define SOURCE_API_H
+
+#include "source/self.h"
+
+/* Works one event of the routines into the arena's state. */
+void api_handle(struct self *me, const struct event *event, arena_id stack);
+
+#endif

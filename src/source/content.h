@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Stores that the program makes without the routines are not seen by the `api` source. What a line
+   holds tells of them: a flush is called redundant only if the line still holds what it did. */
+#ifndef SOURCE_CONTENT_H
+#define SOURCE_CONTENT_H
+
+#include <stdint.h>
+
+#include "model/model.h"
+
+/* Remembers the lines of [from, to) of a page that was just stored to; address: of its first byte. */
+void content_remember(struct model_page *page, uint32_t from, uint32_t to, uintptr_t address);
+
+/* Does the line at address hold something else than remembered? So too if it cannot be read. */
+bool content_changed(struct model_line *line, uintptr_t address);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "source/self.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+
+struct source_process source_process;
+
+/* Initial-exec (see the build): a signal handler must not meet the loader's lazy allocation. */
+static _Thread_local struct self *self;
+
+/* A page that the kernel gives to a forked child as zeroes, however the fork was made. */
+static volatile uint32_t *not_forked;
+
+static pthread_key_t end_of_thread;
+static pthread_mutex_t idle_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct self *idle;
+
+static void thread_ends(void *ending) {
+    struct self *ended = ending;
+    self = NULL;
+    pthread_mutex_lock(&idle_lock);
+    ended->next_idle = idle;
+    idle = ended;
+    pthread_mutex_unlock(&idle_lock);
+}
+
+/* The memory of a thread that ended, or new. */
+static struct self *take_memory(void) {
+    struct self *taken = NULL;
+    /* Not a wait: this may be a signal handler that interrupted the holder. */
+    if (pthread_mutex_trylock(&idle_lock) == 0) {
+        taken = idle;
+        if (taken != NULL)
+            idle = taken->next_idle;
+        pthread_mutex_unlock(&idle_lock);
+    }
+    if (taken != NULL)
+        return taken;
+    taken = mmap(NULL, sizeof *taken, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return taken == MAP_FAILED ? NULL : taken;
+}
+
+static struct self *new_self(void) {
+    struct arena_head *head = source_process.arena.head;
+    struct self *made = take_memory();
+    uint32_t thread = made != NULL ? atomic_fetch_add(&head->thread_count, 1) : ARENA_THREADS;
+    if (thread >= ARENA_THREADS) {
+        atomic_fetch_add(&head->lost.threads, 1);
+        return NULL;
+    }
+    head->thread_ids[thread] = (uint32_t)syscall(SYS_gettid);
+    made->thread = thread;
+    made->busy = made->queued = made->handled = 0;
+    memset(&made->cache, 0, sizeof made->cache);
+    pthread_setspecific(end_of_thread, made);
+    return made;
+}
+
+/* Takes the next place among the run's processes. parent: index + 1, or 0. */
+static bool new_process(uint32_t parent) {
+    struct arena_head *head = source_process.arena.head;
+    uint32_t process = atomic_fetch_add(&head->process_count, 1);
+    if (process >= ARENA_PROCESSES) {
+        atomic_fetch_add(&head->lost.threads, 1);
+        return false;
+    }
+    uint32_t pid = (uint32_t)getpid();
+    for (uint32_t i = 0; i < process && parent == 0; i++) {
+        if (atomic_load(&head->processes[i].pid) == pid)
+            atomic_store(&head->processes[i].end, ARENA_REPLACED);
+    }
+    head->processes[process].parent = parent;
+    atomic_store(&head->processes[process].pid, pid);
+    source_process.process = process;
+    return true;
+}
+
+struct self *self_get(void) {
+    if (UNLIKELY(*not_forked == 0)) {
+        self = NULL;
+        idle = NULL; /* another thread may have been changing the list at the fork */
+        pthread_mutex_init(&idle_lock, NULL);
+        *not_forked = 1;
+        new_process(source_process.process + 1);
+    }
+    if (UNLIKELY(self == NULL))
+        self = new_self();
+    return self;
+}
+
+/* "DESCRIPTOR:PID": inherited as it is, or still open in the parent if the program closed it. */
+static bool map_inherited(const char *setting) {
+    char *end, path[64];
+    long descriptor = strtol(setting, &end, 10);
+    long pid = *end == ':' ? strtol(end + 1, NULL, 10) : 0;
+    if (descriptor > 0 && arena_map(&source_process.arena, (int)descriptor))
+        return true;
+    snprintf(path, sizeof path, "/proc/%ld/fd/%ld", pid, descriptor);
+    int opened = open(path, O_RDWR | O_CLOEXEC);
+    if (opened < 0)
+        return false;
+    bool mapped = arena_map(&source_process.arena, opened);
+    close(opened);
+    return mapped;
+}
+
+static bool guard_against_fork(void) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    void *memory = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED || madvise(memory, page, MADV_WIPEONFORK) != 0)
+        return false;
+    not_forked = memory;
+    *not_forked = 1;
+    return true;
+}
+
+bool self_attach(void) {
+    const char *setting = secure_getenv("NVRTL_ARENA");
+    if (setting == NULL || !map_inherited(setting) || !guard_against_fork() ||
+        pthread_key_create(&end_of_thread, thread_ends) != 0)
+        return false;
+    ssize_t length =
+        readlink("/proc/self/exe", source_process.executable, sizeof source_process.executable - 1);
+    source_process.executable[length > 0 ? length : 0] = '\0';
+    return new_process(0);
+}
+
+/* Runs when the program leaves by exit() or returns from main; not when it is killed or aborts. */
+__attribute__((destructor)) static void process_exits(void) {
+    if (not_forked != NULL && *not_forked != 0)
+        atomic_store(&source_process.arena.head->processes[source_process.process].end,
+                     ARENA_EXITED);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who this thread and process are in the arena. */
+#ifndef SOURCE_SELF_H
+#define SOURCE_SELF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena/arena.h"
+#include "event/event.h"
+#include "source/stack.h"
+
+#define SELF_QUEUE 64
+
+/* What the runtime keeps of one thread, in the process's own memory. */
+struct self {
+    uint32_t thread; /* index in the arena */
+    /* A signal handler may interrupt the runtime on the same thread: what it does then waits here,
+       already with its site alone for a stack, until the runtime is done. */
+    volatile uint32_t busy;
+    volatile uint32_t queued, handled; /* so far; the difference waits */
+    struct event queue[SELF_QUEUE];
+    struct stack_cache cache;
+    struct self *next_idle;
+};
+
+struct source_process {
+    struct arena arena;
+    uint32_t process;     /* index in the arena */
+    char executable[488]; /* the loader gives the program itself no name */
+};
+extern struct source_process source_process;
+
+/* Takes a place in the run's arena. false: there is none, or it is full. */
+bool self_attach(void);
+
+/* This thread's record; NULL when there is no place (counted as lost). Notices a fork. */
+struct self *self_get(void);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "source/stack.h"
+
+#include <link.h>
+#include <stdio.h>
+#include <string.h>
+#include <unwind.h>
+
+#include "base/bits.h"
+#include "source/self.h"
+
+/* Return addresses of one walk, and which module each lies in. */
+struct walk {
+    const void *caller;
+    bool found;       /* caller was met: what follows is the program's */
+    bool interrupted; /* a signal handler: not every frame is one that a call made */
+    uint32_t depth;
+    uintptr_t values[ARENA_STACK_DEPTH];
+    const uintptr_t *places[ARENA_STACK_DEPTH];
+    uint64_t frames[ARENA_STACK_DEPTH];
+};
+
+static _Unwind_Reason_Code visit_frame(struct _Unwind_Context *context, void *argument) {
+    struct walk *walk = argument;
+    int exact = 0;
+    uintptr_t value = _Unwind_GetIPInfo(context, &exact);
+    walk->found = walk->found || value == (uintptr_t)walk->caller;
+    if (!walk->found)
+        return _URC_NO_REASON;
+    if (value == 0 || walk->depth == ARENA_STACK_DEPTH)
+        return _URC_END_OF_STACK;
+    /* Whoever reads a stack looks up the byte before each address, to be inside the call. Where a
+       signal struck, the address itself is meant. */
+    walk->interrupted = walk->interrupted || exact;
+    walk->values[walk->depth] = value + (exact != 0);
+    /* The canonical frame address here is the callee's: its return address lies just below. */
+    walk->places[walk->depth] = (const uintptr_t *)_Unwind_GetCFA(context) - 1;
+    walk->depth++;
+    return _URC_NO_REASON;
+}
+
+static uint32_t same_module(const struct arena_module *a, const struct arena_module *b) {
+    return a->build_id_size == b->build_id_size && strcmp(a->path, b->path) == 0 &&
+           memcmp(a->build_id, b->build_id, a->build_id_size) == 0;
+}
+
+/* The number of a module in the arena, made if it is new; 0 when there is no place. */
+static uint32_t module_number(const struct arena_module *wish) {
+    struct arena_head *head = source_process.arena.head;
+    uint32_t count = atomic_load(&head->module_count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (same_module(&head->modules[i], wish))
+            return i + 1;
+    }
+    struct self *me = self_get();
+    arena_lock(&source_process.arena, &head->lock, me->thread + 1);
+    uint32_t number = 0;
+    for (uint32_t i = count; i < atomic_load(&head->module_count) && number == 0; i++)
+        number = same_module(&head->modules[i], wish) ? i + 1 : 0;
+    count = atomic_load(&head->module_count);
+    if (number == 0 && count < ARENA_MODULES) {
+        head->modules[count] = *wish;
+        atomic_store(&head->module_count, count + 1);
+        number = count + 1;
+    }
+    arena_unlock(&head->lock);
+    return number;
+}
+
+static void read_build_id(const struct dl_phdr_info *info, const ElfW(Phdr) * segment,
+                          struct arena_module *module) {
+    const char *at = (const char *)(info->dlpi_addr + segment->p_vaddr);
+    const char *end = at + segment->p_memsz;
+    while (at + sizeof(ElfW(Nhdr)) <= end) {
+        const ElfW(Nhdr) *note = (const void *)at;
+        const char *name = at + sizeof *note;
+        const char *value = name + align_up(note->n_namesz, 4);
+        if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && memcmp(name, "GNU", 4) == 0 &&
+            note->n_descsz <= sizeof module->build_id && value + note->n_descsz <= end) {
+            module->build_id_size = note->n_descsz;
+            memcpy(module->build_id, value, note->n_descsz);
+            return;
+        }
+        at = value + align_up(note->n_descsz, 4);
+    }
+}
+
+static bool holds(const struct dl_phdr_info *info, uintptr_t address) {
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        if (segment->p_type == PT_LOAD &&
+            address - (info->dlpi_addr + segment->p_vaddr) < segment->p_memsz)
+            return true;
+    }
+    return false;
+}
+
+/* Names the frames of the walk that lie in this module. */
+static int visit_module(struct dl_phdr_info *info, size_t size, void *argument) {
+    struct walk *walk = argument;
+    uint32_t number = 0;
+    (void)size;
+    for (uint32_t i = 0; i < walk->depth; i++) {
+        if (!holds(info, walk->values[i]))
+            continue;
+        if (number == 0) {
+            struct arena_module module = {.build_id_size = 0};
+            const char *name = info->dlpi_name;
+            if (name == NULL || name[0] == '\0')
+                name = source_process.executable;
+            snprintf(module.path, sizeof module.path, "%s", name);
+            for (int s = 0; s < info->dlpi_phnum; s++) {
+                if (info->dlpi_phdr[s].p_type == PT_NOTE && module.build_id_size == 0)
+                    read_build_id(info, &info->dlpi_phdr[s], &module);
+            }
+            number = module_number(&module);
+        }
+        walk->frames[i] = ARENA_FRAME(number, walk->values[i] - info->dlpi_addr);
+    }
+    return 0;
+}
+
+static arena_id keep(struct walk *walk) {
+    for (uint32_t i = 0; i < walk->depth; i++)
+        walk->frames[i] = ARENA_FRAME(0, ARENA_FRAME_OFFSET(walk->values[i]));
+    dl_iterate_phdr(visit_module, walk);
+    return arena_stack(&source_process.arena, walk->frames, walk->depth);
+}
+
+arena_id stack_of_site(const void *caller) {
+    struct walk walk = {.depth = 1, .values = {(uintptr_t)caller}};
+    return caller != NULL ? keep(&walk) : 0;
+}
+
+static bool still_stands(const struct stack_seen *seen) {
+    for (uint32_t i = 0; i < seen->depth; i++) {
+        if (*(const volatile uintptr_t *)seen->returns[i].place != seen->returns[i].value)
+            return false;
+    }
+    return true;
+}
+
+arena_id stack_id(struct stack_cache *cache, const void *caller, const void *frame) {
+    uint32_t mode = source_process.arena.head->stacks_mode;
+    if (caller == NULL)
+        return 0;
+    if (mode == ARENA_STACKS_SITE)
+        return stack_of_site(caller);
+    uintptr_t key = ((uintptr_t)caller * 31 + (uintptr_t)frame) >> 3;
+    struct stack_seen *seen = &cache->seen[key % STACK_CACHE_PLACES];
+    if (mode == ARENA_STACKS_CACHED && seen->caller == caller && seen->frame == frame &&
+        still_stands(seen))
+        return seen->id;
+    struct walk walk = {.caller = caller};
+    _Unwind_Backtrace(visit_frame, &walk);
+    if (!walk.found) {
+        /* Somewhere on the way out there is code without unwind tables. */
+        return stack_of_site(caller);
+    }
+    arena_id id = keep(&walk);
+    if (walk.interrupted)
+        return id;
+    seen->caller = caller;
+    seen->frame = frame;
+    seen->id = id;
+    seen->depth = walk.depth;
+    for (uint32_t i = 0; i < walk.depth; i++) {
+        seen->returns[i].place = walk.places[i];
+        seen->returns[i].value = walk.values[i];
+    }
+    return id;
+}

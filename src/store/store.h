@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Copy and fill into non-volatile memory. portable.c is the meaning: every aligned 8-byte block of
+   the destination is stored by one store, narrower heads and tails by exact-width stores, and no
+   byte beside the range is touched. Kernels differ only in the kind of store. */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How the aligned 8-byte words of the destination are stored; heads and tails narrower than a word
+   are always stored through the cache. */
+enum store_way {
+    STORE_CACHED, /* ordinary stores */
+    STORE_STREAM, /* non-temporal: the lines still want a write-back, see docs/decisions.md */
+    STORE_DIRECT  /* direct stores: durable at the next fence, but for heads and tails */
+};
+
+/* Copies length bytes; the ranges may overlap, as with memmove; overlapping ones are always stored
+   through the cache. Returns how the words were really stored.
+   pre: the CPU has what way needs; neither range wraps */
+enum store_way store_copy(enum store_way way, void *destination, const void *source, size_t length);
+
+/* Stores value over length bytes. Returns how the words were really stored. */
+enum store_way store_fill(enum store_way way, void *destination, uint8_t value, size_t length);
+
+#endif

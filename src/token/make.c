@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <string.h>
+
+#include "base/words.h"
+#include "event/event.h"
+#include "observe/observe.h"
+#include "token/table.h"
+
+/* Too large for a stack that may be a signal handler's; used under the table's lock only. */
+static struct map_region region;
+
+/* Asks the system about the range and fills in region. */
+static enum result ask(struct event *event, uint32_t flags) {
+    if (flags & TOKEN_INTERNAL) {
+        uintptr_t start;
+        size_t length;
+        enum result found = map_extent(&map_this_system, event->address, &start, &length);
+        if (found != RESULT_OK)
+            return found;
+        if (!range_inside(event->address, event->length, start, length))
+            return RESULT_INVALID;
+        event->address = start;
+        event->length = length;
+    }
+    return map_probe(&map_this_system, event->address, event->length, &region);
+}
+
+/* What the token will do, from where its memory lives and what the CPU has. RESULT_NOT_SUPPORTED:
+   persistent memory, and no way to write a line back: a flush that does nothing is the worst bug of
+   this field. */
+static enum result choose(uint32_t flags, struct token_operations *operations) {
+    const struct isa_choice *choice = &token_table.choice;
+    enum map_domain domain = region.answer.domain;
+    bool lines = domain == MAP_DOMAIN_MEMORY || domain == MAP_DOMAIN_VOLATILE;
+    if (domain == MAP_DOMAIN_MEMORY && choice->flush == ISA_FLUSH_NONE)
+        return RESULT_NOT_SUPPORTED;
+    operations->domain = (uint8_t)domain;
+    operations->flush = (uint8_t)(lines ? choice->flush : ISA_FLUSH_NONE);
+    operations->line_shift = (uint8_t)__builtin_ctz(choice->line_size);
+    /* The kernel reads the page cache through the caches: going past them would only cost. */
+    if (domain != MAP_DOMAIN_PAGE_CACHE)
+        flags |= (choice->stream ? TOKEN_STREAM : 0u) | (choice->direct ? TOKEN_DIRECT : 0u);
+    operations->flags = (uint8_t)flags;
+    return RESULT_OK;
+}
+
+static void tell(struct event *event, uint64_t handle) {
+    const struct event_region told = {
+        .device = region.answer.device,
+        .inode = region.answer.inode,
+        .domain = region.answer.domain,
+        .line_size = token_table.choice.line_size,
+        .path = region.answer.path,
+        .reason = region.answer.reason,
+        .segments = region.segments,
+        .segment_count = region.segment_count,
+    };
+    event->token = handle;
+    event->region = &told;
+    observe_emit(event);
+    event->region = NULL;
+}
+
+_Static_assert(sizeof(struct token_text) % sizeof(uint64_t) == 0, "copied by words");
+
+static void fill_slot(struct token_slot *slot, const struct event *event,
+                      struct token_operations operations) {
+    static struct token_text text; /* under the table's lock, and off the stack */
+    memcpy(text.reason, region.answer.reason, sizeof text.reason);
+    memcpy(text.path, region.answer.path, sizeof text.path);
+    words_copy(atomic_load_explicit(&slot->text, memory_order_relaxed), &text, sizeof text);
+    uint64_t word;
+    memcpy(&word, &operations, sizeof word);
+    atomic_store_explicit(&slot->base, event->address, memory_order_release);
+    atomic_store_explicit(&slot->length, event->length, memory_order_release);
+    atomic_store_explicit(&slot->mapped_offset, region.segments[0].offset, memory_order_release);
+    atomic_store_explicit(&slot->pending, 0, memory_order_release);
+    atomic_store_explicit(&slot->operations, word, memory_order_release);
+}
+
+static enum result make_locked(struct event *event, uint32_t flags) {
+    enum result result = table_start();
+    if (result == RESULT_OK)
+        result = ask(event, flags);
+    if (result != RESULT_OK)
+        return result;
+    if (token_settings_apply(&token_table.settings, &region.answer))
+        flags |= TOKEN_OVERRIDDEN;
+    struct token_operations operations;
+    result = choose(flags, &operations);
+    if (result != RESULT_OK)
+        return result;
+    struct token_file *file = table_take_file(region.answer.device, region.answer.inode);
+    struct token_slot *slot = file != NULL ? table_take_slot() : NULL;
+    if (slot == NULL) {
+        if (file != NULL)
+            table_give_file(file);
+        return RESULT_NO_MEMORY;
+    }
+    operations.file = (uint32_t)(file - token_table.files);
+    fill_slot(slot, event, operations);
+    uint64_t state = atomic_load_explicit(&slot->state, memory_order_relaxed) | 1;
+    const struct token_view view = {.slot = slot, .state = state};
+    event->token = token_handle(&view);
+    if (observed())
+        tell(event, event->token);
+    atomic_store_explicit(&slot->state, state, memory_order_release);
+    return RESULT_OK;
+}
+
+enum result token_make(struct event *event, uint32_t flags) {
+    if (!os_lock(&token_table.lock))
+        return RESULT_BUSY;
+    enum result result = make_locked(event, flags);
+    os_unlock(&token_table.lock);
+    return result;
+}
+
+enum result token_free(const struct event *event) {
+    struct token_view view;
+    if (!token_find(event->token, &view))
+        return RESULT_INVALID;
+    if (!os_lock(&token_table.lock))
+        return RESULT_BUSY;
+    bool lives = token_lives(&view);
+    if (lives) {
+        if (observed())
+            observe_emit(event);
+        /* Wrapping to generation 0 is a generation like any other: 2^28 Gets of this slot lie between. */
+        uint64_t generation = ((view.state >> 1) + 1) & ((1u << TOKEN_GENERATION_BITS) - 1);
+        atomic_store_explicit(&view.slot->state, generation << 1, memory_order_release);
+        table_give_file(token_file(&view));
+        table_give_slot(view.slot);
+    }
+    os_unlock(&token_table.lock);
+    return lives ? RESULT_OK : RESULT_INVALID;
+}

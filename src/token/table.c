@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "token/table.h"
+
+#include <stdlib.h>
+
+struct token_table token_table;
+
+/* A process may be short of address space (ulimit -v): then it has fewer tokens. */
+static enum result table_reserve(void) {
+    for (unsigned bits = TOKEN_INDEX_BITS; bits >= 8; bits -= 4) {
+        size_t capacity = (size_t)1 << bits;
+        size_t slots_size = capacity * sizeof(struct token_slot);
+        char *memory = os_reserve(slots_size + capacity * sizeof(struct token_file));
+        if (memory == NULL)
+            continue;
+        token_table.files = (struct token_file *)(memory + slots_size);
+        token_table.capacity = (uint32_t)capacity;
+        atomic_store_explicit(&token_table.slots, (struct token_slot *)memory,
+                              memory_order_release);
+        return RESULT_OK;
+    }
+    return RESULT_NO_MEMORY;
+}
+
+static void before_fork(void) {
+    os_lock(&token_table.lock);
+}
+
+static void after_fork(void) {
+    os_unlock(&token_table.lock);
+}
+
+/* Only the forking thread lives on in the child: a drain that another thread had begun will never
+   end there, so its pages count as not drained. */
+static void after_fork_in_child(void) {
+    struct token_slot *slots = atomic_load_explicit(&token_table.slots, memory_order_relaxed);
+    for (uint32_t i = 0; i < atomic_load(&token_table.slots_used); i++) {
+        span taken = atomic_exchange(&slots[i].in_flight, 0);
+        if (taken != 0)
+            span_add(&slots[i].pending, taken);
+    }
+    for (uint32_t i = 0; i < atomic_load(&token_table.files_used); i++)
+        atomic_store(&token_table.files[i].lock.owner, 0);
+    atomic_store(&token_table.lock.owner, 0);
+}
+
+enum result table_start(void) {
+    if (atomic_load_explicit(&token_table.slots, memory_order_relaxed) != NULL)
+        return RESULT_OK;
+    token_table.choice = isa_choose(isa_features(), isa_line_size(), os_setting("NVRTL_FLUSH"),
+                                    os_setting("NVRTL_STORES"));
+    token_table.settings = token_settings_parse(os_setting("NVRTL_DOMAIN"));
+    static bool at_fork;
+    at_fork = at_fork || os_at_fork(before_fork, after_fork, after_fork_in_child);
+    return at_fork ? table_reserve() : RESULT_NO_MEMORY;
+}
+
+struct token_slot *table_take_slot(void) {
+    struct token_slot *slots = atomic_load_explicit(&token_table.slots, memory_order_relaxed);
+    uint32_t used = atomic_load_explicit(&token_table.slots_used, memory_order_relaxed);
+    bool again = token_table.first_free != 0;
+    if (!again && used == token_table.capacity)
+        return NULL;
+    struct token_slot *slot = &slots[again ? token_table.first_free - 1 : used];
+    if (atomic_load_explicit(&slot->text, memory_order_relaxed) == NULL) {
+        struct token_text *text = calloc(1, sizeof *text);
+        if (text == NULL)
+            return NULL;
+        atomic_store_explicit(&slot->text, text, memory_order_release);
+    }
+    if (again)
+        token_table.first_free = slot->next_free;
+    else
+        atomic_store_explicit(&token_table.slots_used, used + 1, memory_order_release);
+    return slot;
+}
+
+void table_give_slot(struct token_slot *slot) {
+    struct token_slot *slots = atomic_load_explicit(&token_table.slots, memory_order_relaxed);
+    slot->next_free = token_table.first_free;
+    token_table.first_free = (uint32_t)(slot - slots) + 1;
+}
+
+/* Takes a record that no file needs any more: no token, no failure to remember, and no drain that
+   looked it up for a token now dead. Its lock keeps such a drain out while the record changes. */
+static bool reuse_file(struct token_file *file, uint64_t device, uint64_t inode) {
+    if (file->tokens != 0 || atomic_load(&file->failure) != RESULT_OK ||
+        atomic_load(&file->lock.owner) != 0 || !os_lock(&file->lock))
+        return false;
+    bool unused = atomic_load(&file->failure) == RESULT_OK;
+    if (unused) {
+        file->device = device;
+        file->inode = inode;
+    }
+    os_unlock(&file->lock);
+    return unused;
+}
+
+struct token_file *table_take_file(uint64_t device, uint64_t inode) {
+    uint32_t used = atomic_load_explicit(&token_table.files_used, memory_order_relaxed);
+    struct token_file *found = NULL;
+    for (uint32_t i = 0; i < used && found == NULL; i++) {
+        struct token_file *file = &token_table.files[i];
+        if (file->device == device && file->inode == inode)
+            found = file;
+    }
+    for (uint32_t i = 0; i < used && found == NULL; i++) {
+        if (reuse_file(&token_table.files[i], device, inode))
+            found = &token_table.files[i];
+    }
+    if (found == NULL && used < token_table.capacity) {
+        found = &token_table.files[used];
+        found->device = device;
+        found->inode = inode;
+        atomic_store_explicit(&token_table.files_used, used + 1, memory_order_release);
+    }
+    if (found != NULL)
+        found->tokens++;
+    return found;
+}
+
+void table_give_file(struct token_file *file) {
+    file->tokens--;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Tokens are handles with generations, never addresses. A handle is looked up in a table whose
+   memory is never given back, and a call copies out what it needs between two looks at the slot's
+   state, so a lookup takes no lock, writes nothing and cannot fault, whatever value it is given and
+   whoever frees the token meanwhile.
+   Handle: 16 bits tag | 28 bits generation | 20 bits slot. The tag makes it no address that a program can have
+   (not canonical on x86-64), so a handle that is dereferenced by mistake faults at once. */
+#ifndef TOKEN_TOKEN_H
+#define TOKEN_TOKEN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bits.h"
+#include "base/result.h"
+#include "isa/isa.h"
+#include "map/map.h"
+#include "os/os.h"
+#include "range/range.h"
+#include "range/span.h"
+#include "token/settings.h"
+
+#define TOKEN_INDEX_BITS 20
+#define TOKEN_GENERATION_BITS 28
+#define TOKEN_TAG 0x4E56u
+#define TOKEN_LENGTH_MAX ((size_t)1 << 47)
+
+/* Everything decided when the token was made, in one word that is read at once. */
+struct token_operations {
+    uint8_t domain;     /* enum map_domain */
+    uint8_t flush;      /* enum isa_flush */
+    uint8_t line_shift; /* log2 of the line size */
+    uint8_t flags;      /* TOKEN_... */
+    uint32_t file;      /* index of its struct token_file */
+};
+_Static_assert(sizeof(struct token_operations) == sizeof(uint64_t), "read as one word");
+
+enum token_flag {
+    TOKEN_STREAM = 1,     /* streaming stores may be used */
+    TOKEN_DIRECT = 2,     /* direct stores may be used */
+    TOKEN_INTERNAL = 4,   /* made for the default token */
+    TOKEN_OVERRIDDEN = 8, /* NVRTL_DOMAIN chose the domain */
+    TOKEN_EVERY = 16,     /* in a view only: stands for every token there is */
+};
+
+/* What is told about a token and needed by no call. Belongs to the slot and is reused with it. */
+struct token_text {
+    char reason[MAP_REASON_SIZE];
+    char path[MAP_PATH_SIZE];
+};
+
+/* One place of the table. state is generation * 2 + live; every other field changes only while the
+   state says dead, by release stores. Two cache lines: neighbours never share one. */
+struct token_slot {
+    _Alignas(128) _Atomic uint64_t state;
+    _Atomic uintptr_t base;
+    _Atomic size_t length;
+    _Atomic uint64_t operations; /* struct token_operations */
+    _Atomic span pending;        /* page-cache: flushed and not yet drained */
+    _Atomic span in_flight;      /* page-cache: being drained; a forked child drains it again */
+    struct token_text *_Atomic text;
+    _Atomic uint64_t mapped_offset; /* TOKEN_INTERNAL: of its mapping, in the file */
+    uint32_t next_free;             /* under the table's lock */
+};
+
+/* One file, for as long as a token of it lives, and for good once its write-back failed. */
+struct token_file {
+    struct os_lock lock;            /* held while its pages are drained */
+    _Atomic uint32_t failure;       /* enum result; RESULT_OK until a write-back fails */
+    _Atomic uint64_t device, inode; /* changed under the table's lock */
+    uint32_t tokens;                /* under the table's lock; 0 and not failed: may be reused */
+};
+
+struct token_table {
+    struct token_slot *_Atomic slots; /* NULL before the first Get */
+    struct token_file *files;
+    uint32_t capacity;           /* of both; set before slots */
+    _Atomic uint32_t slots_used; /* slots ever used: [0, slots_used) */
+    _Atomic uint32_t files_used;
+    struct os_lock lock;            /* Get and Free */
+    uint32_t first_free;            /* slot index + 1 */
+    struct isa_choice choice;       /* set with slots, and never changed */
+    struct token_settings settings; /* likewise */
+};
+extern struct token_table token_table;
+
+/* A live token as one call sees it. */
+struct token_view {
+    uintptr_t base;
+    size_t length;
+    struct token_operations operations;
+    struct token_slot *slot;
+    uint64_t state; /* of the slot when it was looked up */
+};
+
+/* Is the token of this view still the one in its slot, alive? */
+static inline bool token_lives(const struct token_view *view) {
+    return atomic_load_explicit(&view->slot->state, memory_order_acquire) == view->state;
+}
+
+/* Copies the slot out; false unless it was alive, in that state, throughout. */
+static inline bool token_read(struct token_slot *slot, uint64_t state, struct token_view *view) {
+    if (UNLIKELY(atomic_load_explicit(&slot->state, memory_order_acquire) != state))
+        return false;
+    view->base = atomic_load_explicit(&slot->base, memory_order_acquire);
+    view->length = atomic_load_explicit(&slot->length, memory_order_acquire);
+    uint64_t operations = atomic_load_explicit(&slot->operations, memory_order_acquire);
+    __builtin_memcpy(&view->operations, &operations, sizeof operations);
+    view->slot = slot;
+    view->state = state;
+    return token_lives(view);
+}
+
+/* Looks a handle up; any value is safe. */
+static inline bool token_find(uint64_t handle, struct token_view *view) {
+    struct token_slot *slots = atomic_load_explicit(&token_table.slots, memory_order_acquire);
+    uint32_t index = (uint32_t)handle & ((1u << TOKEN_INDEX_BITS) - 1);
+    if (UNLIKELY(handle >> 48 != TOKEN_TAG || slots == NULL || index >= token_table.capacity))
+        return false;
+    uint64_t generation = handle >> TOKEN_INDEX_BITS & ((1u << TOKEN_GENERATION_BITS) - 1);
+    return token_read(&slots[index], generation << 1 | 1, view);
+}
+
+/* The handle of a view's token. */
+uint64_t token_handle(const struct token_view *view);
+
+/* The slot in [0, slots_used) at index, if a token lives there. */
+bool token_at(uint32_t index, struct token_view *view);
+
+/* A live token whose region holds [address, address + length), told by the program's own Get if
+   there is one. Lock-free. */
+bool token_covering(uintptr_t address, size_t length, struct token_view *view);
+
+/* Makes a token for [event->address, event->address + event->length) and tells the observer with
+   event, whose token and region it fills in. TOKEN_INTERNAL in flags: for the one mapping that
+   holds the range instead. Results of map_probe; RESULT_NO_MEMORY: no place left; RESULT_BUSY: this
+   thread is inside token_make or token_free already (a signal handler).
+   pre: length is in [1, TOKEN_LENGTH_MAX] and the range does not wrap */
+struct event;
+enum result token_make(struct event *event, uint32_t flags);
+
+/* Ends the token event->token and tells the observer just before. RESULT_INVALID: not a live
+   token; RESULT_BUSY as token_make. */
+enum result token_free(const struct event *event);
+
+/* Copies the token's reason and path; false if it died meanwhile. pre: both are 8-aligned and have
+   the sizes of struct token_text */
+bool token_describe(const struct token_view *view, char *reason, char *path);
+
+/* The file of a view. Never NULL; another file's, should the token have died. */
+struct token_file *token_file(const struct token_view *view);
+
+/* Does the mapping that an internal token was made for still stand? Ends the token if not. */
+bool token_still_mapped(const struct token_view *view);
+
+#endif

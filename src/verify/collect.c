@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "verify/collect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "verify/remarks.h"
+#include "verify/session.h"
+
+struct collector {
+    const struct collect_run *run;
+    struct report *report;
+    struct symbols *symbols;
+    size_t capacity;
+};
+
+static bool append_stack(struct collector *collector, uint32_t id, struct source_stack *stack) {
+    const struct arena *arena = collector->run->arena;
+    const struct arena_stack *record = arena_at(arena, id, sizeof *record);
+    if (record == NULL || record->depth > ARENA_STACK_DEPTH)
+        return true;
+    for (uint32_t i = 0; i < record->depth; i++) {
+        uint32_t number = ARENA_FRAME_MODULE(record->frames[i]);
+        uint64_t offset = ARENA_FRAME_OFFSET(record->frames[i]);
+        const struct arena_module *module =
+            number >= 1 && number <= ARENA_MODULES ? &arena->head->modules[number - 1] : NULL;
+        bool named = module != NULL && module->build_id_size != 0 &&
+                     module->build_id_size <= sizeof module->build_id;
+        if (!symbols_append(collector->symbols, module != NULL ? module->path : NULL,
+                            named ? module->build_id : NULL, named ? module->build_id_size : 0,
+                            offset, stack))
+            return false;
+    }
+    return true;
+}
+
+static const char *role_name(uint32_t role) {
+    switch ((enum arena_role)role) {
+    case ARENA_ROLE_STORE:
+        return "store";
+    case ARENA_ROLE_FLUSH:
+        return "flush";
+    case ARENA_ROLE_FREED:
+        return "freed";
+    case ARENA_ROLE_NONE:
+    case ARENA_ROLE_ASSERTED:
+        break;
+    }
+    return NULL;
+}
+
+/* How bad it is: an error stays one only if nothing speaks for the program. */
+static enum severity severity_of(const struct collector *collector,
+                                 const struct arena_finding *record) {
+    const struct arena_lost *lost = &collector->run->arena->head->lost;
+    enum severity severity = kind_facts[record->kind].severity;
+    bool by_state = record->kind == KIND_UNFLUSHED_WRITE || record->kind == KIND_UNDRAINED_FLUSH;
+    bool doubtful = atomic_load(&lost->events) != 0 || atomic_load(&lost->memory) != 0 ||
+                    atomic_load(&lost->threads) != 0;
+    if (record->abnormal)
+        return SEVERITY_NOTE;
+    if (severity == SEVERITY_ERROR && by_state && (record->rescue != ARENA_RESCUE_NONE || doubtful))
+        return SEVERITY_WARNING;
+    return severity;
+}
+
+static bool fill_ranges(struct finding *finding, const struct arena_finding *record) {
+    uint32_t count = atomic_load(&record->range_count);
+    finding->more_ranges = count > ARENA_RANGES;
+    finding->range_count = count < ARENA_RANGES ? count : ARENA_RANGES;
+    finding->ranges = calloc(ARENA_RANGES, sizeof *finding->ranges);
+    if (finding->ranges == NULL)
+        return false;
+    for (size_t i = 0; i < finding->range_count; i++)
+        finding->ranges[i] = (struct byte_range){.offset = record->ranges[i].offset,
+                                                 .length = record->ranges[i].length};
+    return true;
+}
+
+/* Related places; the one where an assertion stood goes into the words instead. */
+static bool fill_related(struct collector *collector, struct finding *finding,
+                         const struct arena_finding *record, struct source_stack *asserted) {
+    finding->related = calloc(ARRAY_LENGTH(record->related), sizeof *finding->related);
+    if (finding->related == NULL)
+        return false;
+    for (size_t i = 0; i < ARRAY_LENGTH(record->related); i++) {
+        const char *role = role_name(record->roles[i]);
+        struct source_stack *stack = asserted;
+        if (role != NULL) {
+            finding->related[finding->related_count].role = role;
+            stack = &finding->related[finding->related_count++].stack;
+        } else if (record->roles[i] != ARENA_ROLE_ASSERTED) {
+            continue;
+        }
+        if (!append_stack(collector, record->related[i], stack))
+            return false;
+    }
+    return true;
+}
+
+static struct finding *next_finding(struct collector *collector) {
+    struct report *report = collector->report;
+    if (report->finding_count == collector->capacity) {
+        size_t capacity = collector->capacity != 0 ? collector->capacity * 2 : 64;
+        struct finding *larger = realloc(report->findings, capacity * sizeof *larger);
+        if (larger == NULL)
+            return NULL;
+        report->findings = larger;
+        collector->capacity = capacity;
+    }
+    struct finding *finding = &report->findings[report->finding_count++];
+    *finding = (struct finding){0};
+    return finding;
+}
+
+static bool add_finding(struct collector *collector, const struct arena_finding *record) {
+    if (record->kind >= KIND_COUNT || !collector->run->wanted[record->kind])
+        return true;
+    struct finding *finding = next_finding(collector);
+    if (finding == NULL)
+        return false;
+    struct source_stack asserted = {0};
+    finding->kind = (enum kind)record->kind;
+    finding->severity = severity_of(collector, record);
+    finding->count = atomic_load(&record->count);
+    finding->region = record->file;
+    if (record->rescue == ARENA_RESCUE_PAGE)
+        finding->rescued_by = "page";
+    else if (record->rescue == ARENA_RESCUE_TOKEN)
+        finding->rescued_by = "drain on another token";
+    bool done =
+        fill_ranges(finding, record) && append_stack(collector, record->at, &finding->at) &&
+        fill_related(collector, finding, record, &asserted) &&
+        collect_words(finding, record, record->roles[0] == ARENA_ROLE_ASSERTED ? &asserted : NULL);
+    collect_free_stack(&asserted);
+    return done;
+}
+
+static bool add_findings(struct collector *collector) {
+    const struct arena *arena = collector->run->arena;
+    for (size_t b = 0; b < ARENA_FINDING_BUCKETS; b++) {
+        for (arena_id id = atomic_load(&arena->head->findings[b]); id != 0;) {
+            const struct arena_finding *record = arena_at(arena, id, sizeof *record);
+            if (record == NULL)
+                break;
+            if (!add_finding(collector, record))
+                return false;
+            id = record->next;
+        }
+    }
+    return true;
+}
+
+/* What is in flight when the last process has ended, and which tokens nobody freed. */
+static void judge_end(const struct collect_run *run) {
+    const struct arena *arena = run->arena;
+    struct arena_head *head = arena->head;
+    for (uint32_t i = 0; i < atomic_load(&head->file_count) && i < ARENA_FILES; i++) {
+        const struct arena_finding wish = {.file = i + 1, .abnormal = !run->ended_well};
+        arena_judge(arena, i, 0, UINT64_MAX, &wish, ARENA_THREADS + 1);
+        for (arena_id id = atomic_load(&head->files[i].tokens); id != 0 && run->ended_well;) {
+            const struct arena_token *token = arena_at(arena, id, sizeof *token);
+            if (token == NULL)
+                break;
+            id = token->sibling;
+            bool replaced = token->process >= ARENA_PROCESSES ||
+                            atomic_load(&head->processes[token->process].end) == ARENA_REPLACED;
+            if (atomic_load(&token->freed) != 0 || token->internal || token->inherited || replaced)
+                continue;
+            const struct arena_finding leak = {
+                .kind = KIND_LEAKED_TOKEN, .file = i + 1, .at = token->got};
+            arena_report(arena, &leak);
+        }
+    }
+}
+
+static const char *file_name(const struct finding *finding) {
+    const char *file = finding->at.count != 0 ? finding->at.frames[0].file : NULL;
+    return file != NULL ? file : "";
+}
+
+static int compare_numbers(uint64_t a, uint64_t b) {
+    return a < b ? -1 : a > b;
+}
+
+static int compare_findings(const void *left, const void *right) {
+    const struct finding *a = left, *b = right;
+    int order = compare_numbers(a->severity, b->severity);
+    if (order == 0)
+        order = compare_numbers(a->kind, b->kind);
+    if (order == 0)
+        order = strcmp(file_name(a), file_name(b));
+    if (order == 0 && a->at.count != 0 && b->at.count != 0)
+        order = compare_numbers((uint64_t)a->at.frames[0].line, (uint64_t)b->at.frames[0].line);
+    if (order == 0 && a->range_count != 0 && b->range_count != 0)
+        order = compare_numbers(a->ranges[0].offset, b->ranges[0].offset);
+    return order != 0 ? order : compare_numbers(b->count, a->count);
+}
+
+static const char *domain_name(uint32_t domain) {
+    static const char *const names[] = {"volatile", "page-cache", "memory", "cpu-cache"};
+    return domain < ARRAY_LENGTH(names) ? names[domain] : "unknown";
+}
+
+static bool add_regions(struct collector *collector) {
+    const struct arena_head *head = collector->run->arena->head;
+    struct report *report = collector->report;
+    uint32_t count = atomic_load(&head->file_count);
+    report->regions = calloc(ARENA_FILES, sizeof *report->regions);
+    if (report->regions == NULL)
+        return false;
+    for (uint32_t i = 0; i < count && i < ARENA_FILES; i++) {
+        const struct arena_file *file = &head->files[i];
+        struct report_region *region = &report->regions[report->region_count++];
+        region->id = i + 1;
+        region->path = strndup(file->path, sizeof file->path);
+        region->reason = strndup(file->reason, sizeof file->reason);
+        region->size = atomic_load(&file->end);
+        region->domain = domain_name(file->domain);
+        if (region->path == NULL || region->reason == NULL)
+            return false;
+    }
+    return true;
+}
+
+bool collect_report(const struct collect_run *run, struct report *report) {
+    struct collector collector = {.run = run, .report = report, .symbols = symbols_open()};
+    if (collector.symbols == NULL)
+        return false;
+    judge_end(run);
+    bool done = add_regions(&collector) && add_findings(&collector) &&
+                remarks_add(run->arena->head, report);
+    symbols_close(collector.symbols);
+    if (report->finding_count != 0)
+        qsort(report->findings, report->finding_count, sizeof *report->findings, compare_findings);
+    return done;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From the arena's ids to the findings of a report. */
+#ifndef VERIFY_COLLECT_H
+#define VERIFY_COLLECT_H
+
+#include "arena/arena.h"
+#include "verify/finding.h"
+#include "verify/symbols.h"
+
+struct collect_run {
+    const struct arena *arena;
+    const bool *wanted; /* by kind */
+    bool ended_well;    /* data in flight at the end is an error, not only a note */
+};
+
+/* Judges the end of the run and fills in the report's regions, findings and remarks. false: out of
+   memory; what was filled in is freed by verify_free_report all the same. */
+bool collect_report(const struct collect_run *run, struct report *report);
+
+/* The words of a finding: message, mend. asserted: where an assertion found it, or NULL.
+   false: out of memory. */
+bool collect_words(struct finding *finding, const struct arena_finding *record,
+                   const struct source_stack *asserted);
+
+void collect_free_stack(struct source_stack *stack);
+
+/* "file.c:38", "function in module" or "an unknown place", for the innermost frame; malloc'ed. */
+char *collect_place(const struct source_stack *stack);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a run of the verifier found, in the form that every report format prints. Made by verify/,
+   read by report/; all strings belong to the report that holds them. */
+#ifndef VERIFY_FINDING_H
+#define VERIFY_FINDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arena/kinds.h"
+
+enum severity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_PERFORMANCE, SEVERITY_NOTE };
+
+struct kind_fact {
+    const char *name; /* "unflushed-write" */
+    enum severity severity;
+    bool on; /* reported unless --disable; else only with --enable */
+};
+extern const struct kind_fact kind_facts[KIND_COUNT];
+#define KIND_FIRST_CODE 0x0B00u
+
+/* One line of a stack. Absent strings are NULL, an absent line is 0. */
+struct source_frame {
+    char *function;
+    char *file; /* as the compiler recorded it, made absolute by the compilation directory */
+    int line;
+    char *module;    /* path of the executable or library */
+    uint64_t offset; /* address inside the module, as the file has it */
+    bool inlined;    /* the compiler put this function into the next frame's */
+};
+
+struct source_stack {
+    struct source_frame *frames; /* innermost first */
+    size_t count;
+};
+
+/* Another place that matters to a finding: "store", "flush", "read", "dependent", "commit", "data",
+   "freed", "got". */
+struct related {
+    const char *role;
+    struct source_stack stack;
+};
+
+struct byte_range {
+    uint64_t offset, length; /* in the region's file, bytes */
+};
+
+struct finding {
+    enum kind kind;
+    enum severity severity;
+    uint64_t count;            /* how many equal ones */
+    uint32_t region;           /* id of struct report_region, 0 when it is about none */
+    struct byte_range *ranges; /* the first ones */
+    size_t range_count;
+    bool more_ranges;       /* there were more than are listed */
+    char *message;          /* one sentence, without a full stop */
+    char *mend;             /* what to add where; may be NULL */
+    const char *rescued_by; /* "page", "drain on another token", or NULL */
+    struct source_stack at;
+    struct related *related;
+    size_t related_count;
+};
+
+struct report_region {
+    uint32_t id;
+    char *path;
+    uint64_t size; /* bytes: the end of the furthest token region in the file */
+    const char *domain;
+    char *reason;
+};
+
+struct report {
+    char **program; /* NULL-terminated argument vector */
+    int exit;       /* the program's own status, 128 + signal when killed */
+    const char *stores, *judge;
+    struct report_region *regions;
+    size_t region_count;
+    struct finding *findings; /* errors first, then warnings, performance, notes */
+    size_t finding_count;
+    char **remarks; /* sentences about the run itself: what could not be seen, what was lost */
+    size_t remark_count;
+};
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdlib.h>
+
+#include "verify/collect.h"
+#include "verify/session.h"
+
+void collect_free_stack(struct source_stack *stack) {
+    for (size_t i = 0; i < stack->count; i++) {
+        free(stack->frames[i].function);
+        free(stack->frames[i].file);
+        free(stack->frames[i].module);
+    }
+    free(stack->frames);
+    *stack = (struct source_stack){0};
+}
+
+static void free_finding(struct finding *finding) {
+    collect_free_stack(&finding->at);
+    for (size_t i = 0; i < finding->related_count; i++)
+        collect_free_stack(&finding->related[i].stack);
+    free(finding->related);
+    free(finding->ranges);
+    free(finding->message);
+    free(finding->mend);
+}
+
+void verify_free_report(struct report *report) {
+    for (size_t i = 0; i < report->finding_count; i++)
+        free_finding(&report->findings[i]);
+    for (size_t i = 0; i < report->region_count; i++) {
+        free(report->regions[i].path);
+        free(report->regions[i].reason);
+    }
+    for (size_t i = 0; i < report->remark_count; i++)
+        free(report->remarks[i]);
+    free(report->findings);
+    free(report->regions);
+    free(report->remarks);
+    *report = (struct report){0};
+}

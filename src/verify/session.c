@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "verify/session.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+#include "verify/collect.h"
+
+struct verify_session {
+    struct arena arena;
+    int descriptor;
+    struct verify_options options;
+};
+
+static const char *const judges[] = {[MODEL_JUDGE_STRICT] = "strict",
+                                     [MODEL_JUDGE_MEMORY] = "memory",
+                                     [MODEL_JUDGE_PAGES] = "page-cache",
+                                     [MODEL_JUDGE_ACTUAL] = "actual"};
+static const char *const stacks[] = {
+    [ARENA_STACKS_CACHED] = "cached", [ARENA_STACKS_FULL] = "full", [ARENA_STACKS_SITE] = "site"};
+
+static size_t find_name(const char *const *names, size_t count, const char *name) {
+    size_t i = 0;
+    while (i < count && strcmp(names[i], name) != 0)
+        i++;
+    return i;
+}
+
+bool verify_options_check(const struct verify_options *options, const char **wrong) {
+    *wrong = options->judge;
+    if (find_name(judges, ARRAY_LENGTH(judges), options->judge) == ARRAY_LENGTH(judges))
+        return false;
+    *wrong = options->stacks;
+    return find_name(stacks, ARRAY_LENGTH(stacks), options->stacks) < ARRAY_LENGTH(stacks);
+}
+
+enum kind verify_kind(const char *name) {
+    unsigned kind = 0;
+    while (kind < KIND_COUNT && strcmp(kind_facts[kind].name, name) != 0)
+        kind++;
+    return (enum kind)kind;
+}
+
+struct verify_session *verify_begin(const struct verify_options *options) {
+    struct verify_session *session = calloc(1, sizeof *session);
+    if (session == NULL)
+        return NULL;
+    session->options = *options;
+    session->descriptor = arena_create(&session->arena);
+    if (session->descriptor < 0) {
+        free(session);
+        return NULL;
+    }
+    session->arena.head->judge = (uint32_t)find_name(judges, ARRAY_LENGTH(judges), options->judge);
+    session->arena.head->stacks_mode =
+        (uint32_t)find_name(stacks, ARRAY_LENGTH(stacks), options->stacks);
+    return session;
+}
+
+int verify_descriptor(const struct verify_session *session) {
+    return session->descriptor;
+}
+
+pid_t verify_still_running(const struct verify_session *session, pid_t pid) {
+    const struct arena_head *head = session->arena.head;
+    uint32_t count = atomic_load(&head->process_count);
+    for (uint32_t i = 0; i < count && i < ARENA_PROCESSES; i++) {
+        pid_t other = (pid_t)atomic_load(&head->processes[i].pid);
+        if (other > 0 && other != pid && atomic_load(&head->processes[i].end) != ARENA_REPLACED &&
+            (kill(other, 0) == 0 || errno != ESRCH))
+            return other;
+    }
+    return 0;
+}
+
+/* Did every process that began by itself end by exit() or return? Where one was killed or aborted,
+   data in flight is legitimate. */
+static bool ended_well(const struct arena_head *head, pid_t pid, int status) {
+    uint32_t count = atomic_load(&head->process_count);
+    if (!WIFEXITED(status))
+        return false;
+    for (uint32_t i = 0; i < count && i < ARENA_PROCESSES; i++) {
+        const struct arena_process *process = &head->processes[i];
+        bool main_process = (pid_t)atomic_load(&process->pid) == pid;
+        if (process->parent == 0 && !main_process && atomic_load(&process->end) == ARENA_RUNS)
+            return false;
+    }
+    return true;
+}
+
+bool verify_finish(struct verify_session *session, char **program, pid_t pid, int status,
+                   struct report *report) {
+    const struct collect_run run = {.arena = &session->arena,
+                                    .wanted = session->options.wanted,
+                                    .ended_well = ended_well(session->arena.head, pid, status)};
+    *report =
+        (struct report){.program = program,
+                        .exit = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status),
+                        .stores = "api",
+                        .judge = session->options.judge};
+    return collect_report(&run, report);
+}
+
+void verify_end(struct verify_session *session) {
+    close(session->descriptor);
+    arena_unmap(&session->arena);
+    free(session);
+}

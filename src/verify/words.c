@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a finding says, and what would mend it. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "event/event.h"
+#include "verify/collect.h"
+
+char *collect_place(const struct source_stack *stack) {
+    char *place = NULL;
+    const struct source_frame *frame = stack->count != 0 ? &stack->frames[0] : NULL;
+    int length;
+    if (frame != NULL && frame->file != NULL && frame->line > 0) {
+        const char *slash = strrchr(frame->file, '/');
+        length = asprintf(&place, "%s:%d", slash != NULL ? slash + 1 : frame->file, frame->line);
+    } else if (frame != NULL && frame->function != NULL) {
+        length = asprintf(&place, "%s()", frame->function);
+    } else if (frame != NULL && frame->module != NULL) {
+        length = asprintf(&place, "%s+0x%" PRIx64, frame->module, frame->offset);
+    } else {
+        length = asprintf(&place, "an unknown place");
+    }
+    return length >= 0 ? place : NULL;
+}
+
+/* The routine that a call was. */
+static const char *call_name(uint32_t call) {
+    static const char *const names[] = {
+        [CALL_GET] = "RtlGetNonVolatileToken",
+        [CALL_FREE] = "RtlFreeNonVolatileToken",
+        [CALL_WRITE] = "RtlWriteNonVolatileMemory",
+        [CALL_FILL] = "RtlFillNonVolatileMemory",
+        [CALL_FLUSH] = "RtlFlushNonVolatileMemory",
+        [CALL_FLUSH_RANGES] = "RtlFlushNonVolatileMemoryRanges",
+        [CALL_DRAIN] = "RtlDrainNonVolatileFlush",
+        [CALL_QUERY] = "NvRtlQueryToken",
+        [CALL_MAP_FILE] = "NvRtlMapFile",
+        [CALL_UNMAP_FILE] = "NvRtlUnmapFile",
+        [CALL_IGNORE] = "NvRtlVerifierIgnore",
+        [CALL_ASSERT_DURABLE] = "NvRtlVerifierAssertDurable",
+    };
+    return call < sizeof names / sizeof names[0] ? names[call] : "a routine";
+}
+
+__attribute__((format(printf, 2, 3))) static bool say(char **text, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    bool made = vasprintf(text, format, arguments) >= 0;
+    va_end(arguments);
+    if (!made)
+        *text = NULL;
+    return made;
+}
+
+/* Which of the two stacks of a finding is the store's. */
+static const struct source_stack *store_of(const struct finding *finding) {
+    for (size_t i = 0; i < finding->related_count; i++) {
+        if (strcmp(finding->related[i].role, "store") == 0)
+            return &finding->related[i].stack;
+    }
+    return &finding->at;
+}
+
+/* "s" unless there is one. */
+static const char *plural(uint64_t count) {
+    return count == 1 ? "" : "s";
+}
+
+static bool say_unflushed(struct finding *finding, uint64_t bytes, const char *place,
+                          const char *when) {
+    return say(&finding->message, "%" PRIu64 " byte%s stored at %s %s %s", bytes, plural(bytes),
+               place, bytes == 1 ? "was" : "were",
+               finding->rescued_by != NULL ? "saved only because its whole page was flushed"
+                                           : when) &&
+           say(&finding->mend,
+               "after %s flush what was stored and drain: RtlFlushNonVolatileMemory(token, "
+               "address, "
+               "%" PRIu64 ", 0), or give the call itself WRITE_NV_MEMORY_FLAG_FLUSH",
+               place, bytes);
+}
+
+static bool say_undrained(struct finding *finding, uint64_t bytes, const char *place,
+                          const char *when) {
+    char *store = collect_place(store_of(finding));
+    if (store == NULL)
+        return false;
+    bool said = finding->rescued_by != NULL
+                    ? say(&finding->message,
+                          "the flush at %s of %" PRIu64
+                          " byte%s stored at %s was completed only by a drain "
+                          "of another token",
+                          place, bytes, plural(bytes), store)
+                    : say(&finding->message, "%" PRIu64 " byte%s stored at %s: the flush at %s %s",
+                          bytes, plural(bytes), store, place, when);
+    free(store);
+    return said && say(&finding->mend,
+                       "after %s call RtlDrainNonVolatileFlush(token) on the same thread, or leave "
+                       "NO_DRAIN out of the flags",
+                       place);
+}
+
+static bool say_call(struct finding *finding, const struct arena_finding *record,
+                     const char *place) {
+    const char *call = call_name(record->call);
+    switch (finding->kind) {
+    case KIND_BAD_TOKEN:
+        return say(&finding->message, "%s at %s was given 0x%" PRIx64 ", which is no live token%s",
+                   call, place, record->value,
+                   finding->related_count != 0 ? ": it was freed before" : "");
+    case KIND_OUTSIDE_REGION:
+        return say(&finding->message,
+                   "%s at %s was given %" PRIu64 " byte%s at 0x%" PRIx64
+                   ", which leave the token's region",
+                   call, place, record->bytes, plural(record->bytes), record->value);
+    case KIND_OVERLAPPING_WRITE:
+        return say(&finding->message,
+                   "source and destination of %s at %s overlap: legal here, undefined on Windows",
+                   call, place) &&
+               say(&finding->mend, "copy through a buffer, or make sure that they are apart");
+    case KIND_LEAKED_TOKEN:
+        return say(&finding->message, "the token made at %s was never freed", place) &&
+               say(&finding->mend,
+                   "call RtlFreeNonVolatileToken(token), or NvRtlUnmapFile(&mapping) "
+                   "if NvRtlMapFile made it");
+    case KIND_REDUNDANT_FLUSH:
+        return say(&finding->message, "everything that %s at %s names was clean or flushed already",
+                   call, place) &&
+               say(&finding->mend, "leave this call out, or flush only what was stored since");
+    case KIND_REDUNDANT_DRAIN:
+        return say(&finding->message, "nothing waited for the drain at %s", place) &&
+               say(&finding->mend, "leave this call out");
+    default:
+        return say(&finding->message, "%s at %s", kind_facts[finding->kind].name, place);
+    }
+}
+
+bool collect_words(struct finding *finding, const struct arena_finding *record,
+                   const struct source_stack *asserted) {
+    char *place = collect_place(&finding->at), *when = NULL;
+    bool flush = finding->kind == KIND_UNDRAINED_FLUSH;
+    bool said = place != NULL;
+    if (said && asserted != NULL) {
+        char *where = collect_place(asserted);
+        said = where != NULL && say(&when, "%s when %s was reached",
+                                    flush ? "was not drained" : "not flushed", where);
+        free(where);
+    } else if (said) {
+        said = say(&when, flush ? "was never drained" : "never flushed");
+    }
+    if (said && finding->kind == KIND_UNFLUSHED_WRITE)
+        said = say_unflushed(finding, record->bytes, place, when);
+    else if (said && flush)
+        said = say_undrained(finding, record->bytes, place, when);
+    else if (said)
+        said = say_call(finding, record, place);
+    free(when);
+    free(place);
+    return said;
+}

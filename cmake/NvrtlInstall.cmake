@@ -37,9 +37,10 @@ if(NVRTL_TOOLS)
     file(GLOB nvrtl_command_pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/man/*.1)
     install(FILES ${nvrtl_command_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
     set(completion ${PROJECT_SOURCE_DIR}/src/cli/completion)
-    install(FILES ${completion}/nvrtl.bash RENAME nvrtl
+    install(FILES ${completion}/nvrtl.bash RENAME nvrtl OPTIONAL
             DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
-    install(FILES ${completion}/_nvrtl DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
-    install(FILES ${PROJECT_SOURCE_DIR}/docs/nvrtl-report-1.schema.json
+    install(FILES ${completion}/_nvrtl OPTIONAL
+            DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+    install(FILES ${PROJECT_SOURCE_DIR}/docs/nvrtl-report-1.schema.json OPTIONAL
             DESTINATION ${CMAKE_INSTALL_DATADIR}/nvrtl)
 endif()

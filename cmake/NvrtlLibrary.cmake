@@ -2,12 +2,13 @@
 # libnvrtl.so and libnvrtl.a. The version map is the one list of what either of them shows.
 
 set(api_map ${PROJECT_SOURCE_DIR}/src/api/nvrtl.map)
-nvrtl_rooms(library_objects ${library_rooms})
+nvrtl_rooms(library_headers base range event)
+nvrtl_rooms(library_objects observe os isa map token store flush drain api)
 
 add_library(nvrtl SHARED)
 add_library(nvrtl::nvrtl ALIAS nvrtl)
-target_link_libraries(nvrtl PRIVATE nvrtl_compile ${library_objects} Threads::Threads
-                                    ${CMAKE_DL_LIBS})
+target_link_libraries(nvrtl PRIVATE nvrtl_compile ${library_headers} ${library_objects}
+                                    Threads::Threads ${CMAKE_DL_LIBS})
 target_include_directories(nvrtl INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                                            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 # nodelete: a verifier's hook and the fork handlers point into the library for the life of the
@@ -26,9 +27,7 @@ string(REPLACE ";" "\n" api_names "${api_lines}")
 file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/api-names.txt CONTENT "${api_names}\n" @ONLY)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${api_map})
 
-set(static_rooms ${library_objects})
-list(REMOVE_ITEM static_rooms room_base room_range room_event) # headers only
-list(TRANSFORM static_rooms REPLACE ".+" "$<TARGET_OBJECTS:\\0>" OUTPUT_VARIABLE static_inputs)
+list(TRANSFORM library_objects REPLACE ".+" "$<TARGET_OBJECTS:\\0>" OUTPUT_VARIABLE static_inputs)
 # Objects of a link-time optimised build hold no machine code; this is where they get it.
 set(static_flags -r -nostdlib)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
@@ -47,7 +46,7 @@ add_custom_command(
     COMMENT "Linking C object nvrtl.o")
 
 add_library(nvrtl_static STATIC ${static_object})
-add_dependencies(nvrtl_static ${static_rooms})
+add_dependencies(nvrtl_static ${library_objects})
 add_library(nvrtl::nvrtl_static ALIAS nvrtl_static)
 target_link_libraries(nvrtl_static INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
 target_include_directories(

@@ -2,44 +2,30 @@
 # The verifier: what runs inside the program under test, what judges it in the parent, and the
 # command.
 
-if(rt_complete)
-    set(rt_map ${PROJECT_SOURCE_DIR}/src/source/nvrtl-rt.map)
-    nvrtl_rooms(rt_objects ${rt_rooms})
-    add_library(nvrtl_rt MODULE)
-    target_link_libraries(nvrtl_rt PRIVATE nvrtl_compile ${rt_objects} Threads::Threads)
-    target_link_options(
-        nvrtl_rt PRIVATE -Wl,--version-script=${rt_map}
-        -Wl,-z,nodelete,-z,relro,-z,now,--no-undefined -static-libgcc)
-    set_target_properties(
-        nvrtl_rt PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME nvrtl-rt LINK_DEPENDS ${rt_map}
-                            LIBRARY_OUTPUT_DIRECTORY ${NVRTL_LIB_DIR}/nvrtl)
-endif()
+set(rt_map ${PROJECT_SOURCE_DIR}/src/source/nvrtl-rt.map)
+nvrtl_rooms(rt_rooms base range event os model arena source)
+add_library(nvrtl_rt MODULE)
+target_link_libraries(nvrtl_rt PRIVATE nvrtl_compile ${rt_rooms} Threads::Threads)
+target_link_options(nvrtl_rt PRIVATE -Wl,--version-script=${rt_map}
+                    -Wl,-z,nodelete,-z,relro,-z,now,--no-undefined -static-libgcc)
+set_target_properties(
+    nvrtl_rt PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME nvrtl-rt LINK_DEPENDS ${rt_map}
+                        LIBRARY_OUTPUT_DIRECTORY ${NVRTL_LIB_DIR}/nvrtl)
 
-if(check_complete)
-    nvrtl_rooms(check_objects ${check_rooms})
-    add_library(nvrtl_check STATIC)
-    target_link_libraries(nvrtl_check PRIVATE nvrtl_compile ${check_objects} PkgConfig::libdw
-                                              PkgConfig::jansson)
-    set_target_properties(nvrtl_check PROPERTIES LINKER_LANGUAGE C)
-endif()
+nvrtl_rooms(check_rooms base range event model arena verify report)
+add_library(nvrtl_check STATIC)
+target_link_libraries(nvrtl_check PRIVATE nvrtl_compile ${check_rooms} PkgConfig::libdw
+                                          PkgConfig::jansson)
+set_target_properties(nvrtl_check PROPERTIES LINKER_LANGUAGE C)
 
-if(cli_complete AND check_complete AND library_complete)
-    nvrtl_rooms(cli_objects ${cli_rooms})
-    add_executable(nvrtl_cli)
-    add_executable(nvrtl::check ALIAS nvrtl_cli)
-    target_link_libraries(nvrtl_cli PRIVATE nvrtl_compile ${cli_objects} nvrtl_check nvrtl)
-    set_target_properties(
-        nvrtl_cli
-        PROPERTIES LINKER_LANGUAGE C
-                   OUTPUT_NAME nvrtl
-                   RUNTIME_OUTPUT_DIRECTORY ${NVRTL_BIN_DIR}
-                   BUILD_WITH_INSTALL_RPATH ON
-                   INSTALL_RPATH "$ORIGIN/${NVRTL_BIN_TO_LIB}")
-    if(rt_complete)
-        add_dependencies(nvrtl_cli nvrtl_rt)
-    endif()
-endif()
-if(TARGET room_cli)
-    target_compile_definitions(room_cli PRIVATE NVRTL_VERSION="${PROJECT_VERSION}"
-                                                NVRTL_RT_INSTALL_DIR="${NVRTL_RT_INSTALL_DIR}")
-endif()
+nvrtl_rooms(cli_rooms base os isa map cli)
+add_executable(nvrtl_cli)
+add_executable(nvrtl::check ALIAS nvrtl_cli)
+target_link_libraries(nvrtl_cli PRIVATE nvrtl_compile ${cli_rooms} nvrtl_check nvrtl)
+target_compile_definitions(room_cli PRIVATE NVRTL_VERSION="${PROJECT_VERSION}"
+                                            NVRTL_RT_INSTALL_DIR="${NVRTL_RT_INSTALL_DIR}")
+set_target_properties(
+    nvrtl_cli PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME nvrtl
+                         RUNTIME_OUTPUT_DIRECTORY ${NVRTL_BIN_DIR} BUILD_WITH_INSTALL_RPATH ON
+                         INSTALL_RPATH "$ORIGIN/${NVRTL_BIN_TO_LIB}")
+add_dependencies(nvrtl_cli nvrtl_rt)

@@ -67,8 +67,9 @@ bool map_persistence_is_cpu_cache(const char *persistence) {
     return strcmp(persistence, "cpu_cache") == 0;
 }
 
-/* The length of the region's folder in directory: "ndbus0/region1" stands in it, each with a number.
-   0: there is none. A CXL region of ordinary memory is called region too, and has no ndbus. */
+/* The length of the region's folder in directory: "ndbus0/region1" stands in it, each with a
+   number. 0: there is none. A CXL region of ordinary memory is called region too, and has no
+   ndbus. */
 static size_t region_length(const char *directory, const char **bus) {
     *bus = strstr(directory, "/ndbus");
     if (*bus == NULL)
@@ -117,7 +118,8 @@ void map_device_region(struct map_work *work) {
                   sizeof storage->persistence);
 }
 
-/* Adds the devices that this one is made of (device-mapper, md, bcache). false: it is made of none. */
+/* Adds the devices that this one is made of (device-mapper, md, bcache). false: it is made of
+   none. */
 static bool add_parts(struct map_work *work) {
     struct map_folder folder;
     if (!map_folder_open(&folder, map_file(work, "/sys/", work->directory, "/slaves", NULL)))

@@ -34,7 +34,8 @@ void map_answer_subject(const struct map_work *work, struct map_answer *answer) 
                   sizeof answer->path);
 }
 
-/* Names of memory that belongs to no mount. Its file system is the kernel's own, without a device. */
+/* Names of memory that belongs to no mount. Its file system is the kernel's own, without a
+   device. */
 static const struct {
     const char *prefix;
     bool deleted; /* the name comes with " (deleted)" */
@@ -114,8 +115,9 @@ static const char *mapped_link(struct map_work *work) {
 static const char *ask_file(struct map_work *work) {
     if (work->subject.deleted) {
         /* Perhaps it is a part of the name of a file that is there. */
+        static const char suffix[] = " (deleted)"; /* it was there before: there is room */
         char *end = work->name + strlen(work->name);
-        strcpy(end, " (deleted)");
+        memcpy(end, suffix, sizeof suffix);
         if (ask_path(work, work->name))
             return work->name;
         *end = '\0';
@@ -126,8 +128,7 @@ static const char *ask_file(struct map_work *work) {
     return ask_path(work, link) ? link : NULL;
 }
 
-/* In a chroot the mount of the files is not listed; statfs tells at least its type. */
-static void ask_type(struct map_work *work, const char *path) {
+void map_take_type(struct map_work *work, const char *path) {
     struct statfs status;
     if (statfs(path, &status) != 0)
         return;
@@ -240,7 +241,7 @@ void map_gather_storage(struct map_work *work) {
 static void gather_kind(struct map_work *work) {
     const char *path = may_ask(work) ? ask_file(work) : NULL;
     if (path != NULL && !work->mount.found)
-        ask_type(work, path);
+        map_take_type(work, path);
     if (work->subject.kind != MAP_KIND_UNKNOWN || map_class_of(work->mount.type) != MAP_CLASS_RAM)
         return;
     guess_node(work);

@@ -19,6 +19,10 @@ void map_gather(struct map_work *work);
 /* Takes kind, node and DAX of a file from its status. */
 void map_take_status(struct map_work *work, const struct statx *status);
 
+/* Takes the type of the file system from statfs. In a chroot the mount of its files is not
+   listed. */
+void map_take_type(struct map_work *work, const char *path);
+
 /* Tells whether a device node is a device-dax, and finds what that or a file lies on. */
 void map_gather_storage(struct map_work *work);
 

@@ -63,18 +63,19 @@ struct map_region {
 };
 
 /* Where the system tells about itself: a prefix for /proc and /sys ("" on the real machine, the
-   folder of a recorded one in tests). live: stat and statfs of the mapped paths may be asked too. */
+   folder of a recorded one in tests). live: stat and statfs of the mapped paths may be asked
+   too. */
 struct map_system {
     const char *root;
     bool live;
 };
 extern const struct map_system map_this_system;
 
-/* Asks about [address, address + length) of this process.
-   RESULT_NOT_MAPPED: address is in no mapping. RESULT_INVALID: not all of the range is mapped, or it
-   is no shared view of one file. RESULT_DENIED: not writable. RESULT_NOT_SUPPORTED: device memory or
-   a kernel interface that nothing makes durable; RESULT_NO_MEMORY: the table cannot be read.
-   answer.reason says why in every case; the other fields count after RESULT_OK.
+/* Asks about [address, address + length) of this process. RESULT_NOT_MAPPED: address is in no
+   mapping. RESULT_INVALID: not all of the range is mapped, or it is no shared view of one file.
+   RESULT_DENIED: not writable. RESULT_NOT_SUPPORTED: device memory or a kernel interface that
+   nothing makes durable. RESULT_NO_MEMORY: the table cannot be read. answer.reason says why in
+   every case; the other fields of answer and the segments count after RESULT_OK.
    pre: length > 0 and the range does not wrap. Allocation-free; works in signal handlers; leaves
    errno as it was; each function of it uses less than 512 bytes of stack. */
 enum result map_probe(const struct map_system *system, uintptr_t address, size_t length,
@@ -108,8 +109,8 @@ enum result map_probe_path(const struct map_system *system, const char *path,
 typedef void map_visit(void *context, uintptr_t address, size_t length, enum result result,
                        const struct map_answer *answer);
 
-/* Visits every shared file mapping of process pid (0 = this one). RESULT_DENIED, RESULT_INVALID: not
-   allowed, or no such process. Uses the stack freely. */
+/* Visits every shared file mapping of process pid (0 = this one). RESULT_DENIED, RESULT_INVALID:
+   not allowed, or no such process. Uses the stack freely. */
 enum result map_each(const struct map_system *system, uint32_t pid, map_visit *visit,
                      void *context);
 
@@ -125,7 +126,8 @@ enum result map_each_region(const struct map_system *system, map_visit_region *v
 /* The word for a domain: "volatile", "page-cache", "memory", "cpu-cache". */
 const char *map_domain_name(enum map_domain domain);
 
-/* The word for one MAP_NOTE_..., "unlinked" for one, and a sentence about it without a full stop. */
+/* The word for one MAP_NOTE_..., "unlinked" for one, and a sentence about it without a full
+   stop. */
 const char *map_note_name(enum map_note note);
 const char *map_note_text(enum map_note note);
 

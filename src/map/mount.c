@@ -96,7 +96,8 @@ static const struct {
     {"fsync_mode", "nobarrier", MAP_TRAIT_NO_BARRIER},
 };
 
-/* Takes the value of an option out of the file system's list; "" when it is not there or too long. */
+/* Takes the value of an option out of the file system's list; "" when it is not there or too
+   long. */
 static void take_option(const struct map_mount_line *line, const char *name, char *buffer,
                         size_t size) {
     struct map_span value = {NULL, 0};
@@ -138,7 +139,8 @@ static bool next_mount(struct map_lines *lines, struct map_mount_line *mount) {
 }
 
 /* One step of the walk: of the mounts that cover path and are mounted on this one (on anything, if
-   none was found yet) the one nearest to the root. covered: by how much of path; never less again. */
+   none was found yet) the one nearest to the root. covered: by how much of path; never less
+   again. */
 static bool step_down(struct map_work *work, const char *path, size_t *covered,
                       struct map_mount *mount) {
     struct map_lines lines;

@@ -25,8 +25,8 @@ bool map_type_has_dax(const char *type);
 /* The type of file system that statfs tells by number; NULL: not one that matters here. */
 const char *map_type_of_magic(uint64_t magic);
 
-/* Finds the mount of the mapped file: into work->mount, and for overlayfs, where the table tells the
-   device of the file below it, that one's mount into work->below. False: no mount is seen. */
+/* Finds the mount of the mapped file: into work->mount, and for overlayfs, where the table tells
+   the device of the file below it, that one's mount into work->below. False: no mount is seen. */
 bool map_mount_of_subject(struct map_work *work);
 
 /* Finds the mount that path leads to, as the kernel would walk. path is absolute and without

@@ -28,8 +28,8 @@ bool map_strip_deleted(struct map_span *name);
 #define MAP_ESCAPED_IN_MAPS "\n"
 #define MAP_ESCAPED_IN_MOUNTINFO " \t\n\\#,"
 
-/* Decodes \ooo where it stands for a character of escaped (anything else is meant as it stands) into
-   buffer, terminated; false when it was cut. */
+/* Decodes \ooo where it stands for a character of escaped (anything else is meant as it stands)
+   into buffer, terminated; false when it was cut. */
 bool map_decode(struct map_span raw, const char *escaped, char *buffer, size_t size);
 
 enum map_vm_flag {

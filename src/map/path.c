@@ -12,21 +12,20 @@
 #include "map/read.h"
 #include "map/table.h"
 
-/* Puts the path without symbolic links into work->name. A file without a name, reached by a link
-   like /proc/self/fd/3, has none; then what the link says has to do. */
+/* Puts the path without symbolic links into work->name, and finds its mount. A file without a name,
+   reached by a link like /proc/self/fd/3, has none; then what the link says has to do. */
 static void resolve(struct map_work *work, const char *path, const struct statx *status) {
     char *real = realpath(path, NULL);
-    if (real != NULL) {
-        map_span_copy((struct map_span){real, strlen(real)}, work->name, sizeof work->name);
-        map_mount_of_path(work, work->name, &work->mount);
-        work->subject.device = work->mount.device;
-        free(real);
-        return;
-    }
-    const char *target = map_read_link(work, path) ? work->value : path;
-    map_span_copy((struct map_span){target, strlen(target)}, work->name, sizeof work->name);
+    const char *name = real != NULL ? real : map_read_link(work, path) ? work->value : path;
+    map_span_copy((struct map_span){name, strlen(name)}, work->name, sizeof work->name);
     work->subject.device = makedev(status->stx_dev_major, status->stx_dev_minor);
-    map_mount_of_subject(work);
+    if (real == NULL)
+        map_mount_of_subject(work);
+    else if (map_mount_of_path(work, work->name, &work->mount))
+        work->subject.device = work->mount.device;
+    if (!work->mount.found)
+        map_take_type(work, path);
+    free(real);
 }
 
 static enum result probe_path(struct map_work *work, const char *path, struct map_answer *answer) {

@@ -27,9 +27,9 @@ enum procmap_flag {
 };
 #define PROCMAP_QUERY _IOWR('f', 17, struct procmap_query)
 
-/* 0, or the error. */
-static int ask(struct map_table *table, uintptr_t address, struct map_entry *entry, char *name,
-               size_t name_size) {
+/* false: errno says why. */
+static bool ask(struct map_table *table, uintptr_t address, struct map_entry *entry, char *name,
+                size_t name_size) {
     struct procmap_query query = {
         .size = sizeof query,
         .query_flags = PROCMAP_COVERING_OR_NEXT,
@@ -38,7 +38,7 @@ static int ask(struct map_table *table, uintptr_t address, struct map_entry *ent
         .name_size = (uint32_t)name_size,
     };
     if (ioctl(table->lines.text.descriptor, PROCMAP_QUERY, &query) != 0)
-        return errno;
+        return false;
     *entry = (struct map_entry){
         .start = query.start,
         .end = query.end,
@@ -49,12 +49,12 @@ static int ask(struct map_table *table, uintptr_t address, struct map_entry *ent
         .shared = (query.flags & PROCMAP_SHARED) != 0,
     };
     if (name == NULL)
-        return 0;
+        return true;
     /* A mapping without a name leaves the buffer as it was. */
     if (query.name_size == 0)
         name[0] = '\0';
     entry->name = (struct map_span){name, strlen(name)};
-    return 0;
+    return true;
 }
 
 bool map_table_open(struct map_table *table, const struct map_system *system, const char *process,
@@ -83,9 +83,10 @@ static bool read_on(struct map_table *table, uintptr_t address, struct map_entry
 bool map_table_find(struct map_table *table, uintptr_t address, struct map_entry *entry, char *name,
                     size_t name_size) {
     if (table->way != MAP_TABLE_TEXT) {
-        int error = ask(table, address, entry, name, name_size);
-        if (error == 0 || error == ENOENT || table->way == MAP_TABLE_QUERY)
-            return error == 0;
+        if (ask(table, address, entry, name, name_size))
+            return true;
+        if (errno == ENOENT || table->way == MAP_TABLE_QUERY)
+            return false;
         /* An older kernel, a filter of system calls, or a name longer than it can tell. */
         table->way = MAP_TABLE_TEXT;
     }
@@ -96,7 +97,8 @@ void map_table_close(struct map_table *table) {
     map_lines_close(&table->lines);
 }
 
-/* Both below run inside signal handlers on small stacks: the table goes through a small buffer. */
+/* What follows runs in signal handlers with small stacks, so the table goes through a small buffer.
+   */
 #define SMALL_BUFFER 256
 
 static enum result find_one(const struct map_system *system, uintptr_t address,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The table of a process's mappings, asked for one at a time: by the PROCMAP_QUERY request where the
-   kernel has it, else from the text. Needs no more than the buffer that it is given. */
+/* The table of a process's mappings, asked for one at a time: by the PROCMAP_QUERY request where
+   the kernel has it, else from the text. Needs no more than the buffer that it is given. */
 #ifndef MAP_TABLE_H
 #define MAP_TABLE_H
 

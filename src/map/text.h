@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Strings put together in a buffer of fixed size: what snprintf would do, where it may not be called
-   (signal handlers). Always terminated; what does not fit is cut, and the caller may ask. */
+/* Strings put together in a buffer of fixed size: what snprintf would do, where it may not be
+   called (signal handlers). Always terminated; what does not fit is cut, and the caller may ask. */
 #ifndef MAP_TEXT_H
 #define MAP_TEXT_H
 

@@ -2,7 +2,6 @@
 #include "observe/observe.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "os/os.h"
 
@@ -30,11 +29,10 @@ static void attach_child(void) {
 
 static void attach_verifier(const char *path) {
     const char *reason;
-    void *address = os_load(path, "nvrtl_rt_observer", &reason);
-    if (address == NULL)
-        return; /* the program must run as it would without */
-    observe_entry *entry;
-    memcpy(&entry, &address, sizeof entry);
+    observe_entry *entry =
+        __extension__(observe_entry *) os_load(path, "nvrtl_rt_observer", &reason);
+    if (entry == NULL)
+        return; /* silent: the program runs as it would without */
     atomic_store_explicit(&observe_current, entry(), memory_order_release);
 }
 

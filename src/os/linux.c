@@ -141,20 +141,25 @@ bool os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void)
     return done;
 }
 
-/* Weak, so that a static program that has no loader links without it, and without a warning. */
-extern __typeof__(dlopen) dlopen __attribute__((weak));
+/* Weak, and the only one of its family that is named here: a static program links without a loader,
+   and without the linker's warning about dlopen. */
 extern __typeof__(dlsym) dlsym __attribute__((weak));
-extern __typeof__(dlerror) dlerror __attribute__((weak));
 
 static void *load_symbol(const char *path, const char *symbol, const char **reason) {
-    if (dlopen == NULL || dlsym == NULL || dlerror == NULL) {
+    __typeof__(dlopen) *open_object = NULL;
+    __typeof__(dlerror) *last_error = NULL;
+    if (dlsym != NULL) {
+        open_object = __extension__(__typeof__(dlopen) *) dlsym(RTLD_DEFAULT, "dlopen");
+        last_error = __extension__(__typeof__(dlerror) *) dlsym(RTLD_DEFAULT, "dlerror");
+    }
+    if (open_object == NULL || last_error == NULL) {
         *reason = "a static program cannot load a shared object";
         return NULL;
     }
-    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *object = open_object(path, RTLD_NOW | RTLD_LOCAL);
     void *address = object == NULL ? NULL : dlsym(object, symbol);
     if (address == NULL) {
-        *reason = dlerror();
+        *reason = last_error();
         if (*reason == NULL)
             *reason = "the symbol has no address";
     }

@@ -19,16 +19,17 @@ static size_t common_directory(const char *path, const char *base, size_t base_s
 }
 
 const char *place_path(const char *path, const char *base, char buffer[PLACE_SIZE]) {
+    static const char *const climbs[] = {"", "../", "../../"};
     size_t base_size = base != NULL ? strlen(base) : 0;
     while (base_size > 0 && base[base_size - 1] == '/')
         base_size--;
     size_t common = base_size > 0 ? common_directory(path, base, base_size) : 0;
-    int up = 0;
+    size_t up = 0;
     for (size_t i = common; i < base_size; i++)
         up += base[i] == '/';
-    /* Longer climbs are no easier to read than the whole path, and short ones only if they are shorter. */
-    if (common > 0 && up <= 2 && 3 * (size_t)up < common)
-        snprintf(buffer, PLACE_SIZE, "%s%s", &"../../"[(2 - up) * 3], path + common + 1);
+    /* A long climb is no easier to read than the whole path, nor is one that is not shorter. */
+    if (common > 0 && up < ARRAY_LENGTH(climbs) && strlen(climbs[up]) < common)
+        snprintf(buffer, PLACE_SIZE, "%s%s", climbs[up], path + common + 1);
     else
         snprintf(buffer, PLACE_SIZE, "%s", path);
     return buffer;

@@ -14,15 +14,15 @@ const char *place_path(const char *path, const char *base, char buffer[PLACE_SIZ
 /* The last segment of path. */
 const char *place_name(const char *path);
 
-/* "ledger.c:38"; "libc.so.6+0x7f1a0" where no source is known; NULL for a frame that says nothing. */
+/* "ledger.c:38"; "libc.so.6+0x7f1a0" where no source is known; NULL when the frame says nothing. */
 const char *place_frame(const struct source_frame *frame, const char *base,
                         char buffer[PLACE_SIZE]);
 
 /* How many frames are worth showing: not those of libc that called main or the thread. */
 size_t place_visible(const struct source_stack *stack);
 
-/* Prints the line of a frame with context lines around it and a caret below. Prints nothing when the
-   file cannot be read or has no such line, and a remark when it is newer than the program. */
+/* Prints the line of a frame with context lines around it and a caret below. Prints nothing when
+   the file cannot be read or has no such line, and a remark when it is newer than the program. */
 void place_source(struct page *page, const struct source_frame *frame, int context);
 
 /* Columns that the line numbers take, up to the bar. */

@@ -137,7 +137,7 @@ void place_source(struct page *page, const struct source_frame *frame, int conte
     FILE *file = fopen(frame->file, "re");
     if (file == NULL)
         return;
-    struct excerpt excerpt;
+    struct excerpt excerpt = {.first = 1};
     excerpt_read(&excerpt, file, frame->line, context <= CONTEXT_MAX ? context : CONTEXT_MAX);
     fclose(file);
     if (excerpt.last >= frame->line)

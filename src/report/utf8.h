@@ -13,8 +13,8 @@
    byte that starts no valid sequence takes one and gives UTF8_REPLACEMENT. */
 size_t utf8_decode(const char *bytes, size_t size, uint32_t *point);
 
-/* May a terminal get this code point? Not so: control characters, and those that reorder or hide the
-   text around them. */
+/* May a terminal get this code point? Not so: control characters, and those that reorder or hide
+   the text around them. */
 bool utf8_printable(uint32_t point);
 
 /* A malloc'ed copy in which bytes that are no UTF-8 are replaced. NULL: out of memory. */

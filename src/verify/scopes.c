@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+
+#include "verify/path.h"
 
 /* Functions that hold an address, outermost first. */
 struct nest {
@@ -126,70 +127,17 @@ static bool function_name(Dwarf_Die *unit, Dwarf_Die *die, char **name) {
     return *name != NULL;
 }
 
-/* Drops what a path says for nothing: "." segments and doubled slashes. */
-static void drop_dots(char *path) {
-    char *to = path;
-    for (const char *from = path; *from != '\0';) {
-        size_t length = strcspn(from, "/");
-        bool dot = length == 1 && from[0] == '.';
-        if (length == 0 ? to == path : !dot) {
-            memmove(to, from, length);
-            to += length;
-            if (from[length] == '/')
-                *to++ = '/';
-        }
-        from += length + (from[length] == '/');
-    }
-    *to = '\0';
-}
-
-/* Drops each "name/.." when that leads to the same file: behind a symbolic link it does not. */
-static bool drop_parents(char **path) {
-    if (strstr(*path, "/../") == NULL)
-        return true;
-    char *shorter = strdup(*path);
-    if (shorter == NULL)
-        return false;
-    char *parent = shorter;
-    while ((parent = strstr(parent, "/../")) != NULL) {
-        char *name = memrchr(shorter, '/', (size_t)(parent - shorter));
-        if (name == NULL || strncmp(name, "/../", 4) == 0) {
-            parent += 3;
-            continue;
-        }
-        memmove(name, parent + 3, strlen(parent + 3) + 1);
-        parent = name;
-    }
-    struct stat a, b;
-    bool same = stat(*path, &a) == 0 && stat(shorter, &b) == 0 && a.st_dev == b.st_dev &&
-                a.st_ino == b.st_ino;
-    if (same) {
-        free(*path);
-        *path = shorter;
-    } else {
-        free(shorter);
-    }
-    return true;
-}
-
-/* Makes a file name of the debug information absolute. A directory that the build mapped away stays
-   relative. false: out of memory. */
+/* Makes a file name of the debug information absolute. false: out of memory. */
 static bool absolute_file(Dwarf_Die *unit, const char *name, char **file) {
     Dwarf_Attribute attribute;
     const char *directory = NULL;
-    if (dwarf_attr_integrate(unit, DW_AT_comp_dir, &attribute) != NULL)
-        directory = dwarf_formstring(&attribute);
     *file = NULL;
     if (name == NULL)
         return true;
-    if (name[0] == '/' || directory == NULL)
-        *file = strdup(name);
-    else if (asprintf(file, "%s/%s", directory, name) < 0)
-        *file = NULL;
-    if (*file == NULL)
-        return false;
-    drop_dots(*file);
-    return drop_parents(file);
+    if (dwarf_attr_integrate(unit, DW_AT_comp_dir, &attribute) != NULL)
+        directory = dwarf_formstring(&attribute);
+    *file = path_absolute(directory, name);
+    return *file != NULL;
 }
 
 static bool number_of(Dwarf_Die *die, unsigned name, Dwarf_Word *number) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where an address lies in the debug information of one compilation unit: the line, and the chain of
-   functions that were inlined there. It knows DWARF only; modules and files are symbols.c's. */
+/* Where an address lies in the debug information of one compilation unit: the line, and the chain
+   of functions that were inlined there. It knows DWARF only; modules and files are symbols.c's. */
 #ifndef VERIFY_SCOPES_H
 #define VERIFY_SCOPES_H
 

@@ -31,8 +31,8 @@ struct symbols {
     size_t count;
 };
 
-/* libdw's own search ends by asking the servers in DEBUGINFOD_URLS, which some distributions set for
-   everybody; the report of a test run must not wait for a network. */
+/* libdw's own search ends by asking the servers in DEBUGINFOD_URLS, which some distributions set
+   for everybody; the report of a test run must not wait for a network. */
 static int find_debuginfo(Dwfl_Module *file, void **user, const char *name, Dwarf_Addr base,
                           const char *file_name, const char *link, GElf_Word crc, char **found) {
     static const char variable[] = "DEBUGINFOD_URLS";
@@ -241,11 +241,12 @@ bool symbols_append(struct symbols *symbols, const char *path, const void *build
     size_t count = 1;
     bool complete = true;
     /* A return address may already belong to the next line, or function: look at the call. */
-    if (offset > 0 && module_is(module, build_id, build_id_size)) {
+    if (module_is(module, build_id, build_id_size)) {
         Dwarf_Die *unit = module_unit(module, offset - 1 - module->bias);
         if (unit != NULL)
             complete = scopes_find(unit, offset - 1 - module->bias, scopes, &count);
-        complete = complete && name_from_elf(module, offset - 1, &scopes[count - 1].function);
+        if (complete && count == 1)
+            complete = name_from_elf(module, offset - 1, &scopes[0].function);
     }
     for (size_t i = 0; i < count; i++) {
         if (complete) {

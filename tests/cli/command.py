@@ -27,8 +27,10 @@ def is_memory(path):
 class FolderTest(unittest.TestCase):
     """A test with an empty folder of its own, self.folder."""
 
+    parent = os.environ.get("NVRTL_TEST_DIR")  # None: the system's folder for such
+
     def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="nvrtl-test-", dir=os.environ.get("NVRTL_TEST_DIR"))
+        self.folder = tempfile.mkdtemp(prefix="nvrtl-test-", dir=self.parent)
         self.addCleanup(shutil.rmtree, self.folder)
 
     def path(self, name):

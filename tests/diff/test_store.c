@@ -236,6 +236,18 @@ static void test_tearing(void **state) {
     each_way(check_tearing);
 }
 
+/* The thread sanitizer's own code cannot be stepped through. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CAN_STEP 0
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define CAN_STEP 0
+#endif
+#ifndef CAN_STEP
+#define CAN_STEP 1
+#endif
+
 /* The CPU's trap flag: SIGTRAP after each instruction while it is set. */
 static inline void steps_begin(void) {
     __asm__ volatile("subq $128, %%rsp; pushfq; orq $0x100, (%%rsp); popfq; addq $128, %%rsp" ::
@@ -247,7 +259,7 @@ static inline void steps_end(void) {
 }
 
 /* The words that a step may change, and what each was before and will be: nothing between. */
-#define STEP_WORDS 32
+#define STEP_WORDS 16
 static struct {
     const uint64_t *words;
     uint64_t before[STEP_WORDS], after[STEP_WORDS];
@@ -295,21 +307,23 @@ static void check_steps(enum store_way way) {
     static _Alignas(64) uint64_t words[STEP_WORDS];
     unsigned char *bytes = (unsigned char *)words;
     uint64_t seed = SEED;
-    for (size_t start = 0; start < 16; start++) {
-        for (size_t tail = 0; tail < 8; tail++) {
-            size_t length = 8 * (STEP_WORDS - 6) + tail;
+    for (size_t start = 0; start < 10; start++) {
+        for (size_t tail = 0; tail < 8; tail += 7) {
+            size_t length = 8 * (STEP_WORDS - 3) + tail;
             random_bytes(&seed, source, sizeof source);
             random_bytes(&seed, bytes, sizeof words);
             check_steps_of(way, words, start, length, source + tail + start);
             check_steps_of(way, words, start, length, NULL);
             random_bytes(&seed, bytes, sizeof words);
-            check_steps_of(way, words, start, length, bytes + 7 * tail % 17);
+            check_steps_of(way, words, start, length, bytes + (tail != 0 ? start + 3 : 0));
         }
     }
 }
 
 static void test_steps(void **state) {
     (void)state;
+    if (!CAN_STEP)
+        skip();
     struct sigaction action = {.sa_handler = step_handler}, before;
     assert_int_equal(sigaction(SIGTRAP, &action, &before), 0);
     print_message("seed %#llx\n", (unsigned long long)SEED);

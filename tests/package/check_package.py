@@ -16,7 +16,8 @@ CONSUMER = ROOT / "tests/package/consumer"
 INSTALLED = (
     "include/nvrtl.h", "lib/libnvrtl.so", "lib/libnvrtl.so.0", "lib/libnvrtl.a",
     "lib/nvrtl/libnvrtl-rt.so", "lib/pkgconfig/nvrtl.pc", "lib/cmake/nvrtl/nvrtl-config.cmake",
-    "bin/nvrtl",
+    "bin/nvrtl", "share/man/man1/nvrtl.1", "share/nvrtl/nvrtl-report-1.schema.json",
+    "share/bash-completion/completions/nvrtl", "share/zsh/site-functions/_nvrtl",
 )  # fmt: skip
 
 

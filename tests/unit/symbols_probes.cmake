@@ -14,6 +14,7 @@ function(nvrtl_probe name)
         OUTPUT ${made}
         COMMAND ${ARGN} -o ${made}
         DEPENDS ${probe_source}/probe.c ${probe_source}/probe.cc ${probe_source}/probe.h
+                ${probe_source}/ring.S
         WORKING_DIRECTORY ${probe_source}
         VERBATIM)
     set(probe_files ${probe_files} ${made} PARENT_SCOPE)
@@ -48,6 +49,8 @@ foreach(compiler IN LISTS NVRTL_GXX NVRTL_CLANGXX)
         nvrtl_probe(classes-${name} ${compiler} -D_GNU_SOURCE -g -O2 probe.cc)
     endif()
 endforeach()
+
+nvrtl_probe(ring.so ${CMAKE_C_COMPILER} -shared -nostdlib ring.S)
 
 # The same code with its debug information in another file, without any, and without names at all.
 if(NVRTL_GCC)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Recorded machines: every folder of tests/fixtures that has a file "expected" is one. A line of it is
-     ADDRESS+LENGTH RESULT DOMAIN NOTES REASON
-   in hexadecimal; DOMAIN and NOTES are "-" when there is none; NOTES are parted by commas, and "sync"
-   among them means MAP_SYNC. Each case is asked twice: the second time with a work area that holds
-   the rests of the first. */
+/* Recorded machines: every folder of tests/fixtures that has a file "expected" is one. A line of it
+   is ADDRESS+LENGTH RESULT DOMAIN NOTES REASON in hexadecimal; DOMAIN and NOTES are "-" when there
+   is none; NOTES are parted by commas, and "sync" among them means MAP_SYNC. Each case is asked
+   twice: the second time with a work area that holds the rests of the first. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

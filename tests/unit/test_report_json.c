@@ -226,10 +226,10 @@ static void test_strings_and_numbers(void **state) {
 static int allocations_left;
 
 static void *failing_malloc(size_t size) {
-    return allocations_left-- > 0 ? malloc(size) : NULL;
+    return allocations_left-- != 0 ? malloc(size) : NULL;
 }
 
-/* Without memory for its k-th allocation a report fails and writes nothing, for every k. */
+/* When just its k-th allocation fails a report fails and writes nothing, for every k. */
 static void test_out_of_memory(void **state) {
     (void)state;
     json_set_alloc_funcs(failing_malloc, free);
@@ -255,7 +255,11 @@ static void test_write_failure(void **state) {
     (void)state;
     FILE *full = fopen("/dev/full", "w");
     assert_non_null(full);
-    assert_false(report_json(full, &sample_full));
+    assert_false(report_json(full, &bare)); /* when it is flushed */
+    fclose(full);
+    full = fopen("/dev/full", "w");
+    setvbuf(full, NULL, _IONBF, 0);
+    assert_false(report_json(full, &bare)); /* at once */
     fclose(full);
 }
 

@@ -168,6 +168,7 @@ static void test_paths(void **state) {
     check_path("/home/u/pq/a.c", "/home/u/p", "../pq/a.c");
     check_path("/home/u/p", "/home/u/pq", "../p");
     check_path("/home/u/p", "/home/u/p", "../p");
+    check_path("/home/u/a.c", "/home/u2/x", "/home/u/a.c");
     check_path("/usr/include/x.h", "/home/u", "/usr/include/x.h");
     check_path("/a/x.c", "/a/b/c", "/a/x.c"); /* a climb would be longer */
     check_path("/a.c", "/", "/a.c");
@@ -384,7 +385,11 @@ static void test_write_failure(void **state) {
     (void)state;
     FILE *full = fopen("/dev/full", "w");
     assert_non_null(full);
-    assert_false(report_text(full, &sample_full, &plain_style));
+    assert_false(report_text(full, &sample_clean, &plain_style)); /* when it is flushed */
+    fclose(full);
+    full = fopen("/dev/full", "w");
+    setvbuf(full, NULL, _IONBF, 0);
+    assert_false(report_text(full, &sample_clean, &plain_style)); /* at once */
     fclose(full);
 }
 

@@ -22,20 +22,22 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "verify/path.h"
 #include "verify/symbols.h"
 
 #define SOURCES NVRTL_TEST_FIXTURES "/symbols"
 
-/* What a probe printed: return addresses where functions are inlined and where none are. */
+/* What a probe printed: see probe.c. */
 struct probe {
     char module[PATH_MAX];
-    uint64_t inlined, plain;
+    uint64_t inlined, plain, last, nested;
 };
 
 static struct probe read_probe(FILE *from, const char *self) {
     struct probe probe;
-    assert_int_equal(
-        fscanf(from, "%4095s %" SCNx64 " %" SCNx64, probe.module, &probe.inlined, &probe.plain), 3);
+    assert_int_equal(fscanf(from, "%4095s %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64,
+                            probe.module, &probe.inlined, &probe.plain, &probe.last, &probe.nested),
+                     5);
     if (strcmp(probe.module, "/proc/self/exe") == 0)
         snprintf(probe.module, sizeof probe.module, "%s", self);
     return probe;
@@ -124,6 +126,17 @@ static void check_probe(struct symbols *symbols, const struct probe *probe) {
         assert_string_equal(stack.frames[i].module, probe->module);
         assert_int_equal(stack.frames[i].offset, i < 3 ? probe->inlined : probe->plain);
     }
+    clear_stack(&stack);
+    /* This return address is already that of the next function. */
+    assert_true(symbols_append(symbols, probe->module, NULL, 0, probe->last, &stack));
+    assert_int_equal(stack.count, 1);
+    check_frame(&stack.frames[0], "last", "probe.c", "last", false);
+    clear_stack(&stack);
+    if (probe->nested == 0)
+        return;
+    assert_true(symbols_append(symbols, probe->module, NULL, 0, probe->nested, &stack));
+    assert_int_equal(stack.count, 1);
+    check_frame(&stack.frames[0], "within", "probe.c", "within", false);
     clear_stack(&stack);
 }
 
@@ -226,7 +239,7 @@ static void test_without_debug_information(void **state) {
     symbols_close(symbols);
 }
 
-/* A debug file next to the program counts only if it is the program's: this one is another build's. */
+/* A debug file next to the program counts only if it is the program's: this one is not. */
 static void test_wrong_debug_file(void **state) {
     (void)state;
     char folder[] = "/tmp/nvrtl-symbols-XXXXXX", command[4 * PATH_MAX], path[PATH_MAX];
@@ -292,6 +305,55 @@ static void test_addresses_in_no_function(void **state) {
     }
     clear_stack(&stack);
     symbols_close(symbols);
+}
+
+static void test_ring(void **state) {
+    (void)state;
+    struct symbols *symbols = symbols_open();
+    struct source_stack stack = {0};
+    for (uint64_t offset = 0; offset < 8192; offset++)
+        assert_true(symbols_append(symbols, NVRTL_PROBES "/ring.so", NULL, 0, offset, &stack));
+    int named = 0;
+    for (size_t i = 0; i < stack.count; i++)
+        named += stack.frames[i].function != NULL;
+    assert_int_equal(named, 1); /* the one byte of code was found */
+    clear_stack(&stack);
+    symbols_close(symbols);
+}
+
+static void check_absolute(const char *directory, const char *name, const char *wanted) {
+    char *path = path_absolute(directory, name);
+    assert_non_null(path);
+    assert_string_equal(path, wanted);
+    free(path);
+}
+
+static void test_source_paths(void **state) {
+    (void)state;
+    check_absolute("/a/b", "c.c", "/a/b/c.c");
+    check_absolute("/a/b", "/c.c", "/c.c");
+    check_absolute("/a/b/", ".//d/./c.c", "/a/b/d/c.c");
+    check_absolute("/a/.b/..c", ".d/e..", "/a/.b/..c/.d/e..");
+    check_absolute(".", "c.c", "c.c");
+    check_absolute(NULL, "./c.c", "c.c");
+    /* ".." goes where it leads to the same file, and stays where nobody can tell. */
+    check_absolute("/nonexistent/b", "../c.c", "/nonexistent/b/../c.c");
+    check_absolute("/usr/lib", "../../../etc/./passwd", "/etc/passwd");
+    check_absolute("/usr/lib", "../../etc/passwd", "/etc/passwd");
+    check_absolute(NULL, "../c.c", "../c.c");
+
+    char folder[] = "/tmp/nvrtl-paths-XXXXXX", link[64], other[64], wanted[80];
+    assert_non_null(mkdtemp(folder));
+    snprintf(link, sizeof link, "%s/link", folder);
+    snprintf(other, sizeof other, "%s/passwd", folder);
+    snprintf(wanted, sizeof wanted, "%s/../passwd", link);
+    /* Through the link, "../passwd" is /etc/passwd; as text it is another file that exists too. */
+    assert_int_equal(symlink("/etc/ssl", link), 0);
+    close(open(other, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    check_absolute(link, "../passwd", wanted);
+    unlink(other);
+    unlink(link);
+    rmdir(folder);
 }
 
 static void test_unreadable(void **state) {
@@ -402,6 +464,8 @@ int main(void) {
         cmocka_unit_test(test_wrong_debug_file),
         cmocka_unit_test(test_build_id),
         cmocka_unit_test(test_addresses_in_no_function),
+        cmocka_unit_test(test_ring),
+        cmocka_unit_test(test_source_paths),
         cmocka_unit_test(test_unreadable),
         cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_damaged),

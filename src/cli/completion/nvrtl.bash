@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+# Completion of nvrtl(1) for bash. Stands alone; with the package bash-completion the program that
+# `nvrtl run` starts is completed as on a line of its own.
+
+_nvrtl_kinds='unflushed-write undrained-flush unordered-commit torn-commit outside-region bad-token
+    unflushed-stream unpersisted-read overwritten-unflushed overlapping-write leaked-token
+    redundant-flush redundant-drain'
+
+# _nvrtl_offer <words>: what begins as the current word
+_nvrtl_offer() {
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
+}
+
+# _nvrtl_offer_files <-f or -d>; -o filenames quotes, and goes on behind a folder
+_nvrtl_offer_files() {
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen "$1" -- "$cur")
+}
+
+# _nvrtl_offer_value <option>: fails for an option that takes no value
+_nvrtl_offer_value() {
+    local before
+    case $1 in
+    -j | --judge) _nvrtl_offer 'strict memory page-cache actual' ;;
+    -r | --report)
+        before=${cur%"${cur##*,}"}
+        mapfile -t COMPREPLY < <(compgen -P "$before" -W 'text json' -- "${cur##*,}")
+        ;;
+    -s | --stores) _nvrtl_offer 'auto api' ;;
+    --stacks) _nvrtl_offer 'cached full site' ;;
+    --enable | --disable) _nvrtl_offer "all $_nvrtl_kinds" ;;
+    --output) _nvrtl_offer_files -d ;;
+    --pid) _nvrtl_offer "$(cd /proc && printf '%s ' [0-9]*)" ;;
+    --error-exitcode) COMPREPLY=() ;;
+    *) return 1 ;;
+    esac
+}
+
+_nvrtl_offer_options() {
+    local options='--help --usage'
+    case $1 in
+    info) options+=' --json --pid=' ;;
+    run)
+        options+=' --disable= --enable= --error-exitcode= --judge= --output= --report= --stacks='
+        options+=' --stores= -j -r -s'
+        ;;
+    copy) options+=' --force -f' ;;
+    flush) ;;
+    *) options='--help --version' ;;
+    esac
+    _nvrtl_offer "$options"
+    [[ ${COMPREPLY[*]} == *= ]] && compopt -o nospace 2>/dev/null
+    return 0
+}
+
+# Counts the arguments before the current word in $arguments, and notes in $first where the first
+# one is. Bash has split --option=value into three words.
+_nvrtl_scan() {
+    local at word
+    arguments=0 first=0 closed=
+    for ((at = 2; at < COMP_CWORD; at++)); do
+        word=${COMP_WORDS[at]}
+        if [[ -z $closed && $word == -- ]]; then
+            closed=yes
+        elif [[ -z $closed && $word == -?* ]]; then
+            if [[ ${COMP_WORDS[at + 1]} == = ]]; then
+                ((at += 2))
+            elif [[ $word != *=* ]] && cur='' _nvrtl_offer_value "$word"; then
+                ((at++))
+            fi
+        else
+            ((arguments++ == 0)) && first=$at
+            [[ ${COMP_WORDS[1]} == run ]] && break
+        fi
+    done
+    COMPREPLY=()
+}
+
+# The program of `nvrtl run`, or an argument of it.
+_nvrtl_offer_program() {
+    if declare -F _command_offset >/dev/null; then
+        _command_offset "$((first > 0 ? first : COMP_CWORD))"
+    elif ((first > 0)) || [[ $cur == */* ]]; then
+        _nvrtl_offer_files -f
+    else
+        mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+    fi
+}
+
+_nvrtl_offer_argument() {
+    case $1 in
+    run) _nvrtl_offer_program ;;
+    info) ((arguments < 1)) && _nvrtl_offer_files -f ;;
+    copy) ((arguments < 2)) && _nvrtl_offer_files -f ;;
+    flush) ((arguments < 1)) && _nvrtl_offer_files -f ;;
+    help) ((arguments < 1)) && _nvrtl_offer 'info run copy flush' ;;
+    esac
+    return 0
+}
+
+_nvrtl() {
+    local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local command=${COMP_WORDS[1]} arguments first closed
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        if [[ $cur == -* ]]; then
+            _nvrtl_offer_options ''
+        else
+            _nvrtl_offer 'info run copy flush help'
+        fi
+        return 0
+    fi
+    _nvrtl_scan
+    if [[ -n $closed ]] || { [[ $command == run ]] && ((first > 0)); }; then
+        _nvrtl_offer_argument "$command"
+        return 0
+    fi
+    if [[ $cur == = ]]; then
+        cur=
+        _nvrtl_offer_value "$previous" && return 0
+    elif [[ $previous == = ]]; then
+        _nvrtl_offer_value "${COMP_WORDS[COMP_CWORD - 2]}" && return 0
+    elif [[ $previous == -* ]] && _nvrtl_offer_value "$previous"; then
+        return 0
+    fi
+    if [[ $cur == -* && $command != help ]]; then
+        _nvrtl_offer_options "$command"
+    else
+        _nvrtl_offer_argument "$command"
+    fi
+}
+
+complete -F _nvrtl nvrtl

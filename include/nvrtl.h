@@ -6,11 +6,12 @@
  * Read this first
  *
  * - A store makes a value visible. A flush starts its way to the persistence domain. A drain waits
- *   until it is there. Only a drain that returned STATUS_SUCCESS says that data survives a power cut.
+ *   until it is there. Data survives a power cut once a drain returned STATUS_SUCCESS, not
+ *   before.
  * - What "durable" can mean depends on the memory. Get asks the system and the token keeps the
  *   answer, one of four domains (NVRTL_DOMAIN_...). In a `volatile` region everything succeeds and
  *   nothing survives a power cut: ask NvRtlQueryToken, or `nvrtl info PATH`, before you rely on it.
- * - Surviving the death of the process is another thing: every shared file view does that by itself.
+ * - Surviving the death of the process is another thing: every shared file view does that.
  * - Keep a view mapped as long as its token lives. The routines write through the addresses that
  *   you pass; a region that is unmapped, or mapped over by something else, is not noticed by all.
  * - An error of a flush or drain is never forgotten: the file stays failed (see RtlDrain...).
@@ -19,9 +20,9 @@
  * documentation; [sdk] the public Windows SDK headers; [ours] neither says, this project decided.
  *
  * Threads and signals. Every routine may be called from any thread at any time, even while another
- * thread frees the token: such a call works or returns STATUS_INVALID_PARAMETER. Write, Fill, Flush,
- * FlushRanges and Drain may be called from a signal handler, the others may not. After fork the
- * child's copies of the tokens work. None of the routines prints, exits, aborts or sets errno.
+ * thread frees the token: such a call works or returns STATUS_INVALID_PARAMETER. Write, Fill,
+ * Flush, FlushRanges and Drain may be called from a signal handler, the others may not. After fork
+ * the child's copies of the tokens work. None of the routines prints, exits, aborts or sets errno.
  */
 #ifndef NVRTL_H
 #define NVRTL_H
@@ -106,7 +107,7 @@ extern "C" {
  */
 #ifndef FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN
 
-/* Flush and FlushRanges: start the write-back and return; a later Drain waits. Name [doc], value [sdk]. */
+/* Flush and FlushRanges: start the write-back and return; a later Drain waits. [doc; value: sdk] */
 #define FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN 0x00000001
 
 /* In place of a token: the routines find, or make, the token of the addresses given. Value [sdk],
@@ -159,8 +160,8 @@ typedef struct _NV_MEMORY_RANGE {
  *                                device registers, for one) [ours]
  * STATUS_INSUFFICIENT_RESOURCES  out of memory, or 2^20 tokens are alive [ours]
  *
- * Asks the system (reads /proc, may take milliseconds); the token keeps the answers. No descriptor of
- * the file is opened, duplicated or closed: the program's POSIX locks on it stay. [ours]
+ * Asks the system (reads /proc, may take milliseconds); the token keeps the answers. No descriptor
+ * of the file is opened, duplicated or closed: the program's POSIX locks on it stay. [ours]
  */
 NVRTL_API NTSTATUS RtlGetNonVolatileToken(PVOID NvBuffer, SIZE_T Size, PVOID *NvToken);
 
@@ -188,7 +189,7 @@ NVRTL_API NTSTATUS RtlFreeNonVolatileToken(PVOID NvToken);
  * STATUS_SUCCESS            done as Flags say
  * STATUS_INVALID_PARAMETER  a bad token, a range that leaves the region or wraps, unknown flags;
  *                           nothing was stored
- * and, when Flags ask for a drain, every failure of RtlDrainNonVolatileFlush; the bytes were stored.
+ * and, when Flags ask for a drain, every failure of RtlDrainNonVolatileFlush; the bytes are in.
  *
  * Each aligned 8-byte block inside the destination is stored by a single store: another thread sees
  * the old block or the new one. No byte beside the range is touched. [ours]
@@ -213,8 +214,9 @@ NVRTL_API NTSTATUS RtlFillNonVolatileMemory(PVOID NvToken, void *NvDestination, 
  * Size       bytes; 0 flushes nothing, and still drains without NO_DRAIN [ours]
  * Flags      0 or FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN
  *
- * STATUS_SUCCESS            without NO_DRAIN: what RtlDrainNonVolatileFlush promises, for this range
- *                           and all flushed before; with it: the write-back was started or noted
+ * STATUS_SUCCESS            without NO_DRAIN: what RtlDrainNonVolatileFlush promises, for this
+ *                           range and all flushed before; with it: the write-back was started or
+ *                           noted
  * STATUS_INVALID_PARAMETER  as for Write; nothing was flushed
  * and, without NO_DRAIN, every failure of RtlDrainNonVolatileFlush. On a failed file, that failure
  * with NO_DRAIN too.
@@ -241,16 +243,19 @@ NVRTL_API NTSTATUS RtlFlushNonVolatileMemoryRanges(PVOID NvToken, PNV_MEMORY_RAN
  *            returned after all were tried
  *
  * STATUS_SUCCESS            everything the calling thread flushed through this token (page-cache:
- *                           everything any thread flushed of this file) is in the persistence domain
+ *                           everything any thread flushed of this file) is in the persistence
+ *                           domain
  * STATUS_INVALID_PARAMETER  not a live token; page-cache: a part of the view to be drained was
  *                           unmapped
  * STATUS_IO_DEVICE_ERROR, STATUS_DISK_FULL
- *                           page-cache: the write-back failed. The system may have dropped the data,
- *                           so the file stays failed for the life of the process: every later Flush
- *                           and Drain of every token of it, new ones too, returns this status
- * STATUS_DEVICE_BUSY        page-cache: called from a signal handler that interrupted a drain of the
- *                           same file, or the pages are locked; what was flushed stays pending
- * STATUS_INSUFFICIENT_RESOURCES  page-cache: the kernel had no memory; what was flushed stays pending
+ *                           page-cache: the write-back failed. The system may have dropped the
+ *                           data, so the file stays failed for the life of the process: every
+ *                           later Flush and Drain of every token of it, new ones too, returns this
+ *                           status
+ * STATUS_DEVICE_BUSY        page-cache: called from a signal handler that interrupted a drain of
+ *                           the same file, or the pages are locked; what was flushed stays pending
+ * STATUS_INSUFFICIENT_RESOURCES  page-cache: the kernel had no memory; what was flushed stays
+ *                                pending
  */
 NVRTL_API NTSTATUS RtlDrainNonVolatileFlush(PVOID NvToken);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What every routine does first and last: find the token, check the range, tell the observer, turn
-   results into statuses. Inline where it is on the path of each call, out of line where it is not. */
+   results into statuses. Inline where it is on the path of each call. */
 #ifndef API_CALL_H
 #define API_CALL_H
 

@@ -2,10 +2,12 @@
 #include "arena/arena.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -13,7 +15,7 @@
 
 #include "base/bits.h"
 
-/* Sparse: what is not touched costs nothing. Not in core dumps, which would only be larger by it. */
+/* Sparse: what is not touched costs nothing. Not in core dumps. */
 static bool map_size(struct arena *arena, int descriptor, uint64_t size) {
     void *memory =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, descriptor, 0);
@@ -24,8 +26,22 @@ static bool map_size(struct arena *arena, int descriptor, uint64_t size) {
     return true;
 }
 
+/* Moves a descriptor out of the way of programs that expect low numbers. The program gets the same
+   number: when it has closed its own, it finds this one by that. */
+static int move_away(int descriptor) {
+    int moved = fcntl(descriptor, F_DUPFD_CLOEXEC, ARENA_DESCRIPTOR);
+    if (moved < 0)
+        moved = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int error = errno;
+    close(descriptor);
+    errno = error;
+    return moved;
+}
+
 int arena_create(struct arena *arena) {
     int descriptor = memfd_create("nvrtl-arena", MFD_CLOEXEC);
+    if (descriptor >= 0)
+        descriptor = move_away(descriptor);
     if (descriptor < 0)
         return -1;
     for (uint64_t size = ARENA_SIZE_MAX; size >= ARENA_SIZE_MIN; size /= 4) {
@@ -46,26 +62,55 @@ void arena_unmap(struct arena *arena) {
     munmap(arena->head, arena->size);
 }
 
-bool arena_map(struct arena *arena, int descriptor) {
-    struct stat stat;
-    if (fstat(descriptor, &stat) != 0 || stat.st_size < (off_t)ARENA_SIZE_MIN)
+/* What a process may spare of its address space: an eighth where that is limited. */
+static uint64_t room_for_map(uint64_t size) {
+    struct rlimit limit;
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return size;
+    return limit.rlim_cur / 8 < size ? align_down(limit.rlim_cur / 8, page) : size;
+}
+
+/* The first page of the arena has room for the one thing that is to be told. */
+static void tell_left_out(int descriptor) {
+    struct arena arena;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    if (!map_size(&arena, descriptor, page))
+        return;
+    atomic_fetch_add(&arena.head->lost.processes, 1);
+    munmap(arena.head, page);
+}
+
+static bool is_arena(int descriptor) {
+    struct arena arena;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    if (!map_size(&arena, descriptor, page))
         return false;
-    for (uint64_t size = (uint64_t)stat.st_size; size >= ARENA_SIZE_MIN; size /= 4) {
-        if (!map_size(arena, descriptor, size))
-            continue;
-        if (memcmp(arena->head->magic, ARENA_MAGIC, sizeof arena->head->magic) == 0)
-            return true;
-        munmap(arena->head, size);
-        break;
+    bool is = memcmp(arena.head->magic, ARENA_MAGIC, sizeof arena.head->magic) == 0;
+    munmap(arena.head, page);
+    return is;
+}
+
+enum arena_mapped arena_map(struct arena *arena, int descriptor) {
+    struct stat stat;
+    if (fstat(descriptor, &stat) != 0 || stat.st_size < (off_t)ARENA_SIZE_MIN ||
+        !is_arena(descriptor))
+        return ARENA_NOT_FOUND;
+    uint64_t room = room_for_map((uint64_t)stat.st_size);
+    for (uint64_t size = room; size >= ARENA_MAP_MIN; size /= 4) {
+        if (map_size(arena, descriptor, size))
+            return ARENA_MAPPED;
     }
-    return false;
+    tell_left_out(descriptor);
+    return ARENA_LEFT_OUT;
 }
 
 void *arena_new(const struct arena *arena, size_t size) {
     uint64_t wanted = align_up(size, ARENA_GRAIN);
     uint64_t used = atomic_load(&arena->head->used);
     do {
-        if (used > arena->size || wanted > arena->size - used) {
+        if (used < sizeof *arena->head || used % ARENA_GRAIN != 0 || used > arena->size ||
+            wanted > arena->size - used) {
             atomic_fetch_add(&arena->head->lost.memory, 1);
             return NULL;
         }
@@ -86,30 +131,47 @@ void *arena_at(const struct arena *arena, arena_id id, size_t size) {
     return (char *)arena->head + offset;
 }
 
-/* Of this process or another of the run. A thread id that was given to a new thread keeps us
-   waiting for that one's end at the longest. */
+/* Somebody holds a lock for microseconds. */
+#define LOCK_SPINS 100u
+#define LOCK_WAITS_ALIVE 100u /* milliseconds, about */
+#define LOCK_WAITS_MAX 1000u
+
+/* Of this process or another of the run. */
 static bool thread_lives(const struct arena *arena, uint32_t thread) {
     if (thread == 0 || thread > ARENA_THREADS)
         return false;
     uint32_t id = arena->head->thread_ids[thread - 1];
-    return syscall(SYS_tkill, id, 0) == 0 || errno != ESRCH;
+    return id != 0 && (syscall(SYS_tkill, id, 0) == 0 || errno == EPERM);
 }
 
 void arena_lock(const struct arena *arena, _Atomic uint32_t *lock, uint32_t thread) {
     const struct timespec pause = {.tv_nsec = 1000000};
-    uint32_t holder = 0;
+    uint32_t holder = 0, patient_with = 0;
+    unsigned waits = 0;
     for (unsigned tries = 0; !atomic_compare_exchange_strong(lock, &holder, thread); tries++) {
-        if (tries < 100) {
-            holder = 0;
-            continue;
+        /* Nobody locks twice: what this thread still holds was left by a longjmp. */
+        bool own = holder == thread;
+        if (tries >= LOCK_SPINS && holder != patient_with) {
+            patient_with = holder;
+            waits = 0;
         }
-        if (!thread_lives(arena, holder)) {
+        /* Asked rarely: the program may have forbidden itself the call. */
+        bool dead = waits != 0 && waits % LOCK_WAITS_ALIVE == 0 && !thread_lives(arena, holder);
+        if (own || dead || waits >= LOCK_WAITS_MAX) {
             /* Only from that holder: somebody else may have been quicker. */
-            if (atomic_compare_exchange_strong(lock, &holder, thread))
-                return;
+            if (!atomic_compare_exchange_strong(lock, &holder, thread)) {
+                holder = 0;
+                continue;
+            }
+            if (!own)
+                atomic_fetch_add(&arena->head->lost.locks, 1);
+            return;
         }
-        /* Woken by nobody: a short wait again and again needs no waiter's mark in the word. */
-        syscall(SYS_futex, lock, FUTEX_WAIT, holder, &pause, NULL, 0);
+        if (tries >= LOCK_SPINS) {
+            /* Woken by nobody: a short wait again and again needs no waiter's mark in the word. */
+            syscall(SYS_futex, lock, FUTEX_WAIT, holder, &pause, NULL, 0);
+            waits++;
+        }
         holder = 0;
     }
 }

@@ -3,8 +3,8 @@
    maps it and writes to it, the parent reads it at the end, however the processes ended. So nothing
    in it is a pointer, a record is complete before its id is published, and a reader trusts no id.
 
-   It is one sparse file in memory: a head with the fixed tables, then records, each at a multiple of
-   64 bytes. A record's id is its offset / 64; 0 is none. */
+   It is one sparse file in memory: a head with the fixed tables, then records, each at a multiple
+   of 64 bytes. A record's id is its offset / 64; 0 is none. */
 #ifndef ARENA_ARENA_H
 #define ARENA_ARENA_H
 
@@ -20,6 +20,9 @@
 #define ARENA_GRAIN 64
 #define ARENA_SIZE_MAX (UINT64_C(64) << 30)
 #define ARENA_SIZE_MIN (UINT64_C(256) << 20)
+#define ARENA_MAP_MIN (UINT64_C(32) << 20) /* a process with less is not watched */
+/* Of the parent and, inherited, of the program; out of the way, and below the usual limit. */
+#define ARENA_DESCRIPTOR 900
 
 #define ARENA_THREADS 16384
 #define ARENA_PROCESSES 4096
@@ -136,6 +139,8 @@ struct arena_lost {
     _Atomic uint64_t events; /* signal handlers that interrupted the runtime too often */
     _Atomic uint64_t memory; /* records that found no place */
     _Atomic uint64_t threads;
+    _Atomic uint64_t processes; /* without room for the arena */
+    _Atomic uint64_t locks;     /* taken from who did not give them back */
 };
 
 struct arena_head {
@@ -170,8 +175,14 @@ int arena_create(struct arena *arena);
 
 void arena_unmap(struct arena *arena);
 
+enum arena_mapped {
+    ARENA_NOT_FOUND,
+    ARENA_LEFT_OUT, /* the process's limits are too tight; counted as lost */
+    ARENA_MAPPED
+};
+
 /* Maps the one behind descriptor; as much of it as the process's limits allow. */
-bool arena_map(struct arena *arena, int descriptor);
+enum arena_mapped arena_map(struct arena *arena, int descriptor);
 
 /* A new record of size bytes, zeroed; NULL when the arena is full (counted as lost). */
 void *arena_new(const struct arena *arena, size_t size);
@@ -180,8 +191,9 @@ arena_id arena_id_of(const struct arena *arena, const void *record);
 /* The record of an id, or NULL: 0, or one that with size bytes would leave the arena. */
 void *arena_at(const struct arena *arena, arena_id id, size_t size);
 
-/* Takes and gives a lock word on behalf of a thread (index + 1). A holder that no longer lives loses
-   it: what it guarded is then whatever it had become. */
+/* Takes and gives a lock word on behalf of a thread (index + 1). A holder that no longer lives
+   loses it, and so does, after a second, one that stands still or has left the runtime by a
+   longjmp (counted as lost): what it guarded is then whatever it had become. */
 void arena_lock(const struct arena *arena, _Atomic uint32_t *lock, uint32_t thread);
 void arena_unlock(_Atomic uint32_t *lock);
 

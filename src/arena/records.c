@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Stacks and pages: found in chains that only grow at their heads, so that finding takes no lock. */
+/* Stacks and pages: found in chains that only grow at their heads, without a lock. */
 #include <string.h>
 
 #include "arena/arena.h"

@@ -124,7 +124,7 @@ static void judge_page(const struct arena *arena, struct model_page *page,
     arena_unlock(&page->lock);
 }
 
-/* Every page of the file in the arena, when the range holds more pages than the arena has chains. */
+/* Every page of the file in the arena, for a range of more pages than the arena has chains. */
 static void judge_all(const struct arena *arena, uint32_t file, const struct model_judging *judging,
                       uint64_t offset, uint64_t end, uint32_t thread) {
     for (size_t b = 0; b < ARENA_PAGE_BUCKETS; b++) {

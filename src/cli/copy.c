@@ -2,9 +2,9 @@
 /*
  * nvrtl copy: a copy that a power cut, a kill or a full disk cannot halve.
  *
- * The bytes go to a temporary file beside DST, are made durable there with the mode, and only then a
- * rename puts them in the place of DST; the directory is made durable last. Whoever opens DST at any
- * moment finds all of the old file or all of the new one.
+ * The bytes go to a temporary file beside DST, are made durable there with the mode, and only then
+ * a rename puts them in the place of DST; the directory is made durable last. Whoever opens DST at
+ * any moment finds all of the old file or all of the new one.
  */
 #include "cli/copy.h"
 
@@ -32,8 +32,8 @@ struct copy {
     int source_file, temporary_file, directory_file;
 };
 
-/* The signal that asked us to stop, or 0. The handler does nothing else: the copy looks here between
-   two pieces, tidies up and dies of the same signal. */
+/* The signal that asked us to stop, or 0. The handler does nothing else: the copy looks here
+   between two pieces, tidies up and dies of the same signal. */
 static volatile sig_atomic_t stop_signal;
 
 static void stop(int signal) {
@@ -104,6 +104,8 @@ static bool choose_target(struct copy *copy) {
             return fail_path(copy, copy->target, "a symbolic link that leads nowhere");
         length = snprintf(copy->target, sizeof copy->target, "%s", real);
         free(real);
+        if (length < 0 || (size_t)length >= sizeof copy->target)
+            return fail(copy, strerror(ENAMETOOLONG));
     }
     if (*last_part(copy->target) == '\0')
         return fail(copy, strerror(ENOTDIR));

@@ -16,8 +16,8 @@ struct copy_transfer {
     struct cli_progress *progress;
 };
 
-/* Copies all bytes, keeps holes where the filesystem tells them, and starts the write-back early, so
-   that the fsync to come has little left to wait for. NULL, or why not. */
+/* Copies all bytes, keeps holes where the filesystem tells them, and starts the write-back early,
+   so that the fsync to come has little left to wait for. NULL, or why not. */
 const char *copy_transfer_run(const struct copy_transfer *transfer);
 
 #endif

@@ -24,9 +24,9 @@ static ssize_t copy_by_hand(const struct copy_transfer *transfer, off_t offset, 
     return have;
 }
 
-/* Lets the kernel copy, which may share blocks or copy on the server. What it refuses, and the files
-   that have no size of their own (it sees them as empty), are copied by hand: there a real error
-   shows again. */
+/* Lets the kernel copy, which may share blocks or copy on the server. What it refuses, and the
+   files that have no size of their own (it sees them as empty), are copied by hand: there a real
+   error shows again. */
 static ssize_t copy_piece(const struct copy_transfer *transfer, off_t offset, size_t length) {
     off_t in = offset, out = offset;
     ssize_t n = copy_file_range(transfer->from, &in, transfer->to, &out, length, 0);

@@ -28,7 +28,7 @@ static const char *const settings[] = {"NVRTL_DOMAIN", "NVRTL_STORES", "NVRTL_FL
 /* "clwb" of "CLWB". */
 static const char *small(const char *name, char buffer[NAME_SIZE]) {
     size_t i = 0;
-    for (; name[i] != '\0' && i < NAME_SIZE - 1; i++)
+    for (; i < NAME_SIZE - 1 && name[i] != '\0'; i++)
         buffer[i] = (char)tolower((unsigned char)name[i]);
     buffer[i] = '\0';
     return buffer;

@@ -18,34 +18,57 @@
 #include "cli/run.h"
 #include "verify/session.h"
 
-/* Out of the way of programs that expect low numbers, and below the usual limit. */
-#define ARENA_DESCRIPTOR 900
-
 static volatile sig_atomic_t child_pid;
 
-/* Whoever ends the verifier means the program. */
+/* Whoever ends the verifier means the program; when only processes that it left behind are waited
+   for, the wait. */
+static volatile sig_atomic_t interrupted;
+
 static void pass_on(int signal_number) {
     if (child_pid > 0)
         kill(child_pid, signal_number);
+    else
+        interrupted = 1;
 }
 
-/* The terminal sends its signals to the program as well: it decides, and we tell what came of it. */
-static const int from_terminal[] = {SIGINT, SIGQUIT};
-static const int to_pass_on[] = {SIGTERM, SIGHUP};
-
-static void catch_signals(struct sigaction saved[4]) {
-    struct sigaction ignore = {.sa_handler = SIG_IGN}, pass = {.sa_handler = pass_on};
-    for (size_t i = 0; i < ARRAY_LENGTH(from_terminal); i++)
-        sigaction(from_terminal[i], &ignore, &saved[i]);
-    for (size_t i = 0; i < ARRAY_LENGTH(to_pass_on); i++)
-        sigaction(to_pass_on[i], &pass, &saved[2 + i]);
+/* The terminal sends its signals to the program as well: what comes of them is its affair. */
+static void note(int signal_number) {
+    (void)signal_number;
+    if (child_pid == 0)
+        interrupted = 1;
 }
 
-static void restore_signals(const struct sigaction saved[4]) {
-    for (size_t i = 0; i < ARRAY_LENGTH(from_terminal); i++)
-        sigaction(from_terminal[i], &saved[i], NULL);
-    for (size_t i = 0; i < ARRAY_LENGTH(to_pass_on); i++)
-        sigaction(to_pass_on[i], &saved[2 + i], NULL);
+static const struct {
+    int number;
+    void (*handler)(int);
+} caught[] = {{SIGINT, note}, {SIGQUIT, note}, {SIGTERM, pass_on}, {SIGHUP, pass_on}};
+#define CAUGHT ARRAY_LENGTH(caught)
+
+struct signals {
+    sigset_t mask;
+    struct sigaction actions[CAUGHT];
+};
+
+/* From here on none of them ends this process: they wait until allow_signals, or a call of ppoll.
+   */
+static void hold_signals(struct signals *saved) {
+    sigset_t held;
+    sigemptyset(&held);
+    for (size_t i = 0; i < CAUGHT; i++)
+        sigaddset(&held, caught[i].number);
+    sigprocmask(SIG_BLOCK, &held, &saved->mask);
+    for (size_t i = 0; i < CAUGHT; i++) {
+        const struct sigaction action = {.sa_handler = caught[i].handler};
+        sigaction(caught[i].number, &action, &saved->actions[i]);
+        if (saved->actions[i].sa_handler == SIG_IGN) /* nohup, or a job in the background */
+            sigaction(caught[i].number, &saved->actions[i], NULL);
+    }
+}
+
+static void restore_signals(const struct signals *saved) {
+    for (size_t i = 0; i < CAUGHT; i++)
+        sigaction(caught[i].number, &saved->actions[i], NULL);
+    sigprocmask(SIG_SETMASK, &saved->mask, NULL);
 }
 
 /* The runtime lies where it was installed or built, seen from this executable. */
@@ -72,11 +95,10 @@ static bool prepare_environment(const char *runtime, int descriptor, pid_t paren
 
 /* In the child: becomes the program, or tells why not through the pipe. */
 static void become(const struct verify_session *session, char **program, const char *runtime,
-                   pid_t parent, int tell) {
-    int descriptor = fcntl(verify_descriptor(session), F_DUPFD, ARENA_DESCRIPTOR);
-    if (descriptor < 0)
-        descriptor = fcntl(verify_descriptor(session), F_DUPFD, 3);
-    if (descriptor >= 0 && prepare_environment(runtime, descriptor, parent))
+                   const struct signals *signals, pid_t parent, int tell) {
+    int descriptor = verify_descriptor(session);
+    restore_signals(signals);
+    if (fcntl(descriptor, F_SETFD, 0) == 0 && prepare_environment(runtime, descriptor, parent))
         execvp(program[0], program);
     int error = errno;
     ssize_t written = write(tell, &error, sizeof error);
@@ -88,25 +110,52 @@ static int start_failed(const char *program, int error) {
     return error == ENOENT ? 127 : 126;
 }
 
+/* Waits for the end of a process that need not be a child; false: a signal or an error came. */
+static bool wait_for(pid_t pid, const struct timespec *time, const sigset_t *mask, bool *ended) {
+    int descriptor = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd wait = {.fd = descriptor, .events = POLLIN};
+    *ended = descriptor < 0; /* it has ended, unless descriptors ran out */
+    if (descriptor < 0)
+        return errno == ESRCH;
+    int ready = ppoll(&wait, 1, time, mask);
+    close(descriptor);
+    *ended = ready > 0;
+    return ready >= 0;
+}
+
 /* Children of the program that go on after it write to the run too. */
-static void wait_for_the_rest(const struct verify_session *session, pid_t pid) {
-    bool told = false;
+static void wait_for_the_rest(const struct verify_session *session, pid_t pid,
+                              const struct signals *signals) {
+    const struct timespec second = {.tv_sec = 1};
+    bool told = false, ended;
     for (pid_t other; (other = verify_still_running(session, pid)) != 0;) {
-        int descriptor = (int)syscall(SYS_pidfd_open, other, 0);
-        struct pollfd ended = {.fd = descriptor, .events = POLLIN};
-        while (waitpid(-1, NULL, WNOHANG) > 0) {
+        if (!wait_for(other, told ? NULL : &second, &signals->mask, &ended)) {
+            if (interrupted)
+                cli_complain(
+                    "process %ld still runs: what it does from now on is not in the report",
+                    (long)other);
+            return;
         }
-        if (descriptor < 0)
-            continue;
-        if (!told && poll(&ended, 1, 1000) == 0) {
-            cli_complain("the program has ended; waiting for its process %ld", (long)other);
+        if (!ended && !told) {
+            cli_complain("the program has ended; waiting for its process %ld (a signal ends the "
+                         "wait)",
+                         (long)other);
             told = true;
         }
-        int ready = poll(&ended, 1, -1);
-        close(descriptor);
-        if (ready < 0 && errno != EINTR)
-            return;
+        while (waitpid(-1, NULL, WNOHANG) > 0) {
+        }
     }
+}
+
+/* Waits for the program. Here signals are let through. */
+static void wait_for_program(pid_t pid, int *status, const struct signals *signals) {
+    sigset_t held;
+    child_pid = pid;
+    sigprocmask(SIG_SETMASK, &signals->mask, &held);
+    while (waitpid(pid, status, 0) < 0 && errno == EINTR) {
+    }
+    sigprocmask(SIG_SETMASK, &held, NULL);
+    child_pid = 0;
 }
 
 int run_child(const struct verify_session *session, char **program, pid_t *pid, int *status) {
@@ -122,27 +171,21 @@ int run_child(const struct verify_session *session, char **program, pid_t *pid, 
         return CLI_RUN_FAILED;
     }
     pid_t self = getpid();
+    struct signals signals;
+    hold_signals(&signals);
     *pid = fork();
     if (*pid == 0)
-        become(session, program, runtime, self, tell[1]);
-    struct sigaction saved[4];
-    child_pid = *pid;
-    catch_signals(saved);
-    close(tell[1]);
-    bool failed = *pid < 0;
-    if (!failed)
-        failed = read(tell[0], &error, sizeof error) == (ssize_t)sizeof error;
-    close(tell[0]);
-    while (*pid > 0 && waitpid(*pid, status, 0) < 0 && errno == EINTR) {
-    }
-    child_pid = 0;
-    restore_signals(saved);
-    if (*pid < 0) {
+        become(session, program, runtime, &signals, self, tell[1]);
+    bool started = *pid > 0;
+    if (!started)
         cli_complain("cannot start a process: %s", strerror(errno));
-        return CLI_RUN_FAILED;
-    }
-    if (failed)
-        return start_failed(program[0], error);
-    wait_for_the_rest(session, *pid);
-    return 0;
+    close(tell[1]);
+    bool failed = started && read(tell[0], &error, sizeof error) == (ssize_t)sizeof error;
+    close(tell[0]);
+    if (started)
+        wait_for_program(*pid, status, &signals);
+    if (started && !failed)
+        wait_for_the_rest(session, *pid, &signals);
+    restore_signals(&signals);
+    return !started ? CLI_RUN_FAILED : failed ? start_failed(program[0], error) : 0;
 }

@@ -6,9 +6,10 @@
 #include "token/token.h"
 
 /* What the calling thread flushed through the token, in page-cache what any thread flushed of its
-   file; through TOKEN_EVERY the same for every token, all tried before a failure is told. Results: RESULT_OK; RESULT_IO_ERROR, RESULT_NO_SPACE: the file has failed, now or before;
-   RESULT_INVALID: the token died, or a part of the view is not mapped; RESULT_BUSY, RESULT_NO_MEMORY:
-   not now, all stays pending. */
+   file; through TOKEN_EVERY the same for every token, all tried before a failure is told. Results:
+   RESULT_OK; RESULT_IO_ERROR, RESULT_NO_SPACE: the file has failed, now or before; RESULT_INVALID:
+   the token died, or a part of the view is not mapped; RESULT_BUSY, RESULT_NO_MEMORY: not now, all
+   stays pending. */
 enum result drain_token(const struct token_view *token);
 
 /* RESULT_OK, or why the token's file has failed. One load. */

@@ -12,8 +12,8 @@ enum event_kind {
     EVENT_FREE,  /* a token is about to end */
     EVENT_STORE, /* Write or Fill stored [address, length); EFFECT_... say what else it did */
     EVENT_FLUSH, /* Flush; with EFFECT_DRAIN it also drained */
-    EVENT_FLUSH_RANGES, /* FlushRanges: address: of an array of struct event_range, length: their number */
-    EVENT_DRAIN,        /* Drain */
+    EVENT_FLUSH_RANGES,  /* FlushRanges: address: of length ranges (struct event_range) */
+    EVENT_DRAIN,         /* Drain */
     EVENT_BAD_TOKEN,     /* a call was refused: token is not a live token */
     EVENT_OUTSIDE,       /* a call was refused: [address, length) leaves the region, or wraps */
     EVENT_IGNORE,        /* annotation */

@@ -10,7 +10,7 @@ struct x86_64_leaf {
 };
 
 /* CPUID leaves by number, subleaf 0, and XCR0: the register states that the system saves. A leaf
-   above the highest of its group holds whatever the CPU gave; xcr0 is 0 where OSXSAVE is not set. */
+   above the highest of its group holds whatever the CPU gave; xcr0 is 0 without OSXSAVE. */
 struct x86_64_raw {
     struct x86_64_leaf leaf_0, leaf_1, leaf_7, leaf_80000000, leaf_80000008;
     uint64_t xcr0;

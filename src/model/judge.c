@@ -9,7 +9,7 @@ static enum verdict verdict_of(uint32_t n, uint32_t durable, uint32_t flushed) {
     return n <= durable ? VERDICT_DURABLE : n <= flushed ? VERDICT_UNDRAINED : VERDICT_UNFLUSHED;
 }
 
-/* Judges a unit's last store; fills in all of hole but its place. false: durable, nothing to say. */
+/* Judges a unit's last store; fills in all of hole but its place. false: it is durable. */
 static bool judge_unit(const struct model_line *line, const struct model_unit *unit,
                        const struct model_judging *judging, struct model_hole *hole) {
     bool rescued;

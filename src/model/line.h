@@ -5,7 +5,7 @@
 
 #include "model/model.h"
 
-/* Does a drain of another token than the flush's count as well? A CPU's fence does not know tokens. */
+/* Does a drain of another token count as well? A CPU's fence does not know tokens. */
 static inline bool line_any_token(enum model_judge judge) {
     return judge == MODEL_JUDGE_MEMORY || judge == MODEL_JUDGE_PAGES;
 }
@@ -23,7 +23,7 @@ void line_note_flush(struct model_line *line, const struct model_actor *actor);
 /* Has the thread flushed the line since its last store? */
 bool line_flushed_by(const struct model_line *line, uint32_t thread);
 
-/* The pending flush that covers store n, or NULL; *rescued: its thread drained another token since. */
+/* The pending flush that covers store n, or NULL; *rescued: another token was drained since. */
 const struct model_flush *line_flush_of(const struct model_line *line,
                                         const struct model_thread *threads, uint32_t n,
                                         bool *rescued);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which stores would a power cut lose? The state of a file's pages, line by line, as stores, flushes
-   and drains change it. MODEL.md says what the words mean and why. The structures hold no pointer:
-   they live in memory that outlives the process that writes them. */
+/* Which stores would a power cut lose? The state of a file's pages, line by line, as stores,
+   flushes and drains change it. MODEL.md says what the words mean and why. The structures hold no
+   pointer: they live in memory that outlives the process that writes them. */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 

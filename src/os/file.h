@@ -28,8 +28,8 @@ struct os_file_wish {
    RESULT_NO_MEMORY; RESULT_IO_ERROR. */
 enum result os_file_open(const char *path, struct os_file_wish wish, struct os_file *file);
 
-/* Makes the file size bytes long, with blocks for all that is new unless sparse; on failure it keeps
-   its old length. pre: size > file->size */
+/* Makes the file size bytes long, with blocks for all that is new unless sparse; on failure it
+   keeps its old length. pre: size > file->size */
 enum result os_file_grow(struct os_file *file, uint64_t size, bool sparse);
 
 /* Maps [offset, offset + size) shared for reading and writing, with MAP_SYNC where that is granted.

@@ -92,7 +92,8 @@ const char *os_setting(const char *name) {
 }
 
 /* Asked of the kernel each time: a cached copy would need thread-local storage, which a library
-   that was loaded late may have to allocate, perhaps in a signal handler, and fork would spoil it. */
+   that was loaded late may have to allocate, perhaps in a signal handler, and fork would spoil
+   it. */
 uint32_t os_thread_id(void) {
     return (uint32_t)syscall(SYS_gettid);
 }
@@ -143,7 +144,7 @@ bool os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void)
 
 /* Weak, and the only one of its family that is named here: a static program links without a loader,
    and without the linker's warning about dlopen. */
-extern __typeof__(dlsym) dlsym __attribute__((weak));
+#pragma weak dlsym
 
 static void *load_symbol(const char *path, const char *symbol, const char **reason) {
     __typeof__(dlopen) *open_object = NULL;

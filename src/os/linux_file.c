@@ -147,7 +147,7 @@ enum result os_file_map(const struct os_file *file, uint64_t offset, size_t size
     const int protection = PROT_READ | PROT_WRITE;
     void *view = mmap(NULL, size, protection, MAP_SHARED_VALIDATE | MAP_SYNC, file->descriptor,
                       (off_t)offset);
-    /* Refusals of MAP_SYNC have several names (EOPNOTSUPP, EINVAL): the plain try tells the truth. */
+    /* MAP_SYNC is refused by several names (EOPNOTSUPP, EINVAL): the plain try decides. */
     if (view == MAP_FAILED)
         view = mmap(NULL, size, protection, MAP_SHARED, file->descriptor, (off_t)offset);
     if (view == MAP_FAILED)

@@ -33,7 +33,7 @@ static inline span span_join(span a, span b) {
     return span_make(first, end);
 }
 
-/* Widens *target to hold s as well. Release: stores made before are seen by whoever takes the span. */
+/* Widens *target to hold s as well. Release: earlier stores are seen by whoever takes it. */
 static inline void span_add(_Atomic span *target, span s) {
     span old = atomic_load_explicit(target, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(target, &old, span_join(old, s),

@@ -10,7 +10,7 @@ struct act {
     const struct event *event;
     struct arena_token *token;
     struct model_actor actor;
-    bool flush, streaming;
+    bool flush, streaming, late;
     bool needed;  /* a line of the flush was neither clean nor flushed before */
     bool unknown; /* or nobody knows what it was */
 };
@@ -49,7 +49,7 @@ static void flush_page(struct act *act, struct model_page *page, uint32_t from, 
         act->needed = act->needed || flushed == MODEL_FLUSH_NEEDED;
         act->unknown = act->unknown || flushed == MODEL_FLUSH_UNKNOWN;
         if (flushed == MODEL_FLUSH_AGAIN && !act->unknown && !act->needed &&
-            content_changed(&page->line[l], address + l * MODEL_LINE_SIZE))
+            content_changed(&page->line[l], address + (uintptr_t)l * MODEL_LINE_SIZE))
             act->needed = true;
     }
     if (arena_here()->head->judge >= MODEL_JUDGE_PAGES)
@@ -70,7 +70,8 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
     if (store) {
         model_store(page, &act->actor, (uint32_t)from, (uint32_t)(to - from),
                     address + from != act->event->address, act->streaming);
-        content_remember(page, (uint32_t)from, (uint32_t)to, address);
+        if (!act->late)
+            content_remember(page, (uint32_t)from, (uint32_t)to, address);
     }
     if (act->flush)
         flush_page(act, page, (uint32_t)from, (uint32_t)to, address);
@@ -133,8 +134,8 @@ static void on_flush(struct act *act, uintptr_t address, size_t length) {
     note_flush(act);
 }
 
-/* Does anything wait for a drain of the token by this thread, or, where the file is judged by pages,
-   by anybody? */
+/* Does anything wait for a drain of the token by this thread, or, where the file is judged by
+   pages, by anybody? */
 static bool drain_needed(const struct act *act) {
     const struct arena_head *head = arena_here()->head;
     if (model_drain_needed(&act->actor))
@@ -194,7 +195,7 @@ static void ignore_stretch(void *context, const struct stretch *stretch) {
     arena_unlock(&arena_here()->head->lock);
 }
 
-/* What remains of a call when its kind was dealt with: the drain, and whether the call was needed. */
+/* What remains of a call when its kind was dealt with: the drain, and was the call needed? */
 static void finish(struct act *act, bool flushes) {
     const struct event *event = act->event;
     bool clean = flushes && act->flush && !act->needed && !act->unknown;
@@ -247,8 +248,8 @@ static void dispatch(struct act *act) {
     }
 }
 
-void api_handle(struct self *me, const struct event *event, arena_id stack) {
-    struct act act = {.me = me, .event = event};
+void api_handle(struct self *me, const struct event *event, arena_id stack, bool late) {
+    struct act act = {.me = me, .event = event, .late = late};
     if (event->kind != EVENT_GET && event->token != 0)
         act.token = tokens_find(me, event->token);
     act.actor = (struct model_actor){.threads = arena_here()->head->threads,

@@ -8,7 +8,7 @@
 
 #include "model/model.h"
 
-/* Remembers the lines of [from, to) of a page that was just stored to; address: of its first byte. */
+/* Remembers the lines of [from, to) of a page that was just stored to; it begins at address. */
 void content_remember(struct model_page *page, uint32_t from, uint32_t to, uintptr_t address);
 
 /* Does the line at address hold something else than remembered? So too if it cannot be read. */

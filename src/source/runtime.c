@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The door: libnvrtl loads this library, asks for its observer and tells it what the program does. */
+/* The door: libnvrtl loads this library, asks for its observer and tells it all. */
+#include <signal.h>
 #include <stddef.h>
 
 #include "observe/observe.h"
 #include "source/api.h"
 #include "source/self.h"
+
+/* Bytes: how far frames of one stack are apart, mostly; what the runtime needs, generously. */
+#define USUAL_STACK (64 << 10)
+#define STACK_NEEDED (16 << 10)
 
 static void enqueue(struct self *me, const struct event *event) {
     me->queue[me->queued % SELF_QUEUE] = *event;
@@ -12,8 +17,8 @@ static void enqueue(struct self *me, const struct event *event) {
     me->queued = me->queued + 1;
 }
 
-/* A signal handler on a thread that is in the runtime: kept until the runtime is done. Its ranges
-   are on its own stack and gone by then, so each becomes a flush of its own. */
+/* A signal handler's call, kept for later. Its ranges are on its own stack and gone by then, so
+   each becomes a flush of its own. */
 static void defer(struct self *me, const struct event *event) {
     const struct event_range *ranges = (const struct event_range *)event->address;
     size_t parts = event->kind == EVENT_FLUSH_RANGES ? event->length + 1 : 1;
@@ -41,26 +46,61 @@ static void handle_deferred(struct self *me) {
         atomic_signal_fence(memory_order_seq_cst);
         struct event event = me->queue[me->handled % SELF_QUEUE];
         me->handled = me->handled + 1;
-        api_handle(me, &event, stack_of_site(event.caller));
+        api_handle(me, &event, stack_of_site(event.caller), true);
     }
 }
 
-static void hook(const struct event *event) {
-    struct self *me = self_get();
-    if (me == NULL)
-        return;
-    if (me->busy) {
-        defer(me, event);
-        return;
+/* Was the runtime left by a longjmp out of a signal handler, so that nobody will go on there?
+   Surely so where its function's frame is in use again, or lies below this one's on the same stack:
+   what interrupted it is below it, or on the stack for signals. */
+static bool was_left(const struct self *me, const char *frame) {
+    stack_t stack;
+    if (frame <= me->frame)
+        return frame == me->frame;
+    return sigaltstack(NULL, &stack) == 0 && (stack.ss_flags & SS_ONSTACK) == 0;
+}
+
+/* A program may give its signal handlers a stack that suffices for them and for the routines, but
+   not for the runtime. Asks the system only where the stack is not the usual one. */
+static bool stack_is_short(struct self *me, const char *frame) {
+    stack_t stack;
+    bool usual = frame < me->usual + USUAL_STACK && frame > me->usual - USUAL_STACK;
+    if (usual || sigaltstack(NULL, &stack) != 0)
+        return false;
+    if ((stack.ss_flags & SS_ONSTACK) == 0) {
+        me->usual = frame;
+        return false;
     }
-    me->busy = 1;
-    api_handle(me, event, stack_id(&me->cache, event->caller, event->frame));
+    return frame < (const char *)stack.ss_sp + STACK_NEEDED;
+}
+
+void runtime_finish(struct self *me) {
+    if (me->busy)
+        return;
     do {
         me->busy = 1;
         handle_deferred(me);
         me->busy = 0;
         /* Looks again: a handler may have come between the last look and the line above. */
     } while (me->handled != me->queued);
+}
+
+static void hook(const struct event *event) {
+    struct self *me = self_get();
+    const char *frame = __builtin_frame_address(0);
+    if (me == NULL)
+        return;
+    if ((me->busy && !was_left(me, frame)) || stack_is_short(me, frame)) {
+        defer(me, event);
+        return;
+    }
+    me->frame = frame;
+    atomic_signal_fence(memory_order_seq_cst);
+    me->busy = 1;
+    handle_deferred(me);
+    api_handle(me, event, stack_id(&me->cache, event->caller, event->frame), false);
+    me->busy = 0;
+    runtime_finish(me);
 }
 
 __attribute__((visibility("default"))) observe_hook *nvrtl_rt_observer(void);

@@ -2,10 +2,10 @@
 #include "source/self.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,6 +16,7 @@ struct source_process source_process;
 
 /* Initial-exec (see the build): a signal handler must not meet the loader's lazy allocation. */
 static _Thread_local struct self *self;
+static _Thread_local bool left_out; /* there was no place, and it is counted */
 
 /* A page that the kernel gives to a forked child as zeroes, however the fork was made. */
 static volatile uint32_t *not_forked;
@@ -26,7 +27,10 @@ static struct self *idle;
 
 static void thread_ends(void *ending) {
     struct self *ended = ending;
+    runtime_finish(ended);
     self = NULL;
+    /* The next thread takes this one's index, unless it would drain what this one flushed. */
+    ended->placed = atomic_load(&source_process.arena.head->threads[ended->thread].flushes) == 0;
     pthread_mutex_lock(&idle_lock);
     ended->next_idle = idle;
     idle = ended;
@@ -43,25 +47,40 @@ static struct self *take_memory(void) {
             idle = taken->next_idle;
         pthread_mutex_unlock(&idle_lock);
     }
-    if (taken != NULL)
+    if (taken != NULL) {
+        for (size_t i = 0; i < ARRAY_LENGTH(taken->cache.seen); i++)
+            taken->cache.seen[i].caller = NULL; /* another stack's */
         return taken;
+    }
     taken = mmap(NULL, sizeof *taken, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return taken == MAP_FAILED ? NULL : taken;
 }
 
+/* Gives the thread an index in the arena; false: there is none. */
+static bool find_place(struct self *made) {
+    struct arena_head *head = source_process.arena.head;
+    if (!made->placed && atomic_load(&head->thread_count) < ARENA_THREADS) {
+        made->thread = atomic_fetch_add(&head->thread_count, 1);
+        made->placed = made->thread < ARENA_THREADS;
+    }
+    return made->placed;
+}
+
 static struct self *new_self(void) {
     struct arena_head *head = source_process.arena.head;
     struct self *made = take_memory();
-    uint32_t thread = made != NULL ? atomic_fetch_add(&head->thread_count, 1) : ARENA_THREADS;
-    if (thread >= ARENA_THREADS) {
-        atomic_fetch_add(&head->lost.threads, 1);
+    if (made == NULL || !find_place(made)) {
+        if (made != NULL)
+            munmap(made, sizeof *made);
+        if (!left_out)
+            atomic_fetch_add(&head->lost.threads, 1);
+        left_out = true;
         return NULL;
     }
-    head->thread_ids[thread] = (uint32_t)syscall(SYS_gettid);
-    made->thread = thread;
+    head->thread_ids[made->thread] = (uint32_t)syscall(SYS_gettid);
     made->busy = made->queued = made->handled = 0;
-    memset(&made->cache, 0, sizeof made->cache);
+    made->usual = __builtin_frame_address(0);
     pthread_setspecific(end_of_thread, made);
     return made;
 }
@@ -88,12 +107,13 @@ static bool new_process(uint32_t parent) {
 struct self *self_get(void) {
     if (UNLIKELY(*not_forked == 0)) {
         self = NULL;
+        left_out = false;
         idle = NULL; /* another thread may have been changing the list at the fork */
         pthread_mutex_init(&idle_lock, NULL);
         *not_forked = 1;
         new_process(source_process.process + 1);
     }
-    if (UNLIKELY(self == NULL))
+    if (UNLIKELY(self == NULL && !left_out))
         self = new_self();
     return self;
 }
@@ -103,15 +123,18 @@ static bool map_inherited(const char *setting) {
     char *end, path[64];
     long descriptor = strtol(setting, &end, 10);
     long pid = *end == ':' ? strtol(end + 1, NULL, 10) : 0;
-    if (descriptor > 0 && arena_map(&source_process.arena, (int)descriptor))
-        return true;
+    enum arena_mapped mapped = ARENA_NOT_FOUND;
+    if (descriptor > 0 && descriptor <= INT_MAX)
+        mapped = arena_map(&source_process.arena, (int)descriptor);
+    if (mapped != ARENA_NOT_FOUND)
+        return mapped == ARENA_MAPPED;
     snprintf(path, sizeof path, "/proc/%ld/fd/%ld", pid, descriptor);
-    int opened = open(path, O_RDWR | O_CLOEXEC);
+    int opened = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (opened < 0)
         return false;
-    bool mapped = arena_map(&source_process.arena, opened);
+    mapped = arena_map(&source_process.arena, opened);
     close(opened);
-    return mapped;
+    return mapped == ARENA_MAPPED;
 }
 
 static bool guard_against_fork(void) {
@@ -137,7 +160,9 @@ bool self_attach(void) {
 
 /* Runs when the program leaves by exit() or returns from main; not when it is killed or aborts. */
 __attribute__((destructor)) static void process_exits(void) {
-    if (not_forked != NULL && *not_forked != 0)
-        atomic_store(&source_process.arena.head->processes[source_process.process].end,
-                     ARENA_EXITED);
+    if (not_forked == NULL || *not_forked == 0)
+        return;
+    if (self != NULL)
+        runtime_finish(self);
+    atomic_store(&source_process.arena.head->processes[source_process.process].end, ARENA_EXITED);
 }

@@ -14,10 +14,14 @@
 
 /* What the runtime keeps of one thread, in the process's own memory. */
 struct self {
-    uint32_t thread; /* index in the arena */
-    /* A signal handler may interrupt the runtime on the same thread: what it does then waits here,
-       already with its site alone for a stack, until the runtime is done. */
+    uint32_t thread;   /* index in the arena */
+    bool placed;       /* that index stays with this memory when the thread ends */
+    const char *usual; /* a frame that was not on the stack for signals */
+    /* A signal handler may interrupt the runtime on the same thread, or have little stack: what it
+       does then waits here, already with its site alone for a stack, until the runtime is done, or
+       is called again. */
     volatile uint32_t busy;
+    const char *volatile frame;        /* of the runtime's function that is busy */
     volatile uint32_t queued, handled; /* so far; the difference waits */
     struct event queue[SELF_QUEUE];
     struct stack_cache cache;
@@ -33,6 +37,9 @@ extern struct source_process source_process;
 
 /* Takes a place in the run's arena. false: there is none, or it is full. */
 bool self_attach(void);
+
+/* Works off what waits in the queue of a thread that ends; runtime.c's. */
+void runtime_finish(struct self *me);
 
 /* This thread's record; NULL when there is no place (counted as lost). Notices a fork. */
 struct self *self_get(void);

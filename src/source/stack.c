@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "source/stack.h"
 
+#include <dlfcn.h>
 #include <link.h>
 #include <stdio.h>
 #include <string.h>
@@ -120,10 +121,37 @@ static int visit_module(struct dl_phdr_info *info, size_t size, void *argument) 
     return 0;
 }
 
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
+/* Without the loader's lock: a signal handler may leave this function by a longjmp, and the lock
+   would then stay with it for ever. */
+static void visit_modules(struct walk *walk) {
+    uint32_t seen = 0; /* one bit a frame */
+    for (uint32_t i = 0; i < walk->depth; i++) {
+        struct dl_find_object found;
+        if ((seen & 1u << i) != 0 || _dl_find_object((void *)walk->values[i], &found) != 0)
+            continue;
+        const ElfW(Ehdr) *header = found.dlfo_map_start;
+        struct dl_phdr_info info = {.dlpi_addr = found.dlfo_link_map->l_addr,
+                                    .dlpi_name = found.dlfo_link_map->l_name};
+        if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
+            continue;
+        info.dlpi_phdr = (const void *)((const char *)header + header->e_phoff);
+        info.dlpi_phnum = header->e_phnum;
+        for (uint32_t f = i; f < walk->depth; f++)
+            seen |= holds(&info, walk->values[f]) ? 1u << f : 0;
+        visit_module(&info, sizeof info, walk);
+    }
+}
+#else
+static void visit_modules(struct walk *walk) {
+    dl_iterate_phdr(visit_module, walk);
+}
+#endif
+
 static arena_id keep(struct walk *walk) {
     for (uint32_t i = 0; i < walk->depth; i++)
         walk->frames[i] = ARENA_FRAME(0, ARENA_FRAME_OFFSET(walk->values[i]));
-    dl_iterate_phdr(visit_module, walk);
+    visit_modules(walk);
     return arena_stack(&source_process.arena, walk->frames, walk->depth);
 }
 
@@ -160,7 +188,9 @@ arena_id stack_id(struct stack_cache *cache, const void *caller, const void *fra
     arena_id id = keep(&walk);
     if (walk.interrupted)
         return id;
-    seen->caller = caller;
+    /* Not valid before it is complete: a handler may leave this function for good. */
+    seen->caller = NULL;
+    atomic_signal_fence(memory_order_seq_cst);
     seen->frame = frame;
     seen->id = id;
     seen->depth = walk.depth;
@@ -168,5 +198,7 @@ arena_id stack_id(struct stack_cache *cache, const void *caller, const void *fra
         seen->returns[i].place = walk.places[i];
         seen->returns[i].value = walk.values[i];
     }
+    atomic_signal_fence(memory_order_seq_cst);
+    seen->caller = caller;
     return id;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Call stacks of the program. Unwinding costs microseconds; the same call from the same place in the
-   same stack is looked up instead. */
+/* Call stacks of the program. Unwinding costs microseconds; the same call from the same place in
+   the same stack is looked up instead. */
 #ifndef SOURCE_STACK_H
 #define SOURCE_STACK_H
 
@@ -10,8 +10,8 @@
 
 #define STACK_CACHE_PLACES 256
 
-/* A stack seen before: valid again if every return address still stands where it stood, checked from
-   the inside out so that no address is read that does not belong to the stack. */
+/* A stack seen before: valid again if every return address still stands where it stood, checked
+   from the inside out so that no address is read that does not belong to the stack. */
 struct stack_seen {
     const void *caller, *frame;
     arena_id id;

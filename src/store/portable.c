@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Every store of 1, 2, 4 or 8 bytes is aligned to its width. Going up, the head takes the widths
-   whose bit is set in the address, until it is 8-aligned or too little is left; the tail takes those
-   whose bit is set in the length that is left. Going down is the mirror image. */
+   whose bit is set in the address, until it is 8-aligned or too little is left; the tail takes
+   those whose bit is set in the length that is left. Going down is the mirror image. */
 #include "store/portable.h"
 
 #include <stdbool.h>

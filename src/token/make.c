@@ -126,7 +126,7 @@ enum result token_free(const struct event *event) {
     if (lives) {
         if (observed())
             observe_emit(event);
-        /* Wrapping to generation 0 is a generation like any other: 2^28 Gets of this slot lie between. */
+        /* After a wrap to generation 0 lie 2^28 Gets of this slot: no value comes back soon. */
         uint64_t generation = ((view.state >> 1) + 1) & ((1u << TOKEN_GENERATION_BITS) - 1);
         atomic_store_explicit(&view.slot->state, generation << 1, memory_order_release);
         table_give_file(token_file(&view));

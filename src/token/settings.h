@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the environment may change about tokens. Read when the first token is made, and never again. */
+/* What the environment may change about tokens. Read when the first token is made. */
 #ifndef TOKEN_SETTINGS_H
 #define TOKEN_SETTINGS_H
 
@@ -14,8 +14,8 @@ struct token_settings {
     enum map_domain domain;
 };
 
-/* Parses NVRTL_DOMAIN: a domain's name, with "!" behind it to allow raising. NULL or an unknown word
-   sets nothing. */
+/* Parses NVRTL_DOMAIN: a domain's name, with "!" behind it to allow raising. NULL or an unknown
+   word sets nothing. */
 struct token_settings token_settings_parse(const char *domain);
 
 /* The domain that counts, given the true one; the reason in answer is extended when it differs. */

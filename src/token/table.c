@@ -96,27 +96,31 @@ static bool reuse_file(struct token_file *file, uint64_t device, uint64_t inode)
     return unused;
 }
 
-struct token_file *table_take_file(uint64_t device, uint64_t inode) {
+/* The file's record, one that can become it, or a new one; NULL: all are in use. */
+static struct token_file *find_file(uint64_t device, uint64_t inode) {
     uint32_t used = atomic_load_explicit(&token_table.files_used, memory_order_relaxed);
-    struct token_file *found = NULL;
-    for (uint32_t i = 0; i < used && found == NULL; i++) {
-        struct token_file *file = &token_table.files[i];
-        if (file->device == device && file->inode == inode)
-            found = file;
+    struct token_file *files = token_table.files;
+    for (uint32_t i = 0; i < used; i++) {
+        if (files[i].device == device && files[i].inode == inode)
+            return &files[i];
     }
-    for (uint32_t i = 0; i < used && found == NULL; i++) {
-        if (reuse_file(&token_table.files[i], device, inode))
-            found = &token_table.files[i];
+    for (uint32_t i = 0; i < used; i++) {
+        if (reuse_file(&files[i], device, inode))
+            return &files[i];
     }
-    if (found == NULL && used < token_table.capacity) {
-        found = &token_table.files[used];
-        found->device = device;
-        found->inode = inode;
-        atomic_store_explicit(&token_table.files_used, used + 1, memory_order_release);
-    }
-    if (found != NULL)
-        found->tokens++;
-    return found;
+    if (used == token_table.capacity)
+        return NULL;
+    files[used].device = device;
+    files[used].inode = inode;
+    atomic_store_explicit(&token_table.files_used, used + 1, memory_order_release);
+    return &files[used];
+}
+
+struct token_file *table_take_file(uint64_t device, uint64_t inode) {
+    struct token_file *file = find_file(device, inode);
+    if (file != NULL)
+        file->tokens++;
+    return file;
 }
 
 void table_give_file(struct token_file *file) {

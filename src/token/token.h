@@ -3,8 +3,9 @@
    memory is never given back, and a call copies out what it needs between two looks at the slot's
    state, so a lookup takes no lock, writes nothing and cannot fault, whatever value it is given and
    whoever frees the token meanwhile.
-   Handle: 16 bits tag | 28 bits generation | 20 bits slot. The tag makes it no address that a program can have
-   (not canonical on x86-64), so a handle that is dereferenced by mistake faults at once. */
+   Handle: 16 bits tag | 28 bits generation | 20 bits slot. The tag makes it no address that a
+   program can have (not canonical on x86-64), so a handle that is dereferenced by mistake faults at
+   once. */
 #ifndef TOKEN_TOKEN_H
 #define TOKEN_TOKEN_H
 

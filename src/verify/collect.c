@@ -57,7 +57,8 @@ static enum severity severity_of(const struct collector *collector,
     enum severity severity = kind_facts[record->kind].severity;
     bool by_state = record->kind == KIND_UNFLUSHED_WRITE || record->kind == KIND_UNDRAINED_FLUSH;
     bool doubtful = atomic_load(&lost->events) != 0 || atomic_load(&lost->memory) != 0 ||
-                    atomic_load(&lost->threads) != 0;
+                    atomic_load(&lost->threads) != 0 || atomic_load(&lost->processes) != 0 ||
+                    atomic_load(&lost->locks) != 0;
     if (record->abnormal)
         return SEVERITY_NOTE;
     if (severity == SEVERITY_ERROR && by_state && (record->rescue != ARENA_RESCUE_NONE || doubtful))

@@ -22,7 +22,8 @@ __attribute__((format(printf, 2, 3))) static bool remark(struct report *report, 
 
 static bool remark_lost(const struct arena_lost *lost, struct report *report) {
     uint64_t events = atomic_load(&lost->events), memory = atomic_load(&lost->memory),
-             threads = atomic_load(&lost->threads);
+             threads = atomic_load(&lost->threads), locks = atomic_load(&lost->locks),
+             processes = atomic_load(&lost->processes);
     if (events != 0 &&
         !remark(report, "%" PRIu64 " calls in signal handlers could not be recorded", events))
         return false;
@@ -33,16 +34,29 @@ static bool remark_lost(const struct arena_lost *lost, struct report *report) {
         !remark(report, "%" PRIu64 " threads or processes beyond the limits were not watched",
                 threads))
         return false;
-    return (events | memory | threads) == 0 ||
+    if (processes != 0 &&
+        !remark(report,
+                "%" PRIu64 " processes were not watched: their limit of address space leaves the "
+                "verifier no room",
+                processes))
+        return false;
+    if (locks != 0 &&
+        !remark(report,
+                "%" PRIu64
+                " records were in use by threads that stood still, or that left a signal "
+                "handler by longjmp",
+                locks))
+        return false;
+    return (events | memory | threads | processes | locks) == 0 ||
            remark(report, "so what was found is told as warnings: a flush may have been missed");
 }
 
 bool remarks_add(const struct arena_head *head, struct report *report) {
-    if (atomic_load(&head->process_count) == 0)
+    if (atomic_load(&head->process_count) == 0 && atomic_load(&head->lost.processes) == 0)
         return remark(report, "the program never asked for a token: nothing was verified "
                               "(is it linked with libnvrtl, and was its RtlGetNonVolatileToken or "
                               "NvRtlMapFile reached?)");
-    if (atomic_load(&head->file_count) == 0 &&
+    if (atomic_load(&head->process_count) != 0 && atomic_load(&head->file_count) == 0 &&
         !remark(report, "every Get failed: there was no region to verify"))
         return false;
     if (!remark(report, "only stores made by Write and Fill are seen (--stores=api): what the "

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -66,13 +67,48 @@ int verify_descriptor(const struct verify_session *session) {
     return session->descriptor;
 }
 
+/* The parent and the state of a process, as /proc tells it; false: it has ended. */
+static bool look_up(pid_t pid, pid_t *parent, char *state) {
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    size_t length = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[length] = '\0';
+    /* "pid (name) state parent ...": the name may hold anything, a bracket too. */
+    const char *name_end = strrchr(text, ')');
+    if (name_end == NULL || strlen(name_end) < sizeof ") S 1" - 1)
+        return false;
+    *state = name_end[2];
+    *parent = (pid_t)strtol(name_end + 3, NULL, 10);
+    return true;
+}
+
+/* Does the process live, and is it one that descends from this one? Its number may have gone to
+   another meanwhile, or be that of another PID namespace. */
+static bool is_ours(pid_t pid) {
+    pid_t parent;
+    char state;
+    if (access("/proc/self/stat", R_OK) != 0)
+        return kill(pid, 0) == 0 || errno != ESRCH;
+    if (!look_up(pid, &parent, &state) || state == 'Z' || state == 'X')
+        return false;
+    for (int steps = 0; parent != getpid() && parent > 1 && steps < ARENA_PROCESSES; steps++) {
+        if (!look_up(parent, &parent, &state))
+            return false;
+    }
+    return parent == getpid();
+}
+
 pid_t verify_still_running(const struct verify_session *session, pid_t pid) {
     const struct arena_head *head = session->arena.head;
     uint32_t count = atomic_load(&head->process_count);
     for (uint32_t i = 0; i < count && i < ARENA_PROCESSES; i++) {
         pid_t other = (pid_t)atomic_load(&head->processes[i].pid);
         if (other > 0 && other != pid && atomic_load(&head->processes[i].end) != ARENA_REPLACED &&
-            (kill(other, 0) == 0 || errno != ESRCH))
+            is_ours(other))
             return other;
     }
     return 0;
@@ -80,10 +116,13 @@ pid_t verify_still_running(const struct verify_session *session, pid_t pid) {
 
 /* Did every process that began by itself end by exit() or return? Where one was killed or aborted,
    data in flight is legitimate. */
-static bool ended_well(const struct arena_head *head, pid_t pid, int status) {
+static bool ended_well(const struct verify_session *session, pid_t pid, int status) {
+    const struct arena_head *head = session->arena.head;
     uint32_t count = atomic_load(&head->process_count);
     if (!WIFEXITED(status))
         return false;
+    if (verify_still_running(session, pid) != 0)
+        return false; /* the wait was ended by a signal */
     for (uint32_t i = 0; i < count && i < ARENA_PROCESSES; i++) {
         const struct arena_process *process = &head->processes[i];
         bool main_process = (pid_t)atomic_load(&process->pid) == pid;
@@ -97,7 +136,7 @@ bool verify_finish(struct verify_session *session, char **program, pid_t pid, in
                    struct report *report) {
     const struct collect_run run = {.arena = &session->arena,
                                     .wanted = session->options.wanted,
-                                    .ended_well = ended_well(session->arena.head, pid, status)};
+                                    .ended_well = ended_well(session, pid, status)};
     *report =
         (struct report){.program = program,
                         .exit = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status),

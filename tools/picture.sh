@@ -10,7 +10,8 @@ cmake --build --preset release >/dev/null
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # A terminal, so that the report has its colours; of the report the verdict and its first finding.
-command="build/release/bin/nvrtl run -- build/release/examples/wordstore-broken $work/store load $words"
+program="build/release/examples/wordstore-broken $work/store load $words"
+command="build/release/bin/nvrtl run -- $program"
 TERM=xterm script --quiet --command "$command" /dev/null >"$work/report" || true
 {
     printf '$ nvrtl run -- wordstore-broken store load %s\n' "$words"

@@ -12,19 +12,18 @@
  * by the hash of the word. There is no other format to write or to read back.
  *
  * Why that alone is not enough. A store to mapped memory is visible at once, but it reaches the
- * medium when the CPU or the kernel likes, and later stores may get there first. A power cut in the
- * middle of filling a slot leaves half of a record. Two things can be relied on: an aligned store of
- * 8 bytes is never torn, and what was flushed is there when a drain returns STATUS_SUCCESS.
+ * medium when the CPU or the kernel likes, and later stores may get there first: a power cut may
+ * leave half of a record. Two things can be relied on: an aligned store of 8 bytes is never torn,
+ * and what was flushed is there when a drain returns STATUS_SUCCESS.
  *
  * What this program builds from the two: a write-ahead log and one commit word.
- *
  *   1. new records are written to a log that nothing refers to yet, and drained;
  *   2. the commit word, 8 bytes, is set to name that log, and drained: now they are acknowledged;
  *   3. the records are copied to their slots; a cut here does no harm, since the next start copies
  *      them again from the log that the commit word names.
  *
- * There are two logs, used in turn, so that step 1 never touches the one that the commit word names.
- * A drain costs a millisecond on an ordinary file, whatever it waits for, so many records share one
+ * Two logs are used in turn, so that step 1 never touches the one that the commit word names. A
+ * drain costs a millisecond on an ordinary file, whatever it waits for, so many records share one
  * turn of these steps. Compiled with -DWORDSTORE_BROKEN the program leaves out one flush; it passes
  * every test that keeps the power on, and `nvrtl run` finds it.
  */
@@ -38,7 +37,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { SLOTS = 1 << 18, BATCH = 4096, TEXT = 54 };
+enum { SLOTS = 1 << 18, BATCH = 4096, TEXT = 54, COMMIT_MAGIC = 0x5753 /* "WS" */ };
 
 /* A record fills one cache line, so that two of them never share one: flushing a record says
    nothing about its neighbour. It carries its own place: the log needs nothing beside it. */
@@ -61,12 +60,10 @@ struct store {
     NvRtlMapping mapping;
     struct image *image;
     uint64_t number; /* of the last committed batch; its log is log[number % 2] */
-    bool settling;   /* its slots were stored and flushed; no drain has returned since */
     /* What follows is ordinary memory, gone with the process: records that wait for their commit,
        and for each slot which of them (counted from 1) will go there. */
     struct record batch[BATCH];
-    uint16_t batch_size;
-    uint16_t staged[SLOTS];
+    uint16_t batch_size, staged[SLOTS];
 };
 
 static bool refuse(const char *what, const char *why) {
@@ -81,15 +78,8 @@ static void require(bool good, const char *what, const char *why) {
 
 /* After a failed drain nobody knows what the medium holds. The only honest thing is to acknowledge
    nothing, to stop, and to let the next start recover. */
-static void must(NTSTATUS status, const char *what) {
-    require(status == STATUS_SUCCESS, what, NvRtlStatusText(status));
-}
-
-static uint64_t hash(const char *word, size_t size) {
-    uint64_t h = 0xcbf29ce484222325; /* FNV-1a */
-    for (size_t i = 0; i < size; i++)
-        h = (h ^ (uint8_t)word[i]) * 0x100000001b3;
-    return h ^ h >> 32;
+static void must(NTSTATUS status) {
+    require(status == STATUS_SUCCESS, "the store", NvRtlStatusText(status));
 }
 
 /* The newest record of a slot: the batch's, if it has one, or else the table's. */
@@ -101,9 +91,11 @@ static const struct record *slot_record(const struct store *store, uint64_t slot
 /* The slot of a word, or the empty slot where it belongs, or SLOTS when the table is full. Nothing
    is ever removed, so the first empty slot ends the search. */
 static uint64_t store_find(const struct store *store, const char *word, size_t size) {
-    uint64_t home = hash(word, size) % SLOTS;
+    uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ (uint8_t)word[i]) * 0x100000001b3;
     for (uint64_t step = 0; step < SLOTS; step++) {
-        uint64_t slot = (home + step) % SLOTS;
+        uint64_t slot = ((hash ^ hash >> 32) + step) % SLOTS;
         const struct record *record = slot_record(store, slot);
         if (record->place == 0 ||
             (record->word_size == size && memcmp(record->text, word, size) == 0))
@@ -113,21 +105,16 @@ static uint64_t store_find(const struct store *store, const char *word, size_t s
 }
 
 /* The commit word says which batch is in force and how many records of its log are to be copied to
-   the table at the next start. It fits 8 aligned bytes, so a cut leaves the old one or the new. */
-#define COMMIT_MAGIC ((uint64_t)0x5753) /* "WS" */
-
-/* FLUSH without NO_DRAIN: stored, flushed and drained when it returns. The line is in the cache
-   already and will be written again, so it is stored through the cache. */
+   the table at the next start. It fits 8 aligned bytes, so a cut leaves the old one or the new.
+   FLUSH without NO_DRAIN: stored through the cache, flushed, and drained when it returns. */
 static void store_set_commit(struct store *store, uint16_t size) {
-    uint64_t word = COMMIT_MAGIC << 48 | (store->number & UINT32_MAX) << 16 | size;
+    uint64_t word = (uint64_t)COMMIT_MAGIC << 48 | (store->number & UINT32_MAX) << 16 | size;
     must(RtlWriteNonVolatileMemory(store->mapping.token, &store->image->commit, &word, sizeof word,
-                                   WRITE_NV_MEMORY_FLAG_FLUSH),
-         "commit");
+                                   WRITE_NV_MEMORY_FLAG_FLUSH));
 }
 
-/* Copies the batch to its slots. They are flushed together and not waited for: until the next drain
-   the log has them too. That drain comes with the next batch, before its commit word takes this
-   batch's log out of force. */
+/* Copies the batch to its slots. They are flushed together and not waited for: the log has them
+   too, and stays in force until a drain has returned. */
 static void store_apply(struct store *store) {
     void *token = store->mapping.token;
     NV_MEMORY_RANGE ranges[BATCH];
@@ -135,20 +122,16 @@ static void store_apply(struct store *store) {
         const struct record *record = &store->batch[i];
         struct record *slot = &store->image->table[record->place - 1];
         ranges[i] = (NV_MEMORY_RANGE){slot, sizeof *slot};
-        must(RtlWriteNonVolatileMemory(token, slot, record, sizeof *record, 0), "store a record");
+        must(RtlWriteNonVolatileMemory(token, slot, record, sizeof *record, 0));
         store->staged[record->place - 1] = 0;
     }
 #ifndef WORDSTORE_BROKEN
     must(RtlFlushNonVolatileMemoryRanges(token, ranges, store->batch_size,
-                                         FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN),
-         "flush the table");
+                                         FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN));
 #else
-    /* The bug: without the flush no drain waits for the slots. They are visible, so every reader
-       finds them, and the next commit takes the log that could restore them out of force. */
-    (void)ranges;
+    (void)ranges; /* The bug: every reader finds the slots, and no drain ever waits for them. */
 #endif
     store->batch_size = 0;
-    store->settling = true;
 }
 
 /* Makes the batch durable, all of it or nothing. */
@@ -156,16 +139,13 @@ static void store_commit(struct store *store) {
     void *token = store->mapping.token;
     if (store->batch_size == 0)
         return;
-    store->number++;
-    /* NON_TEMPORAL: the log is not read again unless the power fails, so it need not push other
-       things out of the cache. */
-    struct record *log = store->image->log[store->number % 2];
+    /* NON_TEMPORAL: the log is read again only after a power cut, so it stays out of the cache. */
+    struct record *log = store->image->log[++store->number % 2];
     must(RtlWriteNonVolatileMemory(token, log, store->batch, store->batch_size * sizeof *log,
-                                   WRITE_NV_MEMORY_FLAG_NON_TEMPORAL),
-         "write the log");
+                                   WRITE_NV_MEMORY_FLAG_NON_TEMPORAL));
     /* This drain waits for two things: the log, before the commit word names it, and the slots of
        the batch before, whose log is out of force from then on. */
-    must(RtlDrainNonVolatileFlush(token), "drain the log");
+    must(RtlDrainNonVolatileFlush(token));
     store_set_commit(store, store->batch_size); /* acknowledged when this returns */
     store_apply(store);
 }
@@ -198,9 +178,8 @@ static void store_recover(struct store *store) {
     store->number = word >> 16 & UINT32_MAX;
     if (size == 0)
         return; /* closed in good order */
-    /* To have read the commit word proves that it was visible, not that it is durable: it may be
-       what a killed process left in a cache. If we began to change slots and a cut then took it
-       away, nothing could mend them. So it is made durable first. */
+    /* What was read is visible, perhaps not durable: a killed process may have left it in a cache.
+       If a cut took it away while slots are half changed, nothing could mend them. So first: */
     store_set_commit(store, size);
     memcpy(store->batch, store->image->log[store->number % 2], size * sizeof store->batch[0]);
     for (uint16_t i = 0; i < size; i++)
@@ -218,9 +197,7 @@ static void store_open(struct store *store, const char *path, bool create) {
             path, strerror(errno));
     require(file.st_size == (off_t)sizeof(struct image) || (file.st_size == 0 && create), path,
             "not a word store");
-    must(NvRtlMapFile(path, 0, sizeof(struct image), create ? NVRTL_MAP_CREATE : 0, 0666,
-                      &store->mapping),
-         path);
+    must(NvRtlMapFile(path, 0, sizeof(struct image), NVRTL_MAP_CREATE, 0666, &store->mapping));
     store->image = store->mapping.base;
     store_recover(store);
 }
@@ -229,11 +206,11 @@ static void store_open(struct store *store, const char *path, bool create) {
    then never written to. */
 static void store_close(struct store *store) {
     store_commit(store);
-    if (store->settling) {
-        must(RtlDrainNonVolatileFlush(store->mapping.token), "drain the table");
+    if ((uint16_t)store->image->commit != 0) {
+        must(RtlDrainNonVolatileFlush(store->mapping.token));
         store_set_commit(store, 0);
     }
-    must(NvRtlUnmapFile(&store->mapping), "unmap the store");
+    must(NvRtlUnmapFile(&store->mapping));
 }
 
 static bool command_load(struct store *store, char **arguments) {
@@ -269,8 +246,8 @@ static bool command_get(struct store *store, char **arguments) {
     return true;
 }
 
-/* What must hold: an empty slot is all zeros; a full one knows its place, its sizes fit, the rest
-   of it is zeros, and looking for its word leads to it: so no word is there twice or out of reach. */
+/* An empty slot is all zeros. A full one knows its place, its sizes fit, the rest of it is zeros,
+   and looking for its word leads to it: no word is there twice or out of reach. */
 static bool slot_is_sound(const struct store *store, uint64_t slot) {
     const struct record *record = &store->image->table[slot];
     static const struct record empty;
@@ -293,8 +270,7 @@ static bool command_count(struct store *store, char **arguments) {
 
 static bool command_check(struct store *store, char **arguments) {
     for (uint64_t slot = 0; slot < SLOTS; slot++)
-        if (!slot_is_sound(store, slot))
-            return refuse("the table", "damaged");
+        require(slot_is_sound(store, slot), "the table", "damaged");
     fputs("sound, words: ", stdout);
     return command_count(store, arguments);
 }

@@ -104,8 +104,9 @@ class FunctionTest(StoreTest):
         place = whole.index(b"word", TABLE)
         slot = place - 10
         moved = whole[:slot] + bytes(64) + whole[slot + 64:]
-        for damaged in (whole[:place] + b"x" + whole[place + 1:], moved[:TABLE] + whole[slot:slot + 64] +
-                        moved[TABLE + 64:], whole[:slot] + bytes(8) + whole[slot + 8:],
+        for damaged in (whole[:place] + b"x" + whole[place + 1:],
+                        moved[:TABLE] + whole[slot:slot + 64] + moved[TABLE + 64:],
+                        whole[:slot] + bytes(8) + whole[slot + 8:],
                         b"x" * 8 + whole[8:]):
             self.write("store", damaged)
             self.assert_fails(self.run_store("check"), 1, "damaged")

@@ -19,10 +19,16 @@
  * Sources. Each declaration says where its meaning comes from: [doc] the public Windows driver
  * documentation; [sdk] the public Windows SDK headers; [ours] neither says, this project decided.
  *
+ * SIGBUS. The first Get puts a handler before the program's own, or before the default. It turns a
+ * SIGBUS that a routine meets in its own copying into the status of that call, and hands every
+ * other one on exactly as if it were not there. NVRTL_NO_SIGBUS in the environment leaves it out; a
+ * handler that the program installs later takes its place, and NvRtlQueryToken says so. [ours]
+ *
  * Threads and signals. Every routine may be called from any thread at any time, even while another
  * thread frees the token: such a call works or returns STATUS_INVALID_PARAMETER. Write, Fill,
- * Flush, FlushRanges and Drain may be called from a signal handler, the others may not. After fork
- * the child's copies of the tokens work. None of the routines prints, exits, aborts or sets errno.
+ * Flush, FlushRanges, Drain and Read may be called from a signal handler, the others may not. After
+ * fork the child's copies of the tokens work. None of the routines prints, exits, aborts or sets
+ * errno.
  */
 #ifndef NVRTL_H
 #define NVRTL_H
@@ -189,7 +195,12 @@ NVRTL_API NTSTATUS RtlFreeNonVolatileToken(PVOID NvToken);
  * STATUS_SUCCESS            done as Flags say
  * STATUS_INVALID_PARAMETER  a bad token, a range that leaves the region or wraps, unknown flags;
  *                           nothing was stored
- * and, when Flags ask for a drain, every failure of RtlDrainNonVolatileFlush; the bytes are in.
+ * STATUS_IO_DEVICE_ERROR, STATUS_DISK_FULL, STATUS_DEVICE_DATA_ERROR
+ *                           the system could give no page for a part of the range or of Source: the
+ *                           file was truncated, the disk is full, the medium is damaged there.
+ *                           Some of the bytes are stored. Not kept: the next call tries anew [ours]
+ * and, when Flags ask for a flush or a drain, every failure of RtlDrainNonVolatileFlush; the bytes
+ * are in.
  *
  * Each aligned 8-byte block inside the destination is stored by a single store: another thread sees
  * the old block or the new one. No byte beside the range is touched. [ours]
@@ -218,6 +229,8 @@ NVRTL_API NTSTATUS RtlFillNonVolatileMemory(PVOID NvToken, void *NvDestination, 
  *                           range and all flushed before; with it: the write-back was started or
  *                           noted
  * STATUS_INVALID_PARAMETER  as for Write; nothing was flushed
+ * STATUS_IO_DEVICE_ERROR, STATUS_DISK_FULL, STATUS_DEVICE_DATA_ERROR
+ *                           there is no page behind a part of the range, as for Write
  * and, without NO_DRAIN, every failure of RtlDrainNonVolatileFlush. On a failed file, that failure
  * with NO_DRAIN too.
  */
@@ -249,13 +262,18 @@ NVRTL_API NTSTATUS RtlFlushNonVolatileMemoryRanges(PVOID NvToken, PNV_MEMORY_RAN
  *                           unmapped
  * STATUS_IO_DEVICE_ERROR, STATUS_DISK_FULL
  *                           page-cache: the write-back failed. The system may have dropped the
- *                           data, so the file stays failed for the life of the process: every
- *                           later Flush and Drain of every token of it, new ones too, returns this
- *                           status
+ *                           data, so the file stays failed: every later Flush and Drain of every
+ *                           token of it, new ones too, returns this status until NvRtlRetryToken
+ *                           has succeeded
  * STATUS_DEVICE_BUSY        page-cache: called from a signal handler that interrupted a drain of
  *                           the same file, or the pages are locked; what was flushed stays pending
  * STATUS_INSUFFICIENT_RESOURCES  page-cache: the kernel had no memory; what was flushed stays
  *                                pending
+ *
+ * page-cache: what was flushed through a token that was freed before a drain is waited for as well,
+ * where another token of the file, or a later one, covers it. The system tells a failure once to
+ * each open file: a program that calls fsync or msync itself, on the descriptor that the view was
+ * made with, must heed their failures itself. [ours]
  */
 NVRTL_API NTSTATUS RtlDrainNonVolatileFlush(PVOID NvToken);
 
@@ -280,6 +298,7 @@ NVRTL_API NTSTATUS RtlDrainNonVolatileFlush(PVOID NvToken);
 #define NVRTL_TOKEN_OVERRIDDEN 0x1 /* NVRTL_DOMAIN in the environment chose the domain */
 #define NVRTL_TOKEN_FAILED 0x2     /* the file's write-back failed: Flush and Drain return why */
 #define NVRTL_TOKEN_VERIFIED 0x4   /* a verifier listens */
+#define NVRTL_TOKEN_GUARDED 0x8    /* a SIGBUS inside a routine becomes its status */
 
 /* What NvRtlQueryToken tells. structSize and lineSize, atomicSize, length in bytes. */
 typedef struct NvRtlTokenInfo {
@@ -306,6 +325,47 @@ typedef struct NvRtlTokenInfo {
  * (structSize is smaller than the first published structure)
  */
 NVRTL_API NTSTATUS NvRtlQueryToken(void *token, NvRtlTokenInfo *info);
+
+/*
+ * NvRtlRetryToken - makes good a failed write-back. [ours]
+ *
+ * token      a live token; not FLUSH_NV_MEMORY_DEFAULT_TOKEN
+ *
+ * After a failed drain the system may count pages as clean that never reached the medium. This
+ * marks every page of the file that is in memory and in the region of a live token as changed,
+ * without changing a byte and safe beside concurrent stores, and waits until all are on the medium.
+ *
+ * STATUS_SUCCESS            the medium equals memory in the regions of all live tokens of the file,
+ *                           and the failure is forgotten; in the other domains there is nothing to
+ *                           do
+ * STATUS_INVALID_PARAMETER  not a live token, or a part of a region was unmapped
+ * STATUS_IO_DEVICE_ERROR, STATUS_DISK_FULL, STATUS_DEVICE_BUSY, STATUS_INSUFFICIENT_RESOURCES
+ *                           as RtlDrainNonVolatileFlush; the file stays failed
+ *
+ * It cannot promise that memory still holds what was stored: a page whose write-back failed may
+ * have been evicted and read again from the medium, with the old bytes. Check what you stored, or
+ * store it again, before you go on.
+ */
+NVRTL_API NTSTATUS NvRtlRetryToken(void *token);
+
+/*
+ * NvRtlReadNonVolatileMemory - copies bytes out of the region; what a load would meet as SIGBUS is
+ * a status. [ours]
+ *
+ * token        a live token or FLUSH_NV_MEMORY_DEFAULT_TOKEN
+ * destination  first byte to write; may overlap the source
+ * source       first byte to read; the whole range lies in the token's region; any alignment
+ * size         bytes; 0 reads nothing
+ *
+ * STATUS_SUCCESS
+ * STATUS_INVALID_PARAMETER  a bad token, a range that leaves the region or wraps; nothing copied
+ * STATUS_DEVICE_DATA_ERROR  the medium is damaged there
+ * STATUS_IO_DEVICE_ERROR, STATUS_DISK_FULL
+ *                           there is no page behind a part of the range, as for Write; some of the
+ *                           bytes may be copied
+ */
+NVRTL_API NTSTATUS NvRtlReadNonVolatileMemory(void *token, void *destination, const void *source,
+                                              size_t size);
 
 /* NvRtlMapFile flags [ours] */
 #define NVRTL_MAP_CREATE 0x1    /* make the file, or grow it, as needed */

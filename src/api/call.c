@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "api/call.h"
 
+#include "os/guard.h"
+
 NTSTATUS call_status(enum result result) {
     switch (result) {
     case RESULT_OK:
@@ -25,6 +27,12 @@ NTSTATUS call_status(enum result result) {
         return STATUS_DEVICE_BUSY;
     }
     return STATUS_IO_DEVICE_ERROR;
+}
+
+enum result call_fault(const struct token_view *token, enum fault fault) {
+    if (fault == FAULT_POISON)
+        return RESULT_MEDIA_ERROR;
+    return os_is_full(token_path(token)) ? RESULT_NO_SPACE : RESULT_IO_ERROR;
 }
 
 /* An internal token is checked against the system at each use, because nobody tells us when its

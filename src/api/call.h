@@ -29,6 +29,10 @@ void call_tell(struct event site, enum event_kind kind, uint32_t effect,
 
 NTSTATUS call_status(enum result result);
 
+/* Why an access to the token's region failed: the page is damaged, the file system is full, or the
+   device or the file has no page there. */
+enum result call_fault(const struct token_view *token, enum fault fault);
+
 static inline bool call_is_default(PVOID token) {
     return (uintptr_t)token == FLUSH_NV_MEMORY_DEFAULT_TOKEN;
 }

@@ -29,9 +29,9 @@ NVRTL_API NTSTATUS RtlFlushNonVolatileMemory(PVOID NvToken, PVOID NvBuffer, SIZE
         return call_refuse(CALL_SITE(CALL_FLUSH, &token), NvToken, address, Size, result);
     if (UNLIKELY((Flags & ~(ULONG)KNOWN_FLAGS) != 0))
         return STATUS_INVALID_PARAMETER;
-    flush_range(&token, address, Size);
-    result = finish(&token, Flags);
-    if (observed())
+    enum fault fault = flush_range(&token, address, Size);
+    result = fault == FAULT_NONE ? finish(&token, Flags) : call_fault(&token, fault);
+    if (observed() && fault == FAULT_NONE)
         call_tell(CALL_SITE(CALL_FLUSH, &token), EVENT_FLUSH, effect_of(Flags, result), &token,
                   address, Size);
     return call_status(result);
@@ -59,7 +59,9 @@ static enum result flush_ranges(PVOID token, const NV_MEMORY_RANGE *ranges, size
         enum result result = call_resolve(token, (uintptr_t)range.BaseAddress, range.Length, &view);
         if (result != RESULT_OK)
             return result;
-        flush_range(&view, (uintptr_t)range.BaseAddress, range.Length);
+        enum fault fault = flush_range(&view, (uintptr_t)range.BaseAddress, range.Length);
+        if (fault != FAULT_NONE)
+            return call_fault(&view, fault);
     }
     return RESULT_OK;
 }

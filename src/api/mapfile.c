@@ -15,18 +15,17 @@ struct owned {
     NvRtlMapping mapping;
     struct os_file file;
 };
-static struct owned *owned_first;
-static struct os_lock owned_lock;
+static struct owned *owned_first; /* under the token table's lock, which survives a fork */
 
 static void owned_add(struct owned *owned) {
-    os_lock(&owned_lock);
+    os_lock(&token_table.lock);
     owned->next = owned_first;
     owned_first = owned;
-    os_unlock(&owned_lock);
+    os_unlock(&token_table.lock);
 }
 
 static struct owned *owned_take(const NvRtlMapping *mapping) {
-    os_lock(&owned_lock);
+    os_lock(&token_table.lock);
     struct owned **link = &owned_first;
     while (*link != NULL &&
            ((*link)->mapping.base != mapping->base || (*link)->mapping.token != mapping->token))
@@ -34,7 +33,7 @@ static struct owned *owned_take(const NvRtlMapping *mapping) {
     struct owned *found = *link;
     if (found != NULL)
         *link = found->next;
-    os_unlock(&owned_lock);
+    os_unlock(&token_table.lock);
     return found;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Write and Fill: store, then whatever of flush and drain the flags ask for. */
+/* Write, Fill and Read: copy, then whatever of flush and drain the flags ask for. */
 #include "store/store.h"
+
 #include "api/call.h"
 #include "drain/drain.h"
 #include "flush/flush.h"
@@ -35,61 +36,118 @@ static bool wants_drain(ULONG flags) {
    ends that are no whole word went through the cache. */
 static enum result finish(const struct token_view *token, enum store_way way, uintptr_t address,
                           size_t length, ULONG flags) {
+    enum fault fault = FAULT_NONE;
     if ((flags & WRITE_NV_MEMORY_FLAG_PERSIST) == 0)
         return RESULT_OK;
     if (way != STORE_DIRECT) {
-        flush_range(token, address, length);
+        fault = flush_range(token, address, length);
     } else {
         uintptr_t end = address + length;
-        flush_range(token, address, address % 8 != 0);
-        flush_range(token, end - 1, end % 8 != 0);
+        fault = flush_range(token, address, address % 8 != 0);
+        if (fault == FAULT_NONE)
+            fault = flush_range(token, end - 1, end % 8 != 0);
     }
-    return wants_drain(flags) ? drain_token(token) : RESULT_OK;
+    if (UNLIKELY(fault != FAULT_NONE))
+        return call_fault(token, fault);
+    if (wants_drain(flags))
+        return drain_token(token);
+    /* What was flushed on a failed file will not be drained: say so at once. */
+    return flags & WRITE_NV_MEMORY_FLAG_FLUSH ? drain_failure(token) : RESULT_OK;
 }
 
-static void tell(struct event site, const struct token_view *token, const void *destination,
-                 const void *source, size_t length, ULONG flags, enum result drained) {
+/* What is stored where: a copy when source is given, else a fill. */
+struct wish {
+    void *destination;
+    const void *source;
+    size_t length;
+    ULONG flags;
+    uint8_t value;
+};
+
+/* *fault: it ended in the middle of the stores. */
+static inline enum result perform(const struct token_view *token, const struct wish *wish,
+                                  enum fault *fault) {
+    enum store_way way = choose_way(token, wish->flags);
+    *fault = wish->source != NULL ? store_copy(&way, wish->destination, wish->source, wish->length)
+                                  : store_fill(&way, wish->destination, wish->value, wish->length);
+    if (UNLIKELY(*fault != FAULT_NONE))
+        return call_fault(token, *fault);
+    return finish(token, way, (uintptr_t)wish->destination, wish->length, wish->flags);
+}
+
+static uint32_t effect_of(const struct wish *wish, enum result drained) {
     uint32_t effect = 0;
-    if ((flags & WRITE_NV_MEMORY_FLAG_PERSIST) == WRITE_NV_MEMORY_FLAG_NON_TEMPORAL)
+    if ((wish->flags & WRITE_NV_MEMORY_FLAG_PERSIST) == WRITE_NV_MEMORY_FLAG_NON_TEMPORAL)
         effect |= EFFECT_STREAM;
-    else if (flags & WRITE_NV_MEMORY_FLAG_FLUSH)
+    else if (wish->flags & WRITE_NV_MEMORY_FLAG_FLUSH)
         effect |= EFFECT_FLUSH;
-    if (wants_drain(flags))
+    if (wants_drain(wish->flags))
         effect |= drained == RESULT_OK ? EFFECT_DRAIN : EFFECT_FAILED;
-    if (source != NULL && range_overlaps((uintptr_t)destination, length, (uintptr_t)source, length))
+    if (wish->source != NULL && range_overlaps((uintptr_t)wish->destination, wish->length,
+                                               (uintptr_t)wish->source, wish->length))
         effect |= EFFECT_OVERLAP;
-    call_tell(site, EVENT_STORE, effect, token, (uintptr_t)destination, length);
+    return effect;
+}
+
+/* The same with somebody listening. Of stores that ended in a fault nothing is told: the program
+   knows from the status that it cannot count on them. */
+static __attribute__((noinline)) enum result
+perform_observed(struct event site, const struct token_view *token, const struct wish *wish) {
+    enum fault fault;
+    uintptr_t address = (uintptr_t)wish->destination;
+    call_tell(site, EVENT_STORING, 0, token, address, wish->length);
+    enum result result = perform(token, wish, &fault);
+    if (fault == FAULT_NONE)
+        call_tell(site, EVENT_STORE, effect_of(wish, result), token, address, wish->length);
+    return result;
 }
 
 NVRTL_API NTSTATUS RtlWriteNonVolatileMemory(PVOID NvToken, void *NvDestination, const void *Source,
                                              SIZE_T Size, ULONG Flags) {
     struct token_view token;
-    uintptr_t address = (uintptr_t)NvDestination;
-    enum result result = call_resolve(NvToken, address, Size, &token);
+    enum fault fault;
+    enum result result = call_resolve(NvToken, (uintptr_t)NvDestination, Size, &token);
     if (UNLIKELY(result != RESULT_OK))
-        return call_refuse(CALL_SITE(CALL_WRITE, &token), NvToken, address, Size, result);
+        return call_refuse(CALL_SITE(CALL_WRITE, &token), NvToken, (uintptr_t)NvDestination, Size,
+                           result);
     if (UNLIKELY((Flags & ~(ULONG)KNOWN_FLAGS) != 0 || range_wraps((uintptr_t)Source, Size) ||
                  (Source == NULL && Size != 0)))
         return STATUS_INVALID_PARAMETER;
-    enum store_way way = store_copy(choose_way(&token, Flags), NvDestination, Source, Size);
-    result = finish(&token, way, address, Size, Flags);
+    const struct wish wish = {NvDestination, Source, Size, Flags, 0};
     if (observed())
-        tell(CALL_SITE(CALL_WRITE, &token), &token, NvDestination, Source, Size, Flags, result);
+        result = perform_observed(CALL_SITE(CALL_WRITE, &token), &token, &wish);
+    else
+        result = perform(&token, &wish, &fault);
     return call_status(result);
 }
 
 NVRTL_API NTSTATUS RtlFillNonVolatileMemory(PVOID NvToken, void *NvDestination, SIZE_T Size,
                                             UCHAR Value, ULONG Flags) {
     struct token_view token;
-    uintptr_t address = (uintptr_t)NvDestination;
-    enum result result = call_resolve(NvToken, address, Size, &token);
+    enum fault fault;
+    enum result result = call_resolve(NvToken, (uintptr_t)NvDestination, Size, &token);
     if (UNLIKELY(result != RESULT_OK))
-        return call_refuse(CALL_SITE(CALL_FILL, &token), NvToken, address, Size, result);
+        return call_refuse(CALL_SITE(CALL_FILL, &token), NvToken, (uintptr_t)NvDestination, Size,
+                           result);
     if (UNLIKELY((Flags & ~(ULONG)KNOWN_FLAGS) != 0))
         return STATUS_INVALID_PARAMETER;
-    enum store_way way = store_fill(choose_way(&token, Flags), NvDestination, Value, Size);
-    result = finish(&token, way, address, Size, Flags);
+    const struct wish wish = {NvDestination, NULL, Size, Flags, Value};
     if (observed())
-        tell(CALL_SITE(CALL_FILL, &token), &token, NvDestination, NULL, Size, Flags, result);
+        result = perform_observed(CALL_SITE(CALL_FILL, &token), &token, &wish);
+    else
+        result = perform(&token, &wish, &fault);
     return call_status(result);
+}
+
+NVRTL_API NTSTATUS NvRtlReadNonVolatileMemory(void *token, void *destination, const void *source,
+                                              size_t size) {
+    struct token_view view;
+    enum store_way way = STORE_CACHED;
+    enum result result = call_resolve(token, (uintptr_t)source, size, &view);
+    if (UNLIKELY(result != RESULT_OK))
+        return call_refuse(CALL_SITE(CALL_READ, &view), token, (uintptr_t)source, size, result);
+    if (UNLIKELY(range_wraps((uintptr_t)destination, size) || (destination == NULL && size != 0)))
+        return STATUS_INVALID_PARAMETER;
+    enum fault fault = store_copy(&way, destination, source, size);
+    return call_status(fault == FAULT_NONE ? RESULT_OK : call_fault(&view, fault));
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Get, Free and Query. */
+/* Get, Free, Query and Retry. */
 #include "token/token.h"
 
 #include "api/call.h"
 #include "api/get.h"
 #include "drain/drain.h"
+#include "os/guard.h"
 
 _Static_assert(NVRTL_DOMAIN_VOLATILE == (int)MAP_DOMAIN_VOLATILE &&
                    NVRTL_DOMAIN_PAGE_CACHE == (int)MAP_DOMAIN_PAGE_CACHE &&
@@ -56,6 +57,16 @@ _Static_assert(sizeof((NvRtlTokenInfo){0}.reason) == MAP_REASON_SIZE &&
 /* The published structure only grows: this is the size it had first. */
 #define FIRST_INFO_SIZE sizeof(NvRtlTokenInfo)
 
+NVRTL_API NTSTATUS NvRtlRetryToken(void *token) {
+    struct token_view view;
+    if (!token_find((uintptr_t)token, &view))
+        return call_refuse(CALL_SITE(CALL_RETRY, &view), token, 0, 0, RESULT_INVALID);
+    enum result result = drain_retry(&view);
+    if (observed() && result == RESULT_OK)
+        call_tell(CALL_SITE(CALL_RETRY, &view), EVENT_RETRY, 0, &view, 0, 0);
+    return call_status(result);
+}
+
 static void fill_info(const struct token_view *view, NvRtlTokenInfo *info) {
     bool pages = view->operations.domain == MAP_DOMAIN_PAGE_CACHE;
     info->domain = view->operations.domain;
@@ -69,6 +80,8 @@ static void fill_info(const struct token_view *view, NvRtlTokenInfo *info) {
         info->flags |= NVRTL_TOKEN_FAILED;
     if (observed())
         info->flags |= NVRTL_TOKEN_VERIFIED;
+    if (os_guard_stands())
+        info->flags |= NVRTL_TOKEN_GUARDED;
     info->base = (void *)view->base;
     info->length = view->length;
 }

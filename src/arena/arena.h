@@ -203,6 +203,19 @@ arena_id arena_stack(const struct arena *arena, const uint64_t *frames, uint32_t
 /* The page of a file, made if make is set; NULL if there is none. */
 struct model_page *arena_page(const struct arena *arena, uint32_t file, uint64_t index, bool make);
 
+/* A stretch of a file, and the thread (index + 1) that looks at it. */
+struct arena_pages {
+    uint32_t file;
+    uint64_t offset, length; /* bytes; may end beyond any file */
+    uint32_t thread;
+};
+/* [from, to): the part of the page that lies in the stretch. The page is locked. */
+typedef void arena_visit(struct model_page *page, void *context, uint64_t from, uint64_t to);
+
+/* Visits the pages of the stretch that the arena has, in no order. */
+void arena_each_page(const struct arena *arena, const struct arena_pages *pages, arena_visit *visit,
+                     void *context);
+
 /* Counts a finding like wish; ranges beyond the first are not kept. */
 void arena_report(const struct arena *arena, const struct arena_finding *wish);
 

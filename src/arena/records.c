@@ -89,3 +89,49 @@ struct model_page *arena_page(const struct arena *arena, uint32_t file, uint64_t
     }
     return page;
 }
+
+static void visit_page(const struct arena *arena, const struct arena_pages *pages, uint64_t end,
+                       struct model_page *page, arena_visit *visit, void *context) {
+    uint64_t start = page->index * MODEL_PAGE_SIZE;
+    uint64_t from = pages->offset > start ? pages->offset - start : 0;
+    uint64_t to = end - start < MODEL_PAGE_SIZE ? end - start : MODEL_PAGE_SIZE;
+    if (from >= to)
+        return;
+    arena_lock(arena, &page->lock, pages->thread);
+    visit(page, context, from, to);
+    arena_unlock(&page->lock);
+}
+
+/* For a stretch of more pages than the arena has chains. */
+static void each_in_chains(const struct arena *arena, const struct arena_pages *pages, uint64_t end,
+                           arena_visit *visit, void *context) {
+    for (size_t b = 0; b < ARENA_PAGE_BUCKETS; b++) {
+        for (arena_id id = atomic_load(&arena->head->pages[b]); id != 0;) {
+            struct model_page *page = arena_at(arena, id, sizeof *page);
+            if (page == NULL)
+                break;
+            id = page->next;
+            uint64_t start = page->index * MODEL_PAGE_SIZE;
+            if (page->file == pages->file && start < end && start + MODEL_PAGE_SIZE > pages->offset)
+                visit_page(arena, pages, end, page, visit, context);
+        }
+    }
+}
+
+void arena_each_page(const struct arena *arena, const struct arena_pages *pages, arena_visit *visit,
+                     void *context) {
+    bool endless = pages->length > UINT64_MAX - pages->offset;
+    uint64_t end = endless ? UINT64_MAX : pages->offset + pages->length;
+    if (pages->length == 0)
+        return;
+    uint64_t first = pages->offset / MODEL_PAGE_SIZE, last = (end - 1) / MODEL_PAGE_SIZE;
+    if (last - first >= ARENA_PAGE_BUCKETS) {
+        each_in_chains(arena, pages, end, visit, context);
+        return;
+    }
+    for (uint64_t index = first; index <= last; index++) {
+        struct model_page *page = arena_page(arena, pages->file, index, false);
+        if (page != NULL)
+            visit_page(arena, pages, end, page, visit, context);
+    }
+}

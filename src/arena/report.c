@@ -111,56 +111,22 @@ static void tell_hole(void *context, const struct model_page *page, const struct
                 page->index * MODEL_PAGE_SIZE + hole->start, hole->length);
 }
 
-static void judge_page(const struct arena *arena, struct model_page *page,
-                       const struct model_judging *judging, uint64_t offset, uint64_t end,
-                       uint32_t thread) {
-    uint64_t page_start = page->index * MODEL_PAGE_SIZE;
-    uint64_t from = offset > page_start ? offset - page_start : 0;
-    uint64_t to = end - page_start < MODEL_PAGE_SIZE ? end - page_start : MODEL_PAGE_SIZE;
-    if (page->touched == 0 || from >= to)
-        return;
-    arena_lock(arena, &page->lock, thread);
-    model_judge(page, judging, (uint32_t)from, (uint32_t)(to - from));
-    arena_unlock(&page->lock);
-}
-
-/* Every page of the file in the arena, for a range of more pages than the arena has chains. */
-static void judge_all(const struct arena *arena, uint32_t file, const struct model_judging *judging,
-                      uint64_t offset, uint64_t end, uint32_t thread) {
-    for (size_t b = 0; b < ARENA_PAGE_BUCKETS; b++) {
-        for (arena_id id = atomic_load(&arena->head->pages[b]); id != 0;) {
-            struct model_page *page = arena_at(arena, id, sizeof *page);
-            if (page == NULL)
-                break;
-            id = page->next;
-            uint64_t start = page->index * MODEL_PAGE_SIZE;
-            if (page->file == file && start < end && start + MODEL_PAGE_SIZE > offset)
-                judge_page(arena, page, judging, offset, end, thread);
-        }
-    }
+static void judge_page(struct model_page *page, void *context, uint64_t from, uint64_t to) {
+    const struct model_judging *judging = context;
+    if (page->touched != 0)
+        model_judge(page, judging, (uint32_t)from, (uint32_t)(to - from));
 }
 
 void arena_judge(const struct arena *arena, uint32_t file, uint64_t offset, uint64_t length,
                  const struct arena_finding *wish, uint32_t thread) {
     const struct arena_file *record = &arena->head->files[file];
     struct judgement judgement = {.arena = arena, .wish = wish};
-    const struct model_judging judging = {.threads = arena->head->threads,
-                                          .judge = (enum model_judge)arena->head->judge,
-                                          .pages = record->domain == 1,
-                                          .file_drains = atomic_load(&record->drains),
-                                          .tell = tell_hole,
-                                          .context = &judgement};
-    uint64_t end = length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
-    uint64_t first = offset / MODEL_PAGE_SIZE, last = (end - 1) / MODEL_PAGE_SIZE;
-    if (length == 0)
-        return;
-    if (last - first >= ARENA_PAGE_BUCKETS) {
-        judge_all(arena, file, &judging, offset, end, thread);
-        return;
-    }
-    for (uint64_t index = first; index <= last; index++) {
-        struct model_page *page = arena_page(arena, file, index, false);
-        if (page != NULL)
-            judge_page(arena, page, &judging, offset, end, thread);
-    }
+    struct model_judging judging = {.threads = arena->head->threads,
+                                    .judge = (enum model_judge)arena->head->judge,
+                                    .pages = record->domain == 1,
+                                    .file_drains = atomic_load(&record->drains),
+                                    .tell = tell_hole,
+                                    .context = &judgement};
+    const struct arena_pages pages = {file, offset, length, thread};
+    arena_each_page(arena, &pages, judge_page, &judging);
 }

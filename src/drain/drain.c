@@ -5,27 +5,18 @@ enum result drain_failure(const struct token_view *token) {
     return (enum result)atomic_load_explicit(&token_file(token)->failure, memory_order_acquire);
 }
 
-/* Syncs one span of a view. Should the token have been freed and its slot reused, the span may lie
-   outside of the new region: it is cut to it. */
+/* Syncs one span of a view, cut to it: units of several pages reach beyond a view at both ends, and
+   the span of a freed token may lie in a slot that is used again. */
 static enum result sync_span(const struct token_view *token, span pages) {
     unsigned shift = span_shift(token->length, os_page_size());
     uintptr_t base = token->base >> shift;
-    uint64_t count = ((token->base + (token->length - 1)) >> shift) - base + 1;
-    uint64_t end = span_end(pages) < count ? span_end(pages) : count;
-    uint64_t first = span_first(pages);
-    if (first >= end)
-        return RESULT_OK;
-    uintptr_t address = (base + first) << shift;
-    size_t length = (size_t)((end - first) << shift);
-    if (shift != (unsigned)__builtin_ctzll(os_page_size())) {
-        /* Units of several pages may reach beyond the view at both ends: sync only pages of it. */
-        uintptr_t page = align_down(token->base, os_page_size());
-        uintptr_t last = align_up(token->base + token->length, os_page_size());
-        uintptr_t stop = address + length < last ? address + length : last;
-        address = address > page ? address : page;
-        length = stop - address;
-    }
-    return os_sync_view((void *)address, length);
+    uintptr_t view_start = align_down(token->base, os_page_size());
+    uintptr_t view_end = align_up(token->base + token->length, os_page_size());
+    uintptr_t start = (base + span_first(pages)) << shift;
+    uintptr_t end = (base + span_end(pages)) << shift;
+    start = start > view_start ? start : view_start;
+    end = end < view_end ? end : view_end;
+    return start < end ? os_sync_view((void *)start, end - start) : RESULT_OK;
 }
 
 /* Drains what is pending of one token. pre: the file's lock is held */
@@ -39,26 +30,33 @@ static enum result drain_view(struct token_file *file, const struct token_view *
     if (pages == 0)
         return RESULT_OK;
     enum result result = sync_span(token, pages);
-    atomic_store(&slot->in_flight, 0);
+    if (result == RESULT_INVALID && !token_lives(token))
+        result = RESULT_OK; /* freed and unmapped meanwhile: its owner no longer waits for it */
     if (result == RESULT_IO_ERROR || result == RESULT_NO_SPACE)
-        atomic_store_explicit(&file->failure, (uint32_t)result, memory_order_release);
-    else if (result == RESULT_INVALID && !token_lives(token))
-        return RESULT_OK; /* freed and unmapped meanwhile: its owner no longer waits for it */
+        atomic_store(&file->failure, (uint32_t)result);
     if (result != RESULT_OK)
         span_add(&slot->pending, pages);
+    /* Last: who finds nothing pending and nothing in flight finds the failure too. */
+    atomic_store(&slot->in_flight, 0);
     return result;
+}
+
+/* The next live page-cache token of a file, from slot *index on; false: there is none. */
+static bool next_view(const struct token_file *file, uint32_t *index, struct token_view *view) {
+    uint32_t used = atomic_load_explicit(&token_table.slots_used, memory_order_acquire);
+    while (*index < used) {
+        if (token_at((*index)++, view) && &token_table.files[view->operations.file] == file &&
+            view->operations.domain == MAP_DOMAIN_PAGE_CACHE)
+            return true;
+    }
+    return false;
 }
 
 /* Drains all tokens of a file, the first failure last. pre: the file's lock is held */
 static enum result drain_locked(struct token_file *file) {
-    uint32_t index = (uint32_t)(file - token_table.files);
-    uint32_t used = atomic_load_explicit(&token_table.slots_used, memory_order_acquire);
     enum result first = RESULT_OK;
-    for (uint32_t i = 0; i < used; i++) {
-        struct token_view view;
-        if (!token_at(i, &view) || view.operations.file != index ||
-            view.operations.domain != MAP_DOMAIN_PAGE_CACHE)
-            continue;
+    struct token_view view;
+    for (uint32_t i = 0; next_view(file, &i, &view);) {
         enum result failure = drain_failure(&view);
         if (failure != RESULT_OK)
             return failure;
@@ -69,15 +67,23 @@ static enum result drain_locked(struct token_file *file) {
     return first;
 }
 
-/* Drains the file of a page-cache token. */
-static enum result drain_file(const struct token_view *token) {
+/* Does something with the file of a page-cache token while nobody else drains it. */
+static enum result with_file(const struct token_view *token,
+                             enum result (*act)(struct token_file *file)) {
     struct token_file *file = token_file(token);
     if (!os_lock(&file->lock))
         return RESULT_BUSY;
     /* Looked at under the lock, a live token says that the record is still its file's. */
-    enum result result = token_lives(token) ? drain_locked(file) : RESULT_INVALID;
+    enum result result = token_lives(token) ? act(file) : RESULT_INVALID;
     os_unlock(&file->lock);
     return result;
+}
+
+/* Is there anything that a drain of this token would wait for or tell? Asked in this order, because
+   a drain by another thread moves from the first to the second and from there to the third. */
+static bool is_waited_for(const struct token_view *view) {
+    return atomic_load(&view->slot->pending) != 0 || atomic_load(&view->slot->in_flight) != 0 ||
+           drain_failure(view) != RESULT_OK;
 }
 
 /* Drains every token; the first failure, after all were tried. */
@@ -87,9 +93,10 @@ static enum result drain_every(void) {
     isa_fence();
     for (uint32_t i = 0; i < used; i++) {
         struct token_view view;
-        if (!token_at(i, &view) || view.operations.domain != MAP_DOMAIN_PAGE_CACHE)
+        if (!token_at(i, &view) || view.operations.domain != MAP_DOMAIN_PAGE_CACHE ||
+            !is_waited_for(&view))
             continue;
-        enum result result = drain_file(&view);
+        enum result result = with_file(&view, drain_locked);
         if (first == RESULT_OK && token_lives(&view))
             first = result;
     }
@@ -100,7 +107,58 @@ enum result drain_token(const struct token_view *token) {
     if (token->operations.flags & TOKEN_EVERY)
         return drain_every();
     if (token->operations.domain == MAP_DOMAIN_PAGE_CACHE)
-        return drain_file(token);
+        return with_file(token, drain_locked);
     isa_fence();
     return RESULT_OK;
+}
+
+/* The kernel tells how many pages at once; small enough for any stack. */
+#define RESIDENT_BATCH 128
+
+/* Makes every page of the region that is in memory dirty again. A page that is not in memory is
+   read from the medium when it is used: there the two are equal. */
+static enum result redirty(const struct token_view *view) {
+    size_t page = os_page_size();
+    uintptr_t end = align_up(view->base + view->length, page);
+    for (uintptr_t at = align_down(view->base, page); at < end; at += RESIDENT_BATCH * page) {
+        unsigned char resident[RESIDENT_BATCH];
+        size_t count = (end - at) / page < RESIDENT_BATCH ? (end - at) / page : RESIDENT_BATCH;
+        enum result result = os_resident((void *)at, count * page, resident);
+        if (result != RESULT_OK)
+            return result;
+        for (size_t i = 0; i < count; i++) {
+            if ((resident[i] & 1) != 0 && isa_touch((void *)(at + i * page)) != FAULT_NONE)
+                return RESULT_IO_ERROR;
+        }
+    }
+    return RESULT_OK;
+}
+
+static enum result sync_view(const struct token_view *view) {
+    return sync_span(view, token_span(view, view->base, view->length));
+}
+
+typedef enum result view_step(const struct token_view *view);
+
+/* An error is told once to each open file behind the views, so each view is asked until it has told
+   its old ones; only then does success say that what was made dirty since is on the medium.
+   pre: the file's lock is held */
+static enum result retry_locked(struct token_file *file) {
+    static view_step *const steps[] = {sync_view, redirty, sync_view};
+    struct token_view view;
+    for (size_t step = 0; step < ARRAY_LENGTH(steps); step++) {
+        for (uint32_t i = 0; next_view(file, &i, &view);) {
+            enum result result = steps[step](&view);
+            bool old_error = step == 0 && (result == RESULT_IO_ERROR || result == RESULT_NO_SPACE);
+            if (result != RESULT_OK && !old_error && token_lives(&view))
+                return result;
+        }
+    }
+    atomic_store_explicit(&file->failure, RESULT_OK, memory_order_release);
+    return RESULT_OK;
+}
+
+enum result drain_retry(const struct token_view *token) {
+    return token->operations.domain == MAP_DOMAIN_PAGE_CACHE ? with_file(token, retry_locked)
+                                                             : RESULT_OK;
 }

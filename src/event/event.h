@@ -8,12 +8,14 @@
 #include <stdint.h>
 
 enum event_kind {
-    EVENT_GET,   /* a token was made: region is set */
-    EVENT_FREE,  /* a token is about to end */
-    EVENT_STORE, /* Write or Fill stored [address, length); EFFECT_... say what else it did */
-    EVENT_FLUSH, /* Flush; with EFFECT_DRAIN it also drained */
+    EVENT_GET,     /* a token was made: region is set */
+    EVENT_FREE,    /* a token is about to end */
+    EVENT_STORING, /* Write or Fill is about to store [address, length) */
+    EVENT_STORE,   /* Write or Fill stored [address, length); EFFECT_... say what else it did */
+    EVENT_FLUSH,   /* Flush; with EFFECT_DRAIN it also drained */
     EVENT_FLUSH_RANGES,  /* FlushRanges: address: of length ranges (struct event_range) */
     EVENT_DRAIN,         /* Drain */
+    EVENT_RETRY,         /* Retry: where a token covers the file, medium and memory are equal */
     EVENT_BAD_TOKEN,     /* a call was refused: token is not a live token */
     EVENT_OUTSIDE,       /* a call was refused: [address, length) leaves the region, or wraps */
     EVENT_IGNORE,        /* annotation */
@@ -42,6 +44,8 @@ enum event_call {
     CALL_QUERY,
     CALL_MAP_FILE,
     CALL_UNMAP_FILE,
+    CALL_READ,
+    CALL_RETRY,
     CALL_IGNORE,
     CALL_ASSERT_DURABLE
 };

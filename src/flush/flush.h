@@ -5,8 +5,9 @@
 
 #include "token/token.h"
 
-/* memory, volatile: writes the lines back; page-cache: notes the pages; cpu-cache: nothing.
-   pre: the range lies in the token's region */
-void flush_range(const struct token_view *token, uintptr_t address, size_t length);
+/* memory, volatile: writes the lines back; page-cache: notes the pages; cpu-cache: nothing. A
+   fault: there is no page behind a line (the file was truncated). pre: the range lies in the
+   token's region */
+enum fault flush_range(const struct token_view *token, uintptr_t address, size_t length);
 
 #endif

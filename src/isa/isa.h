@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/fault.h"
+
 /* One bit a feature, from features.def. */
 enum isa_feature {
 #define FEATURE(name, bit, text, source) ISA_##name = 1u << (bit),
@@ -43,19 +45,43 @@ uint32_t isa_line_size(void);
 struct isa_choice isa_choose(uint32_t features, uint32_t line_size, const char *flush_setting,
                              const char *stores_setting);
 
-/* Starts the write-back of every line of [address, address + length). Ordered by isa_fence only.
-   pre: how is one that this CPU has; line_size is its line size */
-void isa_write_back(enum isa_flush how, const void *address, size_t length, uint32_t line_size);
-
 /* Waits until earlier write-backs, streaming and direct stores of this thread have reached the
    persistence domain, and makes its earlier stores visible. */
 void isa_fence(void);
 
+/*
+ * Kernels: what touches the caller's memory. Where ISA_KERNELS is 1 they are assembly between
+ * isa_kernels_begin and isa_kernels_end, and a handler of SIGBUS that finds the program counter
+ * there can set it to isa_kernels_pad, with an enum fault in the register of the result: the kernel
+ * then returns that, what it did before the fault being done. Elsewhere they cannot be left.
+ */
+#if defined(__x86_64__)
+#define ISA_KERNELS 1
+#else
+#define ISA_KERNELS 0
+#endif
+extern const char isa_kernels_begin[], isa_kernels_end[], isa_kernels_pad[];
+
+/* Starts the write-back of every line of [address, address + length). Ordered by isa_fence only.
+   pre: how is one that this CPU has; line_size is its line size */
+enum fault isa_write_back(enum isa_flush how, const void *address, size_t length,
+                          uint32_t line_size);
+
+/* Copies from the first byte on, or from the last byte back, and fills with a byte that pattern
+   holds eight times. Each aligned 8-byte block is one store. pre: ISA_KERNELS */
+enum fault isa_copy_up(void *destination, const void *source, size_t length);
+enum fault isa_copy_down(void *destination, const void *source, size_t length);
+enum fault isa_fill(void *destination, uint64_t pattern, size_t length);
+
+/* Makes the page dirty, as a store would, without changing a byte, whoever stores there
+   meanwhile. */
+enum fault isa_touch(void *address);
+
 /* Streaming and direct stores of count aligned 8-byte words; source needs no alignment and does not
    overlap. Each word is one store. pre: destination is 8-aligned; the CPU has the feature */
-void isa_stream_words(uint64_t *destination, const void *source, size_t count);
-void isa_stream_fill(uint64_t *destination, uint64_t value, size_t count);
-void isa_direct_words(uint64_t *destination, const void *source, size_t count);
-void isa_direct_fill(uint64_t *destination, uint64_t value, size_t count);
+enum fault isa_stream_words(uint64_t *destination, const void *source, size_t count);
+enum fault isa_stream_fill(uint64_t *destination, uint64_t value, size_t count);
+enum fault isa_direct_words(uint64_t *destination, const void *source, size_t count);
+enum fault isa_direct_fill(uint64_t *destination, uint64_t value, size_t count);
 
 #endif

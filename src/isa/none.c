@@ -12,32 +12,57 @@ uint32_t isa_line_size(void) {
     return 64;
 }
 
-void isa_write_back(enum isa_flush how, const void *address, size_t length, uint32_t line_size) {
+enum fault isa_write_back(enum isa_flush how, const void *address, size_t length,
+                          uint32_t line_size) {
     (void)address, (void)line_size;
     if (how != ISA_FLUSH_NONE && length != 0)
         __builtin_trap();
+    return FAULT_NONE;
 }
 
 void isa_fence(void) {
     __sync_synchronize();
 }
 
-void isa_stream_words(uint64_t *destination, const void *source, size_t count) {
+/* ISA_KERNELS is 0 and no feature says that one of these may be called. */
+const char isa_kernels_begin[1], isa_kernels_end[1], isa_kernels_pad[1];
+
+enum fault isa_copy_up(void *destination, const void *source, size_t length) {
+    (void)destination, (void)source, (void)length;
+    __builtin_trap();
+}
+
+enum fault isa_copy_down(void *destination, const void *source, size_t length) {
+    (void)destination, (void)source, (void)length;
+    __builtin_trap();
+}
+
+enum fault isa_fill(void *destination, uint64_t pattern, size_t length) {
+    (void)destination, (void)pattern, (void)length;
+    __builtin_trap();
+}
+
+enum fault isa_touch(void *address) {
+    __atomic_fetch_or((char *)address, 0, __ATOMIC_RELAXED);
+    return FAULT_NONE;
+}
+
+enum fault isa_stream_words(uint64_t *destination, const void *source, size_t count) {
     (void)destination, (void)source, (void)count;
     __builtin_trap();
 }
 
-void isa_stream_fill(uint64_t *destination, uint64_t value, size_t count) {
+enum fault isa_stream_fill(uint64_t *destination, uint64_t value, size_t count) {
     (void)destination, (void)value, (void)count;
     __builtin_trap();
 }
 
-void isa_direct_words(uint64_t *destination, const void *source, size_t count) {
+enum fault isa_direct_words(uint64_t *destination, const void *source, size_t count) {
     (void)destination, (void)source, (void)count;
     __builtin_trap();
 }
 
-void isa_direct_fill(uint64_t *destination, uint64_t value, size_t count) {
+enum fault isa_direct_fill(uint64_t *destination, uint64_t value, size_t count) {
     (void)destination, (void)value, (void)count;
     __builtin_trap();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* isa.h on x86-64. The instructions are assembled by hand where assemblers may not know them, and
-   need no compiler flags: only the choice made from CPUID says what may run. */
+/* isa.h on x86-64: what the CPU has, and the way to the kernels in x86_64_kernels.S. Those need no
+   compiler flags: only the choice made from CPUID says what may run. */
 #include "isa/x86_64.h"
 
 #include <stdatomic.h>
@@ -106,111 +106,41 @@ uint32_t isa_line_size(void) {
     return (uint32_t)(this_cpu() >> 32);
 }
 
-/* What these touch is the caller's memory, at addresses that a sanitizer may not know. */
-#define KERNEL __attribute__((no_sanitize("address", "thread", "undefined")))
+/* One instruction on each line from first to last; x86_64_kernels.S. */
+typedef enum fault each_line(uintptr_t first, uintptr_t last, size_t line_size);
+each_line isa_each_line_clflush, isa_each_line_clflushopt, isa_each_line_clwb;
 
-/* Applies one instruction to each line from first to last; last may be the top of the address
-   space, so the end is met by equality. */
-#define EACH_LINE(first, last, size, instruction)                                                  \
-    for (uintptr_t line = (first);; line += (size)) {                                              \
-        __asm__ volatile(instruction : "+m"(*(volatile char *)line)::"memory");                    \
-        if (line == (last))                                                                        \
-            break;                                                                                 \
-    }
-
-KERNEL void isa_write_back(enum isa_flush how, const void *address, size_t length,
-                           uint32_t line_size) {
+enum fault isa_write_back(enum isa_flush how, const void *address, size_t length,
+                          uint32_t line_size) {
     if (length == 0)
-        return;
+        return FAULT_NONE;
     uintptr_t mask = ~((uintptr_t)line_size - 1);
     uintptr_t first = (uintptr_t)address & mask;
     uintptr_t last = ((uintptr_t)address + (length - 1)) & mask;
     switch (how) {
     case ISA_FLUSH_NONE:
-        return;
+        break;
     case ISA_FLUSH_CLFLUSH:
-        /* On AMD only mfence orders clflush, against earlier stores and against what follows (APM
-           vol. 3 CLFLUSH); sfence, which drains, does not. */
-        __asm__ volatile("mfence" ::: "memory");
-        EACH_LINE(first, last, line_size, "clflush %0")
-        __asm__ volatile("mfence" ::: "memory");
-        return;
+        return isa_each_line_clflush(first, last, line_size);
     case ISA_FLUSH_CLFLUSHOPT:
-        EACH_LINE(first, last, line_size, ".byte 0x66; clflush %0")
-        return;
+        return isa_each_line_clflushopt(first, last, line_size);
     case ISA_FLUSH_CLWB:
-        EACH_LINE(first, last, line_size, ".byte 0x66; xsaveopt %0")
-        return;
+        return isa_each_line_clwb(first, last, line_size);
     }
+    return FAULT_NONE;
 }
 
-KERNEL void isa_fence(void) {
+void isa_fence(void) {
     __asm__ volatile("sfence" ::: "memory");
 }
 
-/* Eight bytes at any alignment, of any type. */
-struct loose_word {
-    uint64_t value;
-} __attribute__((packed, may_alias));
-
-KERNEL static inline uint64_t load_word(const void *words, size_t index) {
-    return ((const struct loose_word *)words)[index].value;
-}
-
-KERNEL static inline void stream_word(uint64_t *destination, uint64_t value) {
-    __asm__ volatile("movnti %1, %0" : "=m"(*destination) : "r"(value) : "memory");
-}
-
-KERNEL static inline void direct_word(uint64_t *destination, uint64_t value) {
-    /* movdiri %rax, (%rdi) */
-    __asm__ volatile(".byte 0x48, 0x0f, 0x38, 0xf9, 0x07" ::"D"(destination), "a"(value)
-                     : "memory");
-}
-
-/* Words in the block that one movdir64b stores, and its alignment. */
+/* Words in the block that one movdir64b stores. */
 #define BLOCK_WORDS 8
 
-KERNEL static inline void direct_block(uint64_t *destination, const void *source) {
-    /* movdir64b (%rsi), %rdi */
-    __asm__ volatile(".byte 0x66, 0x0f, 0x38, 0xf8, 0x3e" ::"D"(destination), "S"(source)
-                     : "memory");
-}
+enum fault isa_direct_fill_block(uint64_t *destination, uint64_t value, size_t count,
+                                 const uint64_t block[BLOCK_WORDS]);
 
-/* Of count words at destination, those before the first whole block. */
-KERNEL static inline size_t words_to_block(const uint64_t *destination, size_t count) {
-    size_t words = -((uintptr_t)destination / sizeof *destination) % BLOCK_WORDS;
-    return words < count ? words : count;
-}
-
-KERNEL void isa_stream_words(uint64_t *destination, const void *source, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        stream_word(&destination[i], load_word(source, i));
-}
-
-KERNEL void isa_stream_fill(uint64_t *destination, uint64_t value, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        stream_word(&destination[i], value);
-}
-
-KERNEL void isa_direct_words(uint64_t *destination, const void *source, size_t count) {
-    size_t head = words_to_block(destination, count);
-    size_t i = 0;
-    for (; i < head; i++)
-        direct_word(&destination[i], load_word(source, i));
-    for (; count - i >= BLOCK_WORDS; i += BLOCK_WORDS)
-        direct_block(&destination[i], (const char *)source + i * sizeof *destination);
-    for (; i < count; i++)
-        direct_word(&destination[i], load_word(source, i));
-}
-
-KERNEL void isa_direct_fill(uint64_t *destination, uint64_t value, size_t count) {
-    uint64_t block[BLOCK_WORDS] = {value, value, value, value, value, value, value, value};
-    size_t head = words_to_block(destination, count);
-    size_t i = 0;
-    for (; i < head; i++)
-        direct_word(&destination[i], value);
-    for (; count - i >= BLOCK_WORDS; i += BLOCK_WORDS)
-        direct_block(&destination[i], block);
-    for (; i < count; i++)
-        direct_word(&destination[i], value);
+enum fault isa_direct_fill(uint64_t *destination, uint64_t value, size_t count) {
+    const uint64_t block[BLOCK_WORDS] = {value, value, value, value, value, value, value, value};
+    return isa_direct_fill_block(destination, value, count, block);
 }

@@ -110,6 +110,9 @@ enum model_flushed model_flush(struct model_page *page, const struct model_actor
 /* Flushes the page as a whole, in a file that was drained file_drains times. */
 void model_flush_page(struct model_page *page, uint32_t file_drains);
 
+/* All that was stored to the page so far is durable. */
+void model_make_durable(struct model_page *page);
+
 /* Drains what the actor's thread has flushed; token 0 stands for every token. */
 void model_drain(const struct model_actor *actor);
 

@@ -67,6 +67,15 @@ void model_flush_page(struct model_page *page, uint32_t file_drains) {
         page->line[l].page_n = page->line[l].n;
 }
 
+void model_make_durable(struct model_page *page) {
+    for (uint32_t l = 0; l < MODEL_PAGE_LINES; l++) {
+        struct model_line *line = &page->line[l];
+        line->durable = line->flushed = line->page_durable = line->page_n = line->n;
+        for (size_t i = 0; i < ARRAY_LENGTH(line->flush); i++)
+            line->flush[i].n = 0;
+    }
+}
+
 void model_drain(const struct model_actor *actor) {
     struct model_thread *thread = &actor->threads[actor->thread];
     uint32_t drains = atomic_load(&thread->drains) + 1;

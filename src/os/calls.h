@@ -10,6 +10,7 @@
 struct os_calls {
     void *(*mmap)(void *address, size_t size, int protection, int flags, int descriptor, off_t at);
     int (*msync)(void *address, size_t size, int flags);
+    int (*mincore)(void *address, size_t size, unsigned char *in_memory);
     int (*open)(const char *path, int flags, ...);
     ssize_t (*read)(int descriptor, void *buffer, size_t size);
     int (*close)(int descriptor);

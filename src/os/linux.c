@@ -18,6 +18,7 @@
 struct os_calls os_calls = {
     .mmap = mmap,
     .msync = msync,
+    .mincore = mincore,
     .open = open,
     .read = read,
     .close = close,
@@ -85,6 +86,15 @@ enum result os_sync_view(void *address, size_t size) {
     enum result result = sync_result(address, size, error);
     calm_end(calm);
     return result;
+}
+
+enum result os_resident(void *address, size_t size, unsigned char *in_memory) {
+    int saved = errno, error = 0;
+    do
+        error = os_calls.mincore(address, size, in_memory) == 0 ? 0 : errno;
+    while (error == EAGAIN);
+    errno = saved;
+    return error == 0 ? RESULT_OK : error == ENOMEM ? RESULT_INVALID : RESULT_NO_MEMORY;
 }
 
 const char *os_setting(const char *name) {

@@ -24,6 +24,11 @@ void *os_reserve(size_t size);
    Interrupted calls are repeated. pre: address is page-aligned, size > 0 */
 enum result os_sync_view(void *address, size_t size);
 
+/* Which pages of a view are in memory: bit 0 of one byte a page. RESULT_INVALID: a part is not
+   mapped; RESULT_NO_MEMORY. pre: address is page-aligned, size is a multiple of the page, in_memory
+   has a byte a page */
+enum result os_resident(void *address, size_t size, unsigned char *in_memory);
+
 /* A setting from the environment, or NULL; NULL always in a set-user-id program. The string stays
    valid until the program changes its environment. */
 const char *os_setting(const char *name);

@@ -173,6 +173,33 @@ static void on_free(struct act *act) {
     atomic_store(&act->token->freed, act->actor.stack != 0 ? act->actor.stack : 1);
 }
 
+static void make_durable(struct model_page *page, void *context, uint64_t from, uint64_t to) {
+    (void)context, (void)from, (void)to;
+    model_make_durable(page);
+}
+
+static void retry_stretch(void *context, const struct stretch *stretch) {
+    const struct act *act = context;
+    const struct arena_pages pages = {stretch->file, stretch->offset, stretch->length,
+                                      act->me->thread + 1};
+    arena_each_page(arena_here(), &pages, make_durable, NULL);
+}
+
+/* The routine has waited for all of the regions of all live tokens of the file. */
+static void on_retry(struct act *act) {
+    if (act->token == NULL)
+        return;
+    const struct arena_file *file = &arena_here()->head->files[act->token->file];
+    for (arena_id id = atomic_load(&file->tokens); id != 0;) {
+        const struct arena_token *token = arena_at(arena_here(), id, sizeof *token);
+        if (token == NULL)
+            return;
+        if (atomic_load(&token->freed) == 0 && token->process == source_process.process)
+            tokens_stretches(token, 0, UINT64_MAX, retry_stretch, act);
+        id = token->sibling;
+    }
+}
+
 static void on_ranges(struct act *act) {
     const struct event_range *ranges = (const struct event_range *)act->event->address;
     for (size_t i = 0; i < act->event->length; i++)
@@ -216,6 +243,8 @@ static void dispatch(struct act *act) {
     case EVENT_FREE:
         on_free(act);
         return;
+    case EVENT_STORING:
+        return;
     case EVENT_STORE:
         on_store(act);
         finish(act, false);
@@ -230,6 +259,9 @@ static void dispatch(struct act *act) {
         return;
     case EVENT_DRAIN:
         finish(act, false);
+        return;
+    case EVENT_RETRY:
+        on_retry(act);
         return;
     case EVENT_BAD_TOKEN:
         report(act, KIND_BAD_TOKEN);

@@ -86,7 +86,7 @@ void runtime_finish(struct self *me) {
 }
 
 static void hook(const struct event *event) {
-    struct self *me = self_get();
+    struct self *me = event->kind != EVENT_STORING ? self_get() : NULL;
     const char *frame = __builtin_frame_address(0);
     if (me == NULL)
         return;

@@ -95,10 +95,7 @@ static void copy_down(char *to, const char *from, size_t length) {
 }
 
 void store_portable_copy(void *destination, const void *source, size_t length) {
-    /* Going up reads each byte before it is overwritten, unless the destination starts inside the
-       source. */
-    uintptr_t distance = (uintptr_t)destination - (uintptr_t)source;
-    if (distance != 0 && distance < length)
+    if (store_copies_down(destination, source, length))
         copy_down((char *)destination, (const char *)source, length);
     else
         copy_up((char *)destination, (const char *)source, length);

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/fault.h"
+
 /* How the aligned 8-byte words of the destination are stored; heads and tails narrower than a word
    are always stored through the cache. */
 enum store_way {
@@ -17,11 +19,11 @@ enum store_way {
 };
 
 /* Copies length bytes; the ranges may overlap, as with memmove; overlapping ones are always stored
-   through the cache. Returns how the words were really stored.
-   pre: the CPU has what way needs; neither range wraps */
-enum store_way store_copy(enum store_way way, void *destination, const void *source, size_t length);
+   through the cache. *way: as wished, then how the words were really stored. After a fault some of
+   the bytes are stored. pre: the CPU has what way needs; neither range wraps */
+enum fault store_copy(enum store_way *way, void *destination, const void *source, size_t length);
 
-/* Stores value over length bytes. Returns how the words were really stored. */
-enum store_way store_fill(enum store_way way, void *destination, uint8_t value, size_t length);
+/* Stores value over length bytes; all else as store_copy. */
+enum fault store_fill(enum store_way *way, void *destination, uint8_t value, size_t length);
 
 #endif

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "token/table.h"
 
-#include <stdlib.h>
+#include "os/guard.h"
 
 struct token_table token_table;
 
-/* A process may be short of address space (ulimit -v): then it has fewer tokens. */
+/* A process may be short of address space (ulimit -v): then it has fewer tokens. Not from malloc: a
+   leak checker does not find what only this memory points to. */
 static enum result table_reserve(void) {
     for (unsigned bits = TOKEN_INDEX_BITS; bits >= 8; bits -= 4) {
         size_t capacity = (size_t)1 << bits;
         size_t slots_size = capacity * sizeof(struct token_slot);
-        char *memory = os_reserve(slots_size + capacity * sizeof(struct token_file));
+        size_t files_size = capacity * sizeof(struct token_file);
+        char *memory = os_reserve(slots_size + files_size + capacity * sizeof(struct token_text));
         if (memory == NULL)
             continue;
         token_table.files = (struct token_file *)(memory + slots_size);
+        token_table.texts = (struct token_text *)(memory + slots_size + files_size);
         token_table.capacity = (uint32_t)capacity;
         atomic_store_explicit(&token_table.slots, (struct token_slot *)memory,
                               memory_order_release);
@@ -22,12 +25,16 @@ static enum result table_reserve(void) {
     return RESULT_NO_MEMORY;
 }
 
+/* A handler that interrupted Get may fork too: the lock is then the interrupted call's to give. */
+static bool fork_took_lock;
+
 static void before_fork(void) {
-    os_lock(&token_table.lock);
+    fork_took_lock = os_lock(&token_table.lock);
 }
 
 static void after_fork(void) {
-    os_unlock(&token_table.lock);
+    if (fork_took_lock)
+        os_unlock(&token_table.lock);
 }
 
 /* Only the forking thread lives on in the child: a drain that another thread had begun will never
@@ -41,7 +48,15 @@ static void after_fork_in_child(void) {
     }
     for (uint32_t i = 0; i < atomic_load(&token_table.files_used); i++)
         atomic_store(&token_table.files[i].lock.owner, 0);
-    atomic_store(&token_table.lock.owner, 0);
+    atomic_store(&token_table.lock.owner, fork_took_lock ? 0 : os_thread_id());
+}
+
+static void start_guard(void) {
+    const struct os_guarded kernels = {.begin = (uintptr_t)isa_kernels_begin,
+                                       .end = (uintptr_t)isa_kernels_end,
+                                       .pad = (uintptr_t)isa_kernels_pad};
+    if (ISA_KERNELS && os_setting("NVRTL_NO_SIGBUS") == NULL)
+        os_guard_start(&kernels);
 }
 
 enum result table_start(void) {
@@ -50,6 +65,7 @@ enum result table_start(void) {
     token_table.choice = isa_choose(isa_features(), isa_line_size(), os_setting("NVRTL_FLUSH"),
                                     os_setting("NVRTL_STORES"));
     token_table.settings = token_settings_parse(os_setting("NVRTL_DOMAIN"));
+    start_guard();
     static bool at_fork;
     at_fork = at_fork || os_at_fork(before_fork, after_fork, after_fork_in_child);
     return at_fork ? table_reserve() : RESULT_NO_MEMORY;
@@ -62,12 +78,6 @@ struct token_slot *table_take_slot(void) {
     if (!again && used == token_table.capacity)
         return NULL;
     struct token_slot *slot = &slots[again ? token_table.first_free - 1 : used];
-    if (atomic_load_explicit(&slot->text, memory_order_relaxed) == NULL) {
-        struct token_text *text = calloc(1, sizeof *text);
-        if (text == NULL)
-            return NULL;
-        atomic_store_explicit(&slot->text, text, memory_order_release);
-    }
     if (again)
         token_table.first_free = slot->next_free;
     else
@@ -85,7 +95,8 @@ void table_give_slot(struct token_slot *slot) {
    looked it up for a token now dead. Its lock keeps such a drain out while the record changes. */
 static bool reuse_file(struct token_file *file, uint64_t device, uint64_t inode) {
     if (file->tokens != 0 || atomic_load(&file->failure) != RESULT_OK ||
-        atomic_load(&file->lock.owner) != 0 || !os_lock(&file->lock))
+        atomic_load(&file->unsettled) || atomic_load(&file->lock.owner) != 0 ||
+        !os_lock(&file->lock))
         return false;
     bool unused = atomic_load(&file->failure) == RESULT_OK;
     if (unused) {

@@ -8,7 +8,7 @@
 /* Makes the table ready. RESULT_NO_MEMORY: no address space. pre: the lock is held */
 enum result table_start(void);
 
-/* A dead slot with its text; NULL when all are in use or memory ran out. pre: the lock is held */
+/* A dead slot; NULL when all are in use. pre: the lock is held */
 struct token_slot *table_take_slot(void);
 void table_give_slot(struct token_slot *slot);
 

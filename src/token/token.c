@@ -11,6 +11,11 @@ uint64_t token_handle(const struct token_view *view) {
            (uint64_t)(view->slot - slots);
 }
 
+struct token_text *token_text(const struct token_slot *slot) {
+    const struct token_slot *slots = atomic_load_explicit(&token_table.slots, memory_order_relaxed);
+    return &token_table.texts[slot - slots];
+}
+
 bool token_at(uint32_t index, struct token_view *view) {
     struct token_slot *slot =
         &atomic_load_explicit(&token_table.slots, memory_order_acquire)[index];
@@ -34,10 +39,14 @@ bool token_covering(uintptr_t address, size_t length, struct token_view *view) {
 }
 
 bool token_describe(const struct token_view *view, char *reason, char *path) {
-    const struct token_text *text = atomic_load_explicit(&view->slot->text, memory_order_acquire);
+    const struct token_text *text = token_text(view->slot);
     words_copy(reason, text->reason, sizeof text->reason);
     words_copy(path, text->path, sizeof text->path);
     return token_lives(view);
+}
+
+const char *token_path(const struct token_view *view) {
+    return token_text(view->slot)->path;
 }
 
 struct token_file *token_file(const struct token_view *view) {

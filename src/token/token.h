@@ -46,7 +46,7 @@ enum token_flag {
     TOKEN_EVERY = 16,     /* in a view only: stands for every token there is */
 };
 
-/* What is told about a token and needed by no call. Belongs to the slot and is reused with it. */
+/* What is told about a token and needed by no call. One for each slot, reused with it. */
 struct token_text {
     char reason[MAP_REASON_SIZE];
     char path[MAP_PATH_SIZE];
@@ -58,26 +58,29 @@ struct token_slot {
     _Alignas(128) _Atomic uint64_t state;
     _Atomic uintptr_t base;
     _Atomic size_t length;
-    _Atomic uint64_t operations; /* struct token_operations */
-    _Atomic span pending;        /* page-cache: flushed and not yet drained */
-    _Atomic span in_flight;      /* page-cache: being drained; a forked child drains it again */
-    struct token_text *_Atomic text;
+    _Atomic uint64_t operations;    /* struct token_operations */
+    _Atomic span pending;           /* page-cache: flushed and not yet drained */
+    _Atomic span in_flight;         /* page-cache: being drained; a forked child drains it again */
     _Atomic uint64_t mapped_offset; /* TOKEN_INTERNAL: of its mapping, in the file */
     uint32_t next_free;             /* under the table's lock */
 };
 
-/* One file, for as long as a token of it lives, and for good once its write-back failed. */
+/* One file, for as long as a token of it lives, and for good once its write-back failed or a token
+   of it was freed between a flush and its drain. */
 struct token_file {
     struct os_lock lock;            /* held while its pages are drained */
     _Atomic uint32_t failure;       /* enum result; RESULT_OK until a write-back fails */
+    _Atomic bool unsettled;         /* a token of it ended with pages flushed and not drained */
     _Atomic uint64_t device, inode; /* changed under the table's lock */
-    uint32_t tokens;                /* under the table's lock; 0 and not failed: may be reused */
+    uint32_t
+        tokens; /* under the table's lock; 0, and neither failed nor unsettled: may be reused */
 };
 
 struct token_table {
     struct token_slot *_Atomic slots; /* NULL before the first Get */
     struct token_file *files;
-    uint32_t capacity;           /* of both; set before slots */
+    struct token_text *texts;
+    uint32_t capacity;           /* of all three; set, as they are, before slots */
     _Atomic uint32_t slots_used; /* slots ever used: [0, slots_used) */
     _Atomic uint32_t files_used;
     struct os_lock lock;            /* Get and Free */
@@ -124,6 +127,14 @@ static inline bool token_find(uint64_t handle, struct token_view *view) {
     return token_read(&slots[index], generation << 1 | 1, view);
 }
 
+/* The pages that hold [address, address + length) as a span: in units of 2^span_shift bytes,
+   counted from the region's first. pre: length > 0, the range lies in the region */
+static inline span token_span(const struct token_view *view, uintptr_t address, size_t length) {
+    unsigned shift = span_shift(view->length, os_page_size());
+    uintptr_t base = view->base >> shift;
+    return span_make((address >> shift) - base, ((address + (length - 1)) >> shift) - base + 1);
+}
+
 /* The handle of a view's token. */
 uint64_t token_handle(const struct token_view *view);
 
@@ -149,6 +160,12 @@ enum result token_free(const struct event *event);
 /* Copies the token's reason and path; false if it died meanwhile. pre: both are 8-aligned and have
    the sizes of struct token_text */
 bool token_describe(const struct token_view *view, char *reason, char *path);
+
+/* The text of a slot, alive or not. */
+struct token_text *token_text(const struct token_slot *slot);
+
+/* The path alone, in place; another one's, or a mixture of two, should the token have died. */
+const char *token_path(const struct token_view *view);
 
 /* The file of a view. Never NULL; another file's, should the token have died. */
 struct token_file *token_file(const struct token_view *view);

@@ -39,6 +39,8 @@ static const char *call_name(uint32_t call) {
         [CALL_QUERY] = "NvRtlQueryToken",
         [CALL_MAP_FILE] = "NvRtlMapFile",
         [CALL_UNMAP_FILE] = "NvRtlUnmapFile",
+        [CALL_READ] = "NvRtlReadNonVolatileMemory",
+        [CALL_RETRY] = "NvRtlRetryToken",
         [CALL_IGNORE] = "NvRtlVerifierIgnore",
         [CALL_ASSERT_DURABLE] = "NvRtlVerifierAssertDurable",
     };

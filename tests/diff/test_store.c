@@ -35,6 +35,16 @@ static void random_bytes(uint64_t *seed, unsigned char *bytes, size_t size) {
 }
 
 /* Calls check with each way that this CPU has. */
+static enum store_way copy(enum store_way way, void *to, const void *from, size_t length) {
+    assert_int_equal(store_copy(&way, to, from, length), FAULT_NONE);
+    return way;
+}
+
+static enum store_way fill(enum store_way way, void *to, uint8_t value, size_t length) {
+    assert_int_equal(store_fill(&way, to, value, length), FAULT_NONE);
+    return way;
+}
+
 static void each_way(void (*check)(enum store_way)) {
     struct isa_choice choice = isa_choose(isa_features(), isa_line_size(), NULL, NULL);
     check(STORE_CACHED);
@@ -81,11 +91,11 @@ static void check_lengths(enum store_way way) {
             size_t start = GUARD + alignment;
             enum store_way expected = expected_way(way, area + start, length);
 
-            assert_int_equal(store_copy(way, area + start, from, length), expected);
+            assert_int_equal(copy(way, area + start, from, length), expected);
             memmove(model + start, from, length);
             check_area(start, length, "copy", way);
 
-            assert_int_equal(store_fill(way, area + start, (uint8_t)random, length), expected);
+            assert_int_equal(fill(way, area + start, (uint8_t)random, length), expected);
             memset(model + start, (uint8_t)random, length);
             check_area(start, length, "fill", way);
         }
@@ -117,7 +127,7 @@ static void check_overlap(enum store_way way) {
         enum store_way expected = expected_way(way, area + to, length);
         if (distance < length)
             expected = STORE_CACHED;
-        assert_int_equal(store_copy(way, area + to, area + from, length), expected);
+        assert_int_equal(copy(way, area + to, area + from, length), expected);
         memmove(model + to, model + from, length);
         isa_fence();
         if (memcmp(area, model, sizeof area) != 0)
@@ -150,18 +160,18 @@ static void check_page_ends(enum store_way way) {
         for (unsigned ends = 0; ends < 4; ends++) {
             unsigned char *from = ends & 1 ? from_page + size - length : from_page;
             unsigned char *to = ends & 2 ? to_page + size - length : to_page;
-            store_copy(way, to, from, length);
+            copy(way, to, from, length);
             isa_fence();
             assert_memory_equal(to, from, length);
-            store_fill(way, to, 0x77, length);
+            fill(way, to, 0x77, length);
             isa_fence();
             for (size_t i = 0; i < length; i++)
                 assert_int_equal(to[i], 0x77);
         }
         /* Overlapping ranges that fill the page to both ends, in both directions. */
         size_t distance = length + 1;
-        store_copy(way, to_page + distance, to_page, size - distance);
-        store_copy(way, to_page, to_page + distance, size - distance);
+        copy(way, to_page + distance, to_page, size - distance);
+        copy(way, to_page, to_page + distance, size - distance);
     }
     munmap(from_page - size, 3 * size);
     munmap(to_page - size, 3 * size);
@@ -215,16 +225,16 @@ static void check_tearing(enum store_way way) {
         unsigned char *to = (unsigned char *)(watch.words + 1) - head;
         size_t length = head + WORDS * 8 + tail;
         if (i % 4 < 2)
-            store_copy(way, to, patterns[i % 2] + 1, length);
+            copy(way, to, patterns[i % 2] + 1, length);
         else
-            store_fill(way, to, i % 2 ? 0xee : 0x11, length);
+            fill(way, to, i % 2 ? 0xee : 0x11, length);
     }
     /* Overlapping copies, down and up, of words that are all the same. */
     for (unsigned i = 0; i < OPERATIONS; i++) {
         unsigned char *bytes = (unsigned char *)watch.words;
-        store_fill(STORE_CACHED, bytes, i % 2 ? 0xee : 0x11, 8 * WORDS / 2);
-        store_copy(way, bytes + 8 * (1 + i % 5), bytes, 8 * (WORDS - 4));
-        store_copy(way, bytes, bytes + 8 * (1 + i % 5), 8 * (WORDS - 4));
+        fill(STORE_CACHED, bytes, i % 2 ? 0xee : 0x11, 8 * WORDS / 2);
+        copy(way, bytes + 8 * (1 + i % 5), bytes, 8 * (WORDS - 4));
+        copy(way, bytes, bytes + 8 * (1 + i % 5), 8 * (WORDS - 4));
     }
     watch.done = true;
     pthread_join(reader, NULL);
@@ -294,9 +304,9 @@ static void check_steps_of(enum store_way way, uint64_t *words, size_t start, si
 
     steps_begin();
     if (from != NULL)
-        store_copy(way, to, from, length);
+        copy(way, to, from, length);
     else
-        store_fill(way, to, 0x3c, length);
+        fill(way, to, 0x3c, length);
     steps_end();
     isa_fence();
     assert_memory_equal(words, stepped.after, sizeof stepped.after);

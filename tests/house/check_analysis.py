@@ -45,7 +45,9 @@ def main():
     build = options.build.resolve()
     commands = json.loads((build / "compile_commands.json").read_text())
     files = {entry["file"] for entry in commands}
-    sources = sorted(file for file in files if file.startswith(f"{ROOT}/src/"))
+    sources = sorted(
+        file for file in files if file.startswith(f"{ROOT}/src/") and file.endswith(".c")
+    )
     if not sources:
         sys.exit("no sources in compile_commands.json")
     complaints = (tidy if options.tool == "clang-tidy" else cppcheck)(build, sources)

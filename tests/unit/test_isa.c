@@ -308,8 +308,8 @@ static void check_words(const uint64_t *words, size_t first, size_t count, const
     }
 }
 
-static void check_kernels(void (*copy)(uint64_t *, const void *, size_t),
-                          void (*fill)(uint64_t *, uint64_t, size_t)) {
+static void check_kernels(enum fault (*copy)(uint64_t *, const void *, size_t),
+                          enum fault (*fill)(uint64_t *, uint64_t, size_t)) {
     _Alignas(64) uint64_t words[WORDS];
     char source[WORDS * sizeof(uint64_t) + 16];
     for (size_t i = 0; i < sizeof source; i++)

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What touches the caller's memory on x86-64. A load or store here may meet a truncated file, a
+ * full disk or a damaged page; the handler of os/guard.h then goes on at isa_kernels_pad, which
+ * returns to the kernel's caller with the fault in eax. That works from every instruction because
+ * of three rules, which hold for each function in this file:
+ * - it is a leaf and never moves the stack pointer;
+ * - it changes only registers that a call may change;
+ * - it returns an enum fault in eax.
+ * Each store of 1, 2, 4 or 8 bytes is aligned to its width, as in store/portable.c, which is the
+ * meaning of the first three functions.
+ */
+#if defined(__CET__)
+#include <cet.h>
+#else
+#define _CET_ENDBR
+#endif
+
+#define KERNEL(name) \
+	.globl name; .hidden name; .type name, @function; .balign 16; name: .cfi_startproc; _CET_ENDBR
+#define END(name) \
+	xorl %eax, %eax; ret; .cfi_endproc; .size name, . - name
+
+	.text
+	.globl isa_kernels_begin, isa_kernels_end, isa_kernels_pad
+	.hidden isa_kernels_begin, isa_kernels_end, isa_kernels_pad
+	.balign 16
+isa_kernels_begin:
+
+/* enum fault isa_copy_up(void *to, const void *from, size_t length) */
+KERNEL(isa_copy_up)
+	testb $1, %dil
+	jz 1f
+	cmpq $1, %rdx
+	jb 9f
+	movzbl (%rsi), %eax
+	movb %al, (%rdi)
+	leaq 1(%rsi), %rsi
+	leaq 1(%rdi), %rdi
+	decq %rdx
+1:	testb $2, %dil
+	jz 2f
+	cmpq $2, %rdx
+	jb 6f
+	movzwl (%rsi), %eax
+	movw %ax, (%rdi)
+	leaq 2(%rsi), %rsi
+	leaq 2(%rdi), %rdi
+	subq $2, %rdx
+2:	testb $4, %dil
+	jz 3f
+	cmpq $4, %rdx
+	jb 6f
+	movl (%rsi), %eax
+	movl %eax, (%rdi)
+	leaq 4(%rsi), %rsi
+	leaq 4(%rdi), %rdi
+	subq $4, %rdx
+	/* Four words at a time. All are read before the first is stored: they may overlap. */
+3:	subq $32, %rdx
+	jb 5f
+4:	movq (%rsi), %rax
+	movq 8(%rsi), %rcx
+	movq 16(%rsi), %r8
+	movq 24(%rsi), %r9
+	movq %rax, (%rdi)
+	movq %rcx, 8(%rdi)
+	movq %r8, 16(%rdi)
+	movq %r9, 24(%rdi)
+	addq $32, %rsi
+	addq $32, %rdi
+	subq $32, %rdx
+	jae 4b
+5:	addq $32, %rdx
+6:	cmpq $8, %rdx
+	jb 7f
+	movq (%rsi), %rax
+	movq %rax, (%rdi)
+	addq $8, %rsi
+	addq $8, %rdi
+	subq $8, %rdx
+	jmp 6b
+7:	testb $4, %dl
+	jz 8f
+	movl (%rsi), %eax
+	movl %eax, (%rdi)
+	addq $4, %rsi
+	addq $4, %rdi
+8:	testb $2, %dl
+	jz 8f
+	movzwl (%rsi), %eax
+	movw %ax, (%rdi)
+	addq $2, %rsi
+	addq $2, %rdi
+8:	testb $1, %dl
+	jz 9f
+	movzbl (%rsi), %eax
+	movb %al, (%rdi)
+9:
+END(isa_copy_up)
+
+/* enum fault isa_copy_down(void *to, const void *from, size_t length): from the end to the start */
+KERNEL(isa_copy_down)
+	addq %rdx, %rdi
+	addq %rdx, %rsi
+	testb $1, %dil
+	jz 1f
+	cmpq $1, %rdx
+	jb 9f
+	movzbl -1(%rsi), %eax
+	movb %al, -1(%rdi)
+	decq %rsi
+	decq %rdi
+	decq %rdx
+1:	testb $2, %dil
+	jz 2f
+	cmpq $2, %rdx
+	jb 6f
+	movzwl -2(%rsi), %eax
+	movw %ax, -2(%rdi)
+	subq $2, %rsi
+	subq $2, %rdi
+	subq $2, %rdx
+2:	testb $4, %dil
+	jz 3f
+	cmpq $4, %rdx
+	jb 6f
+	movl -4(%rsi), %eax
+	movl %eax, -4(%rdi)
+	subq $4, %rsi
+	subq $4, %rdi
+	subq $4, %rdx
+3:	subq $32, %rdx
+	jb 5f
+4:	movq -8(%rsi), %rax
+	movq -16(%rsi), %rcx
+	movq -24(%rsi), %r8
+	movq -32(%rsi), %r9
+	movq %rax, -8(%rdi)
+	movq %rcx, -16(%rdi)
+	movq %r8, -24(%rdi)
+	movq %r9, -32(%rdi)
+	subq $32, %rsi
+	subq $32, %rdi
+	subq $32, %rdx
+	jae 4b
+5:	addq $32, %rdx
+6:	cmpq $8, %rdx
+	jb 7f
+	movq -8(%rsi), %rax
+	movq %rax, -8(%rdi)
+	subq $8, %rsi
+	subq $8, %rdi
+	subq $8, %rdx
+	jmp 6b
+7:	testb $4, %dl
+	jz 8f
+	movl -4(%rsi), %eax
+	movl %eax, -4(%rdi)
+	subq $4, %rsi
+	subq $4, %rdi
+8:	testb $2, %dl
+	jz 8f
+	movzwl -2(%rsi), %eax
+	movw %ax, -2(%rdi)
+	subq $2, %rsi
+	subq $2, %rdi
+8:	testb $1, %dl
+	jz 9f
+	movzbl -1(%rsi), %eax
+	movb %al, -1(%rdi)
+9:
+END(isa_copy_down)
+
+/* enum fault isa_fill(void *to, uint64_t pattern, size_t length): pattern is one byte eight times
+   */
+KERNEL(isa_fill)
+	testb $1, %dil
+	jz 1f
+	cmpq $1, %rdx
+	jb 9f
+	movb %sil, (%rdi)
+	incq %rdi
+	decq %rdx
+1:	testb $2, %dil
+	jz 2f
+	cmpq $2, %rdx
+	jb 6f
+	movw %si, (%rdi)
+	addq $2, %rdi
+	subq $2, %rdx
+2:	testb $4, %dil
+	jz 3f
+	cmpq $4, %rdx
+	jb 6f
+	movl %esi, (%rdi)
+	addq $4, %rdi
+	subq $4, %rdx
+3:	subq $32, %rdx
+	jb 5f
+4:	movq %rsi, (%rdi)
+	movq %rsi, 8(%rdi)
+	movq %rsi, 16(%rdi)
+	movq %rsi, 24(%rdi)
+	addq $32, %rdi
+	subq $32, %rdx
+	jae 4b
+5:	addq $32, %rdx
+6:	cmpq $8, %rdx
+	jb 7f
+	movq %rsi, (%rdi)
+	addq $8, %rdi
+	subq $8, %rdx
+	jmp 6b
+7:	testb $4, %dl
+	jz 8f
+	movl %esi, (%rdi)
+	addq $4, %rdi
+8:	testb $2, %dl
+	jz 8f
+	movw %si, (%rdi)
+	addq $2, %rdi
+8:	testb $1, %dl
+	jz 9f
+	movb %sil, (%rdi)
+9:
+END(isa_fill)
+
+/* enum fault isa_stream_words(uint64_t *to, const void *from, size_t count) */
+KERNEL(isa_stream_words)
+	testq %rdx, %rdx
+	jz 2f
+1:	movq (%rsi), %rax
+	movnti %rax, (%rdi)
+	addq $8, %rsi
+	addq $8, %rdi
+	decq %rdx
+	jnz 1b
+2:
+END(isa_stream_words)
+
+/* enum fault isa_stream_fill(uint64_t *to, uint64_t value, size_t count) */
+KERNEL(isa_stream_fill)
+	testq %rdx, %rdx
+	jz 2f
+1:	movnti %rsi, (%rdi)
+	addq $8, %rdi
+	decq %rdx
+	jnz 1b
+2:
+END(isa_stream_fill)
+
+/* enum fault isa_direct_words(uint64_t *to, const void *from, size_t count): single words up to a
+   64-byte boundary, whole blocks, single words */
+KERNEL(isa_direct_words)
+1:	testq %rdx, %rdx
+	jz 4f
+	testb $63, %dil
+	jz 2f
+	movq (%rsi), %rax
+	movdiri %rax, (%rdi)
+	addq $8, %rsi
+	addq $8, %rdi
+	decq %rdx
+	jmp 1b
+2:	subq $8, %rdx
+	jb 3f
+	movdir64b (%rsi), %rdi
+	addq $64, %rsi
+	addq $64, %rdi
+	jmp 2b
+3:	addq $8, %rdx
+	jz 4f
+5:	movq (%rsi), %rax
+	movdiri %rax, (%rdi)
+	addq $8, %rsi
+	addq $8, %rdi
+	decq %rdx
+	jnz 5b
+4:
+END(isa_direct_words)
+
+/* enum fault isa_direct_fill_block(uint64_t *to, uint64_t value, size_t count, const uint64_t
+   b[8]): b holds the value eight times */
+KERNEL(isa_direct_fill_block)
+1:	testq %rdx, %rdx
+	jz 4f
+	testb $63, %dil
+	jz 2f
+	movdiri %rsi, (%rdi)
+	addq $8, %rdi
+	decq %rdx
+	jmp 1b
+2:	subq $8, %rdx
+	jb 3f
+	movdir64b (%rcx), %rdi
+	addq $64, %rdi
+	jmp 2b
+3:	addq $8, %rdx
+	jz 4f
+5:	movdiri %rsi, (%rdi)
+	addq $8, %rdi
+	decq %rdx
+	jnz 5b
+4:
+END(isa_direct_fill_block)
+
+/* enum fault isa_each_line_...(uintptr_t first, uintptr_t last, size_t line_size): one instruction
+   for each line; last may be the top of the address space, so the end is met by equality */
+KERNEL(isa_each_line_clwb)
+1:	clwb (%rdi)
+	cmpq %rsi, %rdi
+	je 2f
+	addq %rdx, %rdi
+	jmp 1b
+2:
+END(isa_each_line_clwb)
+
+KERNEL(isa_each_line_clflushopt)
+1:	clflushopt (%rdi)
+	cmpq %rsi, %rdi
+	je 2f
+	addq %rdx, %rdi
+	jmp 1b
+2:
+END(isa_each_line_clflushopt)
+
+/* On AMD only mfence orders clflush, against earlier stores and against what follows (APM vol. 3
+   CLFLUSH); sfence, which drains, does not. */
+KERNEL(isa_each_line_clflush)
+	mfence
+1:	clflush (%rdi)
+	cmpq %rsi, %rdi
+	je 2f
+	addq %rdx, %rdi
+	jmp 1b
+2:	mfence
+END(isa_each_line_clflush)
+
+/* enum fault isa_touch(void *at): makes a page dirty and changes nothing, whoever stores there */
+KERNEL(isa_touch)
+	lock orb $0, (%rdi)
+END(isa_touch)
+
+/* Where a kernel continues after a fault; eax was set. */
+	.balign 16
+isa_kernels_pad:
+	.cfi_startproc
+	_CET_ENDBR
+	ret
+	.cfi_endproc
+isa_kernels_end:
+
+	.section .note.GNU-stack, "", @progbits

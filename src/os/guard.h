@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Turns a SIGBUS inside of code that can be left anywhere into a result of that code. What happens
+   to every other SIGBUS of the process is exactly what happened before. */
+#ifndef OS_GUARD_H
+#define OS_GUARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+
+/* Code in [begin, end) that, left at any instruction and continued at pad with an enum fault in the
+   register of a function's result, returns that to its caller. */
+struct os_guarded {
+    uintptr_t begin, end, pad;
+};
+
+/* Puts the guard before the program's disposition of SIGBUS, once in the life of the process. Not
+   for signal handlers. */
+void os_guard_start(const struct os_guarded *code);
+
+/* Does the guard stand? Not if it was never started, or the program has put another handler in its
+   place since. Changes nothing; works in signal handlers. */
+bool os_guard_stands(void);
+
+/* Has the file system that holds path no room left, as far as it tells? For signal handlers too. */
+bool os_is_full(const char *path);
+
+#endif

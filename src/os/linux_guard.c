@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* os/guard.h on Linux. */
+#include "os/guard.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+
+static struct os_guarded guarded;
+
+/* What the program had for SIGBUS when the guard came, and what is left of it: SA_RESETHAND is over
+   after its first signal. Written before the guard stands and never again. */
+static struct sigaction program;
+static atomic_flag program_used = ATOMIC_FLAG_INIT;
+
+#if defined(__x86_64__)
+#define PC(context) ((context)->uc_mcontext.gregs[REG_RIP])
+#define RESULT(context) ((context)->uc_mcontext.gregs[REG_RAX])
+#elif defined(__aarch64__)
+#define PC(context) ((context)->uc_mcontext.pc)
+#define RESULT(context) ((context)->uc_mcontext.regs[0])
+#endif
+
+/* Continues the guarded code at its landing pad, if that is what was interrupted. */
+static bool leave_guarded(const siginfo_t *info, ucontext_t *context) {
+#ifdef PC
+    uintptr_t pc = (uintptr_t)PC(context);
+    /* Only what the instruction itself did: a SIGBUS that was sent is the program's. */
+    if (info->si_code <= 0 || pc < guarded.begin || pc >= guarded.end)
+        return false;
+    bool poison = info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO;
+    RESULT(context) = poison ? FAULT_POISON : FAULT_BUS;
+    PC(context) = (__typeof__(PC(context)))guarded.pad;
+    return true;
+#else
+    (void)info, (void)context;
+    return false;
+#endif
+}
+
+/* Ends as a process without a handler ends: of the same instruction, met again, or of the same
+   signal, sent again as it came. */
+static void die(int number, siginfo_t *info) {
+    const struct sigaction none = {.sa_handler = SIG_DFL};
+    sigaction(number, &none, NULL);
+    if (info->si_code > 0)
+        return;
+    if (syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), number, info) != 0)
+        raise(number);
+}
+
+static void on_bus(int number, siginfo_t *info, void *context) {
+    if (leave_guarded(info, context))
+        return;
+    bool reset = (program.sa_flags & (int)SA_RESETHAND) != 0;
+    bool over = reset && atomic_flag_test_and_set(&program_used);
+    if ((program.sa_flags & SA_SIGINFO) != 0 && !over) {
+        program.sa_sigaction(number, info, context);
+        return;
+    }
+    /* An ignored signal is dropped when somebody sent it; the kernel does not let an instruction
+       ignore its own. */
+    if (program.sa_handler == SIG_IGN && info->si_code <= 0)
+        return;
+    if (program.sa_handler == SIG_DFL || program.sa_handler == SIG_IGN || over)
+        die(number, info);
+    else
+        program.sa_handler(number);
+}
+
+void os_guard_start(const struct os_guarded *code) {
+    int saved = errno;
+    struct sigaction guard;
+    if (guarded.begin == 0 && sigaction(SIGBUS, NULL, &program) == 0) {
+        guarded = *code;
+        /* Its mask, its stack, its way to be interrupted are the program's handler's. */
+        guard = program;
+        guard.sa_flags = (program.sa_flags & ~(int)SA_RESETHAND) | SA_SIGINFO;
+        if ((program.sa_flags & SA_SIGINFO) == 0 &&
+            (program.sa_handler == SIG_DFL || program.sa_handler == SIG_IGN))
+            guard.sa_flags |= SA_ONSTACK;
+        guard.sa_sigaction = on_bus;
+        if (sigaction(SIGBUS, &guard, NULL) != 0)
+            guarded.begin = 0;
+    }
+    errno = saved;
+}
+
+bool os_guard_stands(void) {
+    int saved = errno;
+    struct sigaction now;
+    bool stands = guarded.begin != 0 && sigaction(SIGBUS, NULL, &now) == 0 &&
+                  (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == on_bus;
+    errno = saved;
+    return stands;
+}
+
+bool os_is_full(const char *path) {
+    int saved = errno;
+    struct statfs system;
+    /* A file system keeps a few blocks for itself; what is sparse needs some to find its data. */
+    const uint64_t nothing = 64 << 10; /* bytes */
+    bool full = statfs(path, &system) == 0 && system.f_blocks != 0 &&
+                (uint64_t)(geteuid() == 0 ? system.f_bfree : system.f_bavail) <=
+                    nothing / (uint64_t)system.f_bsize;
+    errno = saved;
+    return full;
+}

@@ -199,8 +199,8 @@ NVRTL_API NTSTATUS RtlFreeNonVolatileToken(PVOID NvToken);
  *                           the system could give no page for a part of the range or of Source: the
  *                           file was truncated, the disk is full, the medium is damaged there.
  *                           Some of the bytes are stored. Not kept: the next call tries anew [ours]
- * and, when Flags ask for a flush or a drain, every failure of RtlDrainNonVolatileFlush; the bytes
- * are in.
+ * and, with any of FLUSH, NON_TEMPORAL and PERSIST, every failure of RtlDrainNonVolatileFlush; the
+ * bytes are in.
  *
  * Each aligned 8-byte block inside the destination is stored by a single store: another thread sees
  * the old block or the new one. No byte beside the range is touched. [ours]

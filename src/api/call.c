@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "api/call.h"
 
+#include "drain/drain.h"
+#include "flush/flush.h"
 #include "os/guard.h"
 
 NTSTATUS call_status(enum result result) {
@@ -33,6 +35,18 @@ enum result call_fault(const struct token_view *token, enum fault fault) {
     if (fault == FAULT_POISON)
         return RESULT_MEDIA_ERROR;
     return os_is_full(token_path(token)) ? RESULT_NO_SPACE : RESULT_IO_ERROR;
+}
+
+enum result call_flush(const struct token_view *token, uintptr_t address, size_t length) {
+    enum fault fault = flush_range(token, address, length);
+    if (UNLIKELY(fault != FAULT_NONE))
+        return call_fault(token, fault);
+    /* Free looks at what is pending after the token has ended, and this looks after adding to it:
+       one of the two sees the other. */
+    if (token->operations.domain == MAP_DOMAIN_PAGE_CACHE &&
+        atomic_load(&token->slot->state) != token->state)
+        return RESULT_INVALID;
+    return drain_failure(token);
 }
 
 /* An internal token is checked against the system at each use, because nobody tells us when its

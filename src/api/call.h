@@ -33,6 +33,10 @@ NTSTATUS call_status(enum result result);
    device or the file has no page there. */
 enum result call_fault(const struct token_view *token, enum fault fault);
 
+/* Flushes a range. RESULT_INVALID: the token was freed meanwhile, so that nobody will drain it; why
+   the file has failed, if it has; why there is no page. pre: as flush_range */
+enum result call_flush(const struct token_view *token, uintptr_t address, size_t length);
+
 static inline bool call_is_default(PVOID token) {
     return (uintptr_t)token == FLUSH_NV_MEMORY_DEFAULT_TOKEN;
 }

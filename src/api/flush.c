@@ -7,15 +7,12 @@
 
 #define KNOWN_FLAGS FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN
 
-/* Ends a flush: with a drain, or with what is known of the file. */
-static enum result finish(const struct token_view *token, ULONG flags) {
-    if ((flags & FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN) == 0)
-        return drain_token(token);
-    return token->operations.domain == MAP_DOMAIN_PAGE_CACHE ? drain_failure(token) : RESULT_OK;
+static bool drains(ULONG flags) {
+    return (flags & FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN) == 0;
 }
 
 static uint32_t effect_of(ULONG flags, enum result result) {
-    if (flags & FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN)
+    if (!drains(flags))
         return 0;
     return result == RESULT_OK ? EFFECT_DRAIN : EFFECT_FAILED;
 }
@@ -29,9 +26,10 @@ NVRTL_API NTSTATUS RtlFlushNonVolatileMemory(PVOID NvToken, PVOID NvBuffer, SIZE
         return call_refuse(CALL_SITE(CALL_FLUSH, &token), NvToken, address, Size, result);
     if (UNLIKELY((Flags & ~(ULONG)KNOWN_FLAGS) != 0))
         return STATUS_INVALID_PARAMETER;
-    enum fault fault = flush_range(&token, address, Size);
-    result = fault == FAULT_NONE ? finish(&token, Flags) : call_fault(&token, fault);
-    if (observed() && fault == FAULT_NONE)
+    result = call_flush(&token, address, Size);
+    if (LIKELY(result == RESULT_OK) && drains(Flags))
+        result = drain_token(&token);
+    if (observed() && result != RESULT_INVALID)
         call_tell(CALL_SITE(CALL_FLUSH, &token), EVENT_FLUSH, effect_of(Flags, result), &token,
                   address, Size);
     return call_status(result);
@@ -50,20 +48,20 @@ static enum result check_ranges(PVOID token, const NV_MEMORY_RANGE *ranges, size
     return RESULT_OK;
 }
 
-/* Flushes them. The array is the program's and may change under us, so each range is checked at its
-   use too. */
+/* Flushes all of them, and tells the first failure. The array is the program's and may change under
+   us, so each range is checked at its use too. */
 static enum result flush_ranges(PVOID token, const NV_MEMORY_RANGE *ranges, size_t count) {
+    enum result first = RESULT_OK;
     struct token_view view;
     for (size_t i = 0; i < count; i++) {
         const NV_MEMORY_RANGE range = ranges[i];
         enum result result = call_resolve(token, (uintptr_t)range.BaseAddress, range.Length, &view);
-        if (result != RESULT_OK)
-            return result;
-        enum fault fault = flush_range(&view, (uintptr_t)range.BaseAddress, range.Length);
-        if (fault != FAULT_NONE)
-            return call_fault(&view, fault);
+        if (result == RESULT_OK)
+            result = call_flush(&view, (uintptr_t)range.BaseAddress, range.Length);
+        if (first == RESULT_OK)
+            first = result;
     }
-    return RESULT_OK;
+    return first;
 }
 
 _Static_assert(sizeof(struct event_range) == sizeof(NV_MEMORY_RANGE) &&
@@ -100,9 +98,10 @@ NVRTL_API NTSTATUS RtlFlushNonVolatileMemoryRanges(PVOID NvToken, PNV_MEMORY_RAN
         return call_refuse(CALL_SITE(CALL_FLUSH_RANGES, &token), NvToken,
                            (uintptr_t)NvRanges[bad].BaseAddress, NvRanges[bad].Length, result);
     result = flush_ranges(NvToken, NvRanges, NumRanges);
+    enum result drained = drains(Flags) ? drain_token(&token) : drain_failure(&token);
     if (result == RESULT_OK)
-        result = finish(&token, Flags);
-    if (observed())
+        result = drained;
+    if (observed() && result != RESULT_INVALID)
         tell_ranges(CALL_SITE(CALL_FLUSH_RANGES, &token), &token, NvRanges, NumRanges,
                     effect_of(Flags, result));
     return call_status(result);

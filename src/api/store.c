@@ -4,7 +4,6 @@
 
 #include "api/call.h"
 #include "drain/drain.h"
-#include "flush/flush.h"
 
 #define KNOWN_FLAGS (WRITE_NV_MEMORY_FLAG_PERSIST | WRITE_NV_MEMORY_FLAG_NO_DRAIN)
 
@@ -36,23 +35,18 @@ static bool wants_drain(ULONG flags) {
    ends that are no whole word went through the cache. */
 static enum result finish(const struct token_view *token, enum store_way way, uintptr_t address,
                           size_t length, ULONG flags) {
-    enum fault fault = FAULT_NONE;
+    enum result result;
     if ((flags & WRITE_NV_MEMORY_FLAG_PERSIST) == 0)
         return RESULT_OK;
     if (way != STORE_DIRECT) {
-        fault = flush_range(token, address, length);
+        result = call_flush(token, address, length);
     } else {
         uintptr_t end = address + length;
-        fault = flush_range(token, address, address % 8 != 0);
-        if (fault == FAULT_NONE)
-            fault = flush_range(token, end - 1, end % 8 != 0);
+        result = call_flush(token, address, address % 8 != 0);
+        if (result == RESULT_OK)
+            result = call_flush(token, end - 1, end % 8 != 0);
     }
-    if (UNLIKELY(fault != FAULT_NONE))
-        return call_fault(token, fault);
-    if (wants_drain(flags))
-        return drain_token(token);
-    /* What was flushed on a failed file will not be drained: say so at once. */
-    return flags & WRITE_NV_MEMORY_FLAG_FLUSH ? drain_failure(token) : RESULT_OK;
+    return LIKELY(result == RESULT_OK) && wants_drain(flags) ? drain_token(token) : result;
 }
 
 /* What is stored where: a copy when source is given, else a fill. */

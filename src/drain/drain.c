@@ -2,6 +2,8 @@
 #include "drain/drain.h"
 
 enum result drain_failure(const struct token_view *token) {
+    if (token->operations.domain != MAP_DOMAIN_PAGE_CACHE)
+        return RESULT_OK;
     return (enum result)atomic_load_explicit(&token_file(token)->failure, memory_order_acquire);
 }
 
@@ -19,25 +21,27 @@ static enum result sync_span(const struct token_view *token, span pages) {
     return start < end ? os_sync_view((void *)start, end - start) : RESULT_OK;
 }
 
+/* The system tells a failed write-back once: from now on only this knows. The first one is kept. */
+static void remember(struct token_file *file, enum result result) {
+    uint32_t none = RESULT_OK;
+    if (result == RESULT_IO_ERROR || result == RESULT_NO_SPACE)
+        atomic_compare_exchange_strong(&file->failure, &none, (uint32_t)result);
+}
+
 /* Drains what is pending of one token. pre: the file's lock is held */
 static enum result drain_view(struct token_file *file, const struct token_view *token) {
-    struct token_slot *slot = token->slot;
-    span pages = atomic_load_explicit(&slot->pending, memory_order_acquire);
-    /* In flight before it stops being pending: a fork at any moment finds it in one of the two. */
-    do
-        atomic_store(&slot->in_flight, pages);
-    while (!atomic_compare_exchange_weak(&slot->pending, &pages, 0));
-    if (pages == 0)
-        return RESULT_OK;
-    enum result result = sync_span(token, pages);
+    span pages;
+    enum result result = token_take_pending(token, &pages);
+    if (result != RESULT_OK || pages == 0)
+        return result;
+    result = sync_span(token, pages);
     if (result == RESULT_INVALID && !token_lives(token))
         result = RESULT_OK; /* freed and unmapped meanwhile: its owner no longer waits for it */
-    if (result == RESULT_IO_ERROR || result == RESULT_NO_SPACE)
-        atomic_store(&file->failure, (uint32_t)result);
+    remember(file, result);
     if (result != RESULT_OK)
-        span_add(&slot->pending, pages);
+        span_add(&token->slot->pending, pages);
     /* Last: who finds nothing pending and nothing in flight finds the failure too. */
-    atomic_store(&slot->in_flight, 0);
+    token_end_flight(token);
     return result;
 }
 
@@ -52,10 +56,11 @@ static bool next_view(const struct token_file *file, uint32_t *index, struct tok
     return false;
 }
 
-/* Drains all tokens of a file, the first failure last. pre: the file's lock is held */
-static enum result drain_locked(struct token_file *file) {
+/* Drains all tokens of a file once; *ended: one was freed meanwhile. pre: the file's lock is held */
+static enum result drain_pass(struct token_file *file, bool *ended) {
     enum result first = RESULT_OK;
     struct token_view view;
+    *ended = false;
     for (uint32_t i = 0; next_view(file, &i, &view);) {
         enum result failure = drain_failure(&view);
         if (failure != RESULT_OK)
@@ -63,8 +68,21 @@ static enum result drain_locked(struct token_file *file) {
         enum result result = drain_view(file, &view);
         if (first == RESULT_OK)
             first = result;
+        *ended = *ended || !token_lives(&view);
     }
     return first;
+}
+
+/* Drains all tokens of a file, and again if one was freed meanwhile: its view may have been gone
+   when it was waited for, and its pages are now pending with the others. pre: the file's lock is
+   held */
+static enum result drain_locked(struct token_file *file) {
+    enum result result;
+    bool ended;
+    do
+        result = drain_pass(file, &ended);
+    while (result == RESULT_OK && ended);
+    return result;
 }
 
 /* Does something with the file of a page-cache token while nobody else drains it. */
@@ -75,6 +93,9 @@ static enum result with_file(const struct token_view *token,
         return RESULT_BUSY;
     /* Looked at under the lock, a live token says that the record is still its file's. */
     enum result result = token_lives(token) ? act(file) : RESULT_INVALID;
+    /* Of a token that was freed meanwhile there may have been no view left to wait for. */
+    if (!token_lives(token))
+        result = RESULT_INVALID;
     os_unlock(&file->lock);
     return result;
 }
@@ -149,6 +170,7 @@ static enum result retry_locked(struct token_file *file) {
     for (size_t step = 0; step < ARRAY_LENGTH(steps); step++) {
         for (uint32_t i = 0; next_view(file, &i, &view);) {
             enum result result = steps[step](&view);
+            remember(file, result);
             bool old_error = step == 0 && (result == RESULT_IO_ERROR || result == RESULT_NO_SPACE);
             if (result != RESULT_OK && !old_error && token_lives(&view))
                 return result;

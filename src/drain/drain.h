@@ -17,7 +17,7 @@ enum result drain_token(const struct token_view *token);
    stays failed. RESULT_OK for domains that cannot fail. Not for signal handlers. */
 enum result drain_retry(const struct token_view *token);
 
-/* RESULT_OK, or why the token's file has failed. One load. */
+/* RESULT_OK, or why the token's file has failed. Works for every view. */
 enum result drain_failure(const struct token_view *token);
 
 #endif

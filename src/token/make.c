@@ -4,6 +4,7 @@
 #include "base/words.h"
 #include "event/event.h"
 #include "observe/observe.h"
+#include "token/pending.h"
 #include "token/table.h"
 
 /* Too large for a stack that may be a signal handler's; used under the table's lock only. */
@@ -79,25 +80,6 @@ static void fill_slot(struct token_slot *slot, const struct event *event,
     atomic_store_explicit(&slot->operations, word, memory_order_release);
 }
 
-/* All pages of a region. */
-static span whole(struct token_slot *slot) {
-    const struct token_view view = {.base = atomic_load(&slot->base),
-                                    .length = atomic_load(&slot->length)};
-    return token_span(&view, view.base, view.length);
-}
-
-/* A token ends with pages that were flushed and not drained. A drain of its file promises them too,
-   so the other tokens of the file, also those to come, drain all of their regions once: between
-   them they hold whatever of those pages is still promised to anybody. */
-static void unsettle(const struct token_view *ended) {
-    struct token_view view;
-    atomic_store(&token_file(ended)->unsettled, true);
-    for (uint32_t i = 0; i < atomic_load(&token_table.slots_used); i++) {
-        if (token_at(i, &view) && view.operations.file == ended->operations.file)
-            span_add(&view.slot->pending, whole(view.slot));
-    }
-}
-
 static enum result make_locked(struct event *event, uint32_t flags) {
     enum result result = table_start();
     if (result == RESULT_OK)
@@ -120,7 +102,7 @@ static enum result make_locked(struct event *event, uint32_t flags) {
     operations.file = (uint32_t)(file - token_table.files);
     fill_slot(slot, event, operations);
     if (atomic_load(&file->unsettled))
-        span_add(&slot->pending, whole(slot));
+        pending_add_all(slot);
     uint64_t state = atomic_load_explicit(&slot->state, memory_order_relaxed) | 1;
     const struct token_view view = {.slot = slot, .state = state};
     event->token = token_handle(&view);
@@ -150,9 +132,7 @@ enum result token_free(const struct event *event) {
             observe_emit(event);
         /* After a wrap to generation 0 lie 2^28 Gets of this slot: no value comes back soon. */
         uint64_t generation = ((view.state >> 1) + 1) & ((1u << TOKEN_GENERATION_BITS) - 1);
-        atomic_store_explicit(&view.slot->state, generation << 1, memory_order_release);
-        if (atomic_load(&view.slot->pending) != 0 || atomic_load(&view.slot->in_flight) != 0)
-            unsettle(&view);
+        pending_end(&view, generation << 1);
         table_give_file(token_file(&view));
         table_give_slot(view.slot);
     }

@@ -25,16 +25,20 @@ static enum result table_reserve(void) {
     return RESULT_NO_MEMORY;
 }
 
-/* A handler that interrupted Get may fork too: the lock is then the interrupted call's to give. */
-static bool fork_took_lock;
+/* A handler that interrupted Get may fork too: a lock is then the interrupted call's to give. */
+static struct os_lock *const fork_locks[] = {&token_table.lock, &token_table.flight_lock};
+static bool fork_took[ARRAY_LENGTH(fork_locks)];
 
 static void before_fork(void) {
-    fork_took_lock = os_lock(&token_table.lock);
+    for (size_t i = 0; i < ARRAY_LENGTH(fork_locks); i++)
+        fork_took[i] = os_lock(fork_locks[i]);
 }
 
 static void after_fork(void) {
-    if (fork_took_lock)
-        os_unlock(&token_table.lock);
+    for (size_t i = ARRAY_LENGTH(fork_locks); i-- > 0;) {
+        if (fork_took[i])
+            os_unlock(fork_locks[i]);
+    }
 }
 
 /* Only the forking thread lives on in the child: a drain that another thread had begun will never
@@ -48,7 +52,8 @@ static void after_fork_in_child(void) {
     }
     for (uint32_t i = 0; i < atomic_load(&token_table.files_used); i++)
         atomic_store(&token_table.files[i].lock.owner, 0);
-    atomic_store(&token_table.lock.owner, fork_took_lock ? 0 : os_thread_id());
+    for (size_t i = 0; i < ARRAY_LENGTH(fork_locks); i++)
+        atomic_store(&fork_locks[i]->owner, fork_took[i] ? 0 : os_thread_id());
 }
 
 static void start_guard(void) {

@@ -84,6 +84,7 @@ struct token_table {
     _Atomic uint32_t slots_used; /* slots ever used: [0, slots_used) */
     _Atomic uint32_t files_used;
     struct os_lock lock;            /* Get and Free */
+    struct os_lock flight_lock;     /* a token ends, or a drain takes or gives back its pages */
     uint32_t first_free;            /* slot index + 1 */
     struct isa_choice choice;       /* set with slots, and never changed */
     struct token_settings settings; /* likewise */
@@ -169,6 +170,14 @@ const char *token_path(const struct token_view *view);
 
 /* The file of a view. Never NULL; another file's, should the token have died. */
 struct token_file *token_file(const struct token_view *view);
+
+/* Takes what is pending of a live token, to be drained: it is in flight from then on. 0: nothing, or
+   the token died, and its pages are its file's business. RESULT_BUSY: this thread is inside this
+   call, or frees a token, already (a signal handler). */
+enum result token_take_pending(const struct token_view *view, span *pages);
+
+/* What was in flight is drained, or pending again, or its file has failed. */
+void token_end_flight(const struct token_view *view);
 
 /* Does the mapping that an internal token was made for still stand? Ends the token if not. */
 bool token_still_mapped(const struct token_view *view);

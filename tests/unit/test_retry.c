@@ -144,7 +144,7 @@ static void check_failed(NTSTATUS status) {
         assert_int_equal(RtlFlushNonVolatileMemoryRanges(all[i], &range, 1, 0), status);
         assert_int_equal(RtlFlushNonVolatileMemoryRanges(all[i], &range, 1, 1), status);
         for (ULONG flags = 0; flags < 4; flags++) {
-            NTSTATUS expected = flags & 1 ? status : STATUS_SUCCESS;
+            NTSTATUS expected = flags & 3 ? status : STATUS_SUCCESS;
             assert_int_equal(RtlWriteNonVolatileMemory(all[i], at[i], "x", 1, flags), expected);
             assert_int_equal(RtlFillNonVolatileMemory(all[i], at[i], 1, 1, flags | 0x100),
                              expected);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "token/pending.h"
+
+void pending_add_all(struct token_slot *slot) {
+    const struct token_view view = {.base = atomic_load(&slot->base),
+                                    .length = atomic_load(&slot->length)};
+    span_add(&slot->pending, token_span(&view, view.base, view.length));
+}
+
+/* A token ended with pages that were flushed and not drained. A drain of its file promises them too,
+   so the other tokens of the file, also those to come, drain all of their regions once: between them
+   they hold whatever of those pages is still promised to anybody. */
+static void unsettle(const struct token_view *ended) {
+    struct token_view view;
+    atomic_store(&token_file(ended)->unsettled, true);
+    for (uint32_t i = 0; i < atomic_load(&token_table.slots_used); i++) {
+        if (token_at(i, &view) && view.operations.file == ended->operations.file)
+            pending_add_all(view.slot);
+    }
+}
+
+void pending_end(const struct token_view *view, uint64_t state) {
+    struct token_slot *slot = view->slot;
+    os_lock(&token_table.flight_lock);
+    atomic_store(&slot->state, state);
+    /* Still under the lock: a drain that finds the token dead finds its pages with the others. */
+    if (atomic_load(&slot->pending) != 0 || atomic_load(&slot->in_flight) != 0)
+        unsettle(view);
+    os_unlock(&token_table.flight_lock);
+}
+
+enum result token_take_pending(const struct token_view *view, span *pages) {
+    struct token_slot *slot = view->slot;
+    *pages = 0;
+    if (!os_lock(&token_table.flight_lock))
+        return RESULT_BUSY;
+    if (token_lives(view)) {
+        *pages = atomic_load(&slot->pending);
+        /* In flight before it stops being pending: a fork, or a look without the lock, finds it in
+           one of the two. */
+        do
+            atomic_store(&slot->in_flight, *pages);
+        while (!atomic_compare_exchange_weak(&slot->pending, pages, 0));
+    }
+    os_unlock(&token_table.flight_lock);
+    return RESULT_OK;
+}
+
+void token_end_flight(const struct token_view *view) {
+    os_lock(&token_table.flight_lock);
+    if (token_lives(view))
+        atomic_store(&view->slot->in_flight, 0);
+    os_unlock(&token_table.flight_lock);
+}

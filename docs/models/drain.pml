@@ -2,7 +2,7 @@
 /*
  * The shared drain of a page-cache file (src/drain, src/token/pending.c). Two tokens of one file,
  * whose views hold the same page; three threads that store and flush, drain, free and get tokens,
- * and retry, in any order, two steps each but one of the last; a kernel that writes the page back,
+ * and retry, in any order, four steps in all; a kernel that writes the page back,
  * or fails to and marks it clean all the same, and tells an error once to each view.
  *
  * Checked: a drain that returns success has on the medium whatever any thread had flushed before it
@@ -13,12 +13,13 @@
  * -DNO_LOCK         drains of one file do not wait for each other
  * -DNO_UNSETTLED    a freed token's pages are forgotten
  * -DLATE_UNSETTLE   they are handed on after the lock was given back
+ * -DONE_PASS        a drain does not begin again when a token was freed undrained meanwhile
  * -DTRUST_FREED     a drain through a token that was freed meanwhile may return success
  * -DFLUSH_BLIND     a flush does not look whether its token was freed meanwhile
  * -DRETRY_CLEAN     a retry does not make pages dirty again
  */
-#ifndef LAST_STEPS
-#define LAST_STEPS 1 /* of the third thread; the others take two */
+#ifndef STEPS
+#define STEPS 1 /* of the second thread: with 2 the search takes an hour and much memory */
 #endif
 #define TOKENS 2
 
@@ -30,7 +31,8 @@ bool unseen = false;         /* nor was any other */
 
 byte state[TOKENS];          /* generation * 2 + live; both live at first */
 bool pending[TOKENS], in_flight[TOKENS];
-bool failed = false, unsettled = false;
+bool failed = false;
+byte unsettled = 0; /* tokens that ended with the page flushed and not drained */
 byte file_lock = 0, flight_lock = 0, table_lock = 0;
 
 byte flushed = 0; /* newest version that some flush has returned success for */
@@ -135,7 +137,6 @@ inline drain_view(token) {
     :: else -> good = true
     fi;
     result = result && good;
-    ended = ended || (seen % 2 == 1 && state[token] != seen);
     taken = false; seen = 0; good = false
 }
 
@@ -148,10 +149,10 @@ inline drain(token) {
 #endif
         mine = state[token];
         result = mine % 2 == 1;
-        ended = result;
+        again = result;
         do
-        :: result && ended ->
-            ended = false;
+        :: result && again ->
+            before = unsettled;
             if
             :: failed -> result = false
             :: else -> drain_view(0)
@@ -159,7 +160,12 @@ inline drain(token) {
             if
             :: failed -> result = false
             :: else -> drain_view(1)
-            fi
+            fi;
+#ifdef ONE_PASS
+            again = false
+#else
+            again = unsettled != before
+#endif
         :: else -> break
         od;
 #ifndef TRUST_FREED
@@ -174,7 +180,7 @@ inline drain(token) {
 #endif
     :: else
     fi;
-    result = false; ended = false; mine = 0; goal = 0
+    result = false; again = false; before = 0; mine = 0; goal = 0
 }
 
 inline retry(token) {
@@ -228,7 +234,7 @@ inline end(token) {
 #ifndef NO_UNSETTLED
         if
         :: open ->
-            unsettled = true;
+            unsettled++;
             if
             :: state[1 - token] % 2 == 1 -> pending[1 - token] = true
             :: else
@@ -253,7 +259,7 @@ inline get(token) {
         in_flight[token] = false;
         error_owed[token] = unseen; /* a new open file: Linux owes it what nobody was told yet */
         if
-        :: unsettled -> pending[token] = true
+        :: unsettled != 0 -> pending[token] = true
         :: else
         fi;
         state[token]++
@@ -265,8 +271,8 @@ inline get(token) {
 byte faults = 2; /* write-backs that may still fail */
 
 proctype thread(byte left) {
-    byte version = 0, seen = 0, mine = 0, goal = 0, token = 0;
-    bool good = false, taken = false, result = false, open = false, ended = false;
+    byte before = 0, version = 0, seen = 0, mine = 0, goal = 0, token = 0;
+    bool good = false, taken = false, result = false, open = false, again = false;
     do
     :: left > 0 ->
         left--;
@@ -297,7 +303,7 @@ init {
         state[1] = 1;
         run kernel();
         run thread(2);
-        run thread(2);
-        run thread(LAST_STEPS)
+        run thread(STEPS);
+        run thread(1)
     }
 }

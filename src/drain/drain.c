@@ -56,11 +56,10 @@ static bool next_view(const struct token_file *file, uint32_t *index, struct tok
     return false;
 }
 
-/* Drains all tokens of a file once; *ended: one was freed meanwhile. pre: the file's lock is held */
-static enum result drain_pass(struct token_file *file, bool *ended) {
+/* Drains all tokens of a file once. pre: the file's lock is held */
+static enum result drain_pass(struct token_file *file) {
     enum result first = RESULT_OK;
     struct token_view view;
-    *ended = false;
     for (uint32_t i = 0; next_view(file, &i, &view);) {
         enum result failure = drain_failure(&view);
         if (failure != RESULT_OK)
@@ -68,20 +67,19 @@ static enum result drain_pass(struct token_file *file, bool *ended) {
         enum result result = drain_view(file, &view);
         if (first == RESULT_OK)
             first = result;
-        *ended = *ended || !token_lives(&view);
     }
     return first;
 }
 
-/* Drains all tokens of a file, and again if one was freed meanwhile: its view may have been gone
-   when it was waited for, and its pages are now pending with the others. pre: the file's lock is
-   held */
+/* Drains all tokens of a file, and again if one was freed undrained meanwhile: its pages are now
+   pending with others, which may have had their turn. pre: the file's lock is held */
 static enum result drain_locked(struct token_file *file) {
     enum result result;
-    bool ended;
-    do
-        result = drain_pass(file, &ended);
-    while (result == RESULT_OK && ended);
+    uint64_t unsettled;
+    do {
+        unsettled = atomic_load(&file->unsettled);
+        result = drain_pass(file);
+    } while (result == RESULT_OK && atomic_load(&file->unsettled) != unsettled);
     return result;
 }
 

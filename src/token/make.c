@@ -101,7 +101,7 @@ static enum result make_locked(struct event *event, uint32_t flags) {
     }
     operations.file = (uint32_t)(file - token_table.files);
     fill_slot(slot, event, operations);
-    if (atomic_load(&file->unsettled))
+    if (atomic_load(&file->unsettled) != 0)
         pending_add_all(slot);
     uint64_t state = atomic_load_explicit(&slot->state, memory_order_relaxed) | 1;
     const struct token_view view = {.slot = slot, .state = state};

@@ -12,7 +12,7 @@ void pending_add_all(struct token_slot *slot) {
    they hold whatever of those pages is still promised to anybody. */
 static void unsettle(const struct token_view *ended) {
     struct token_view view;
-    atomic_store(&token_file(ended)->unsettled, true);
+    atomic_fetch_add(&token_file(ended)->unsettled, 1);
     for (uint32_t i = 0; i < atomic_load(&token_table.slots_used); i++) {
         if (token_at(i, &view) && view.operations.file == ended->operations.file)
             pending_add_all(view.slot);

@@ -100,7 +100,7 @@ void table_give_slot(struct token_slot *slot) {
    looked it up for a token now dead. Its lock keeps such a drain out while the record changes. */
 static bool reuse_file(struct token_file *file, uint64_t device, uint64_t inode) {
     if (file->tokens != 0 || atomic_load(&file->failure) != RESULT_OK ||
-        atomic_load(&file->unsettled) || atomic_load(&file->lock.owner) != 0 ||
+        atomic_load(&file->unsettled) != 0 || atomic_load(&file->lock.owner) != 0 ||
         !os_lock(&file->lock))
         return false;
     bool unused = atomic_load(&file->failure) == RESULT_OK;

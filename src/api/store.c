@@ -41,10 +41,12 @@ static enum result finish(const struct token_view *token, enum store_way way, ui
     if (way != STORE_DIRECT) {
         result = call_flush(token, address, length);
     } else {
-        uintptr_t end = address + length;
-        result = call_flush(token, address, address % 8 != 0);
+        uintptr_t last = address + length - 1;
+        bool head = address % 8 != 0, tail = last % 8 != 7;
+        bool one_line = (address ^ last) >> token->operations.line_shift == 0;
+        result = call_flush(token, address, head);
         if (result == RESULT_OK)
-            result = call_flush(token, end - 1, end % 8 != 0);
+            result = call_flush(token, last, tail && !(head && one_line));
     }
     return LIKELY(result == RESULT_OK) && wants_drain(flags) ? drain_token(token) : result;
 }

@@ -60,8 +60,11 @@ enum result call_resolve_default(uintptr_t address, size_t length, struct token_
     if (address == 0 || length > TOKEN_LENGTH_MAX || range_wraps(address, length))
         return RESULT_INVALID;
     while (token_covering(address, length, view)) {
-        if ((view->operations.flags & TOKEN_INTERNAL) == 0 || token_still_mapped(view))
+        if ((view->operations.flags & TOKEN_INTERNAL) == 0)
             return RESULT_OK;
+        enum result mapped = token_still_mapped(view);
+        if (mapped != RESULT_INVALID)
+            return mapped;
     }
     struct event event = {.kind = EVENT_GET,
                           .call = CALL_GET,

@@ -53,7 +53,7 @@ struct token_file *token_file(const struct token_view *view) {
     return &token_table.files[view->operations.file];
 }
 
-bool token_still_mapped(const struct token_view *view) {
+enum result token_still_mapped(const struct token_view *view) {
     const struct token_file *file = token_file(view);
     uint64_t offset = atomic_load_explicit(&view->slot->mapped_offset, memory_order_acquire);
     const struct map_identity identity = {
@@ -64,9 +64,8 @@ bool token_still_mapped(const struct token_view *view) {
         .offset = offset,
     };
     if (token_lives(view) && map_same(&map_this_system, &identity))
-        return true;
+        return RESULT_OK;
     const struct event event = {
         .kind = EVENT_FREE, .effect = EFFECT_INTERNAL, .token = token_handle(view)};
-    token_free(&event);
-    return false;
+    return token_free(&event) == RESULT_BUSY ? RESULT_BUSY : RESULT_INVALID;
 }

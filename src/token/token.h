@@ -179,7 +179,9 @@ enum result token_take_pending(const struct token_view *view, span *pages);
 /* What was in flight is drained, or pending again, or its file has failed. */
 void token_end_flight(const struct token_view *view);
 
-/* Does the mapping that an internal token was made for still stand? Ends the token if not. */
-bool token_still_mapped(const struct token_view *view);
+/* Does the mapping that an internal token was made for still stand? RESULT_INVALID: it does not, and
+   the token has ended; RESULT_BUSY: it does not, and this thread cannot end it now, see
+   token_free. */
+enum result token_still_mapped(const struct token_view *view);
 
 #endif

@@ -9,6 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* A child that hangs is ended by this. */
+#define CHILD_LIMIT_SECONDS 100
+
 enum { CHILD_FAILED = 76, CHILD_CANNOT = 77 /* this machine has no such thing */ };
 
 /* In the child, where cmocka's assertions have nowhere to return to. */
@@ -29,6 +32,7 @@ static inline void check_child(void (*function)(void), int signal_number) {
     assert_true(child >= 0);
     if (child == 0) {
         setrlimit(RLIMIT_CORE, &no_core);
+        alarm(CHILD_LIMIT_SECONDS);
         signal(SIGBUS, SIG_DFL); /* cmocka has handlers of its own */
         signal(SIGSEGV, SIG_DFL);
         function();

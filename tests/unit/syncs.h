@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* For tests of drains: page-cache regions that are made up (the linker puts the probe below in the
+   place of the map room's), and an msync that remembers what it was asked for and answers as it is
+   told. */
+#ifndef UNIT_SYNCS_H
+#define UNIT_SYNCS_H
+
+#include <errno.h>
+#include <nvrtl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "event/event.h"
+#include "os/calls.h"
+#include "token/table.h"
+
+#define PAGE ((size_t)4096)
+
+/* What the probe says of every range. */
+static struct {
+    enum map_domain domain;
+    uint64_t inode;
+} probed = {.domain = MAP_DOMAIN_PAGE_CACHE, .inode = 1};
+
+enum result __wrap_map_probe(const struct map_system *system, uintptr_t address, size_t length,
+                             struct map_region *region);
+enum result __wrap_map_probe(const struct map_system *system, uintptr_t address, size_t length,
+                             struct map_region *region) {
+    (void)system;
+    region->answer.domain = probed.domain;
+    region->answer.device = 1;
+    region->answer.inode = probed.inode;
+    strcpy(region->answer.reason, "made up");
+    region->segments[0] = (struct event_segment){address, length, 0};
+    region->segment_count = 1;
+    return RESULT_OK;
+}
+
+#define SYNC_CALLS_MAX 64
+
+/* The calls with MS_SYNC, in the order in which they began. */
+struct sync_call {
+    uintptr_t address;
+    size_t size;
+};
+static struct {
+    struct sync_call calls[SYNC_CALLS_MAX];
+    _Atomic unsigned count, ended;
+    int errors[8]; /* of the next calls, one after another; then success */
+    _Atomic unsigned errors_used;
+    int async_error;      /* of every call with MS_ASYNC */
+    void (*during)(void); /* called in the middle of each */
+} syncs;
+
+static inline int syncs_answer(void *address, size_t size, int flags) {
+    errno = syncs.async_error;
+    if (flags == MS_ASYNC)
+        return errno == 0 ? 0 : -1;
+    unsigned call = atomic_fetch_add(&syncs.count, 1);
+    if (call < SYNC_CALLS_MAX)
+        syncs.calls[call] = (struct sync_call){(uintptr_t)address, size};
+    if (syncs.during != NULL)
+        syncs.during();
+    unsigned next = atomic_fetch_add(&syncs.errors_used, 1);
+    errno = next < ARRAY_LENGTH(syncs.errors) ? syncs.errors[next] : 0;
+    atomic_fetch_add(&syncs.ended, 1);
+    return errno == 0 ? 0 : -1;
+}
+
+/* Forgets the calls; the next ones succeed, but for the first, which fails with error if that is
+   not 0. */
+static inline void syncs_reset(int error) {
+    memset(&syncs, 0, sizeof syncs);
+    syncs.errors[0] = error;
+    os_calls.msync = syncs_answer;
+}
+
+/* Did some call hold all of [address, address + size)? */
+static inline bool syncs_covered(uintptr_t address, size_t size) {
+    unsigned count = atomic_load(&syncs.count);
+    for (unsigned i = 0; i < count && i < SYNC_CALLS_MAX; i++) {
+        if (range_inside(address, size, syncs.calls[i].address, syncs.calls[i].size))
+            return true;
+    }
+    return false;
+}
+
+/* A token of made-up file number inode. */
+static inline PVOID syncs_get(uint64_t inode, uintptr_t base, size_t length) {
+    PVOID token = NULL;
+    probed.inode = inode;
+    if (RtlGetNonVolatileToken((PVOID)base, length, &token) != STATUS_SUCCESS)
+        return NULL;
+    token_table.settings.has_domain = false; /* whatever the environment of this test says */
+    return token;
+}
+
+static inline NTSTATUS flush_only(PVOID token, uintptr_t address, size_t length) {
+    return RtlFlushNonVolatileMemory(token, (PVOID)address, length,
+                                     FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN);
+}
+
+#endif

@@ -19,6 +19,29 @@
 #define BOTH (PROT_READ | PROT_WRITE)
 #define EACH ((PVOID)FLUSH_NV_MEMORY_DEFAULT_TOKEN)
 
+/* Nothing is there to drain before the first Get, and a size of 0 asks for no token. */
+static void check_before_the_first(void) {
+    PVOID tokens[] = {EACH, NULL, (PVOID)(uintptr_t)((uint64_t)TOKEN_TAG << 48)};
+    for (size_t i = 0; i < ARRAY_LENGTH(tokens); i++) {
+        NTSTATUS expected = i == 0 ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+        for (ULONG flags = 0; flags < 8; flags++) {
+            ULONG store = (flags & 3) | (flags & 4) << 6;
+            CHILD_NEED(RtlFillNonVolatileMemory(tokens[i], NULL, 0, 1, store) == expected);
+            CHILD_NEED(RtlWriteNonVolatileMemory(tokens[i], NULL, NULL, 0, store) == expected);
+            CHILD_NEED(RtlFlushNonVolatileMemory(tokens[i], NULL, 0, flags & 1) == expected);
+            CHILD_NEED(RtlFlushNonVolatileMemoryRanges(tokens[i], NULL, 0, flags & 1) == expected);
+        }
+        CHILD_NEED(RtlDrainNonVolatileFlush(tokens[i]) == expected);
+        CHILD_NEED(RtlFreeNonVolatileToken(tokens[i]) == STATUS_INVALID_PARAMETER);
+    }
+    CHILD_NEED(atomic_load(&token_table.slots) == NULL);
+}
+
+static void test_before_the_first(void **state) {
+    (void)state;
+    check_child(check_before_the_first, 0);
+}
+
 static unsigned syncs;
 static int sync_error;
 
@@ -285,6 +308,7 @@ static void test_in_handler_of_get(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_before_the_first),
         TEST(test_own_token),
         TEST(test_internal_token),
         TEST(test_refused),

@@ -123,8 +123,8 @@ static void check_failed(PVOID token, unsigned char *bytes, NTSTATUS status) {
     static const struct {
         ULONG flags;
         bool tells;
-    } stores[] = {{0, false},     {1, true},     {2, false},     {3, true},
-                  {0x100, false}, {0x101, true}, {0x102, false}, {0x103, true}};
+    } stores[] = {{0, false},     {1, true},     {2, true},     {3, true},
+                  {0x100, false}, {0x101, true}, {0x102, true}, {0x103, true}};
     for (size_t i = 0; i < ARRAY_LENGTH(stores); i++) {
         NTSTATUS expected = stores[i].tells ? status : STATUS_SUCCESS;
         UCHAR value = (UCHAR)(bytes[0] + 1);

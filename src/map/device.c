@@ -63,10 +63,6 @@ uint64_t map_device_number(struct map_work *work, const char *name) {
     return makedev((unsigned)high, (unsigned)low);
 }
 
-bool map_persistence_is_cpu_cache(const char *persistence) {
-    return strcmp(persistence, "cpu_cache") == 0;
-}
-
 /* The length of the region's folder in directory: "ndbus0/region1" stands in it, each with a
    number. 0: there is none. A CXL region of ordinary memory is called region too, and has no
    ndbus. */
@@ -107,7 +103,7 @@ void map_device_region(struct map_work *work) {
     work->directory[length] = '\0';
     if (!map_device_value(work, "persistence_domain"))
         work->value[0] = '\0';
-    bool cpu_cache = map_persistence_is_cpu_cache(work->value);
+    bool cpu_cache = strcmp(work->value, "cpu_cache") == 0;
     if (storage->region_name[0] != '\0' && (cpu_cache || !storage->cpu_cache))
         return; /* not weaker than what is known */
     storage->cpu_cache = cpu_cache;

@@ -35,7 +35,4 @@ void map_device_examine(struct map_work *work);
 /* Takes what the device that was found says about its region into storage. */
 void map_device_region(struct map_work *work);
 
-/* What a persistence_domain means: do the CPU's caches survive? */
-bool map_persistence_is_cpu_cache(const char *persistence);
-
 #endif

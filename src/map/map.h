@@ -114,8 +114,8 @@ typedef void map_visit(void *context, uintptr_t address, size_t length, enum res
 enum result map_each(const struct map_system *system, uint32_t pid, map_visit *visit,
                      void *context);
 
-/* One region of persistent memory: its name, and what it says about persistence ("" when it says
-   nothing). */
+/* One region of persistent memory: its name, what it says about persistence ("" when it says
+   nothing), and the best that a view of it can be. */
 typedef void map_visit_region(void *context, const char *name, const char *persistence,
                               enum map_domain domain);
 

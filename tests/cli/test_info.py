@@ -62,7 +62,7 @@ class MachineTest(InfoTest):
         self.assertEqual(answer["environment"], {})
         self.assertIs(answer["eatmydata"], False)
         for region in answer["regions"] or []:
-            self.assertIn(region["domain"], ("memory", "cpu-cache"))
+            self.assertIn(region["domain"], ("page-cache", "memory", "cpu-cache"))
 
     def test_settings(self):
         settings = {"NVRTL_DOMAIN": "memory!", "NVRTL_STORES": "cached", "NVRTL_FLUSH": "clflush"}

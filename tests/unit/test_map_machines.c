@@ -182,6 +182,12 @@ static void test_regions(void **state) {
     assert_non_null(strstr(seen, "region1=cpu_cache=cpu-cache "));
     assert_non_null(strstr(seen, "region2==memory "));
     assert_non_null(strstr(seen, "region3==memory "));
+    system.root = NVRTL_TEST_FIXTURES "/devdax";
+    seen[0] = '\0';
+    assert_int_equal(map_each_region(&system, count_regions, seen), RESULT_OK);
+    assert_non_null(strstr(seen, "region1=cpu_cache=cpu-cache "));
+    /* virtio-pmem: no view of it is persistent memory. */
+    assert_non_null(strstr(seen, "region4==page-cache "));
     system.root = NVRTL_TEST_FIXTURES "/no-sys";
     assert_int_equal(map_each_region(&system, count_regions, seen), RESULT_NOT_SUPPORTED);
 }

@@ -270,6 +270,14 @@ static void check_write_back(enum isa_flush how, char *page, size_t size) {
     assert_true(write_back_faults(how, (const char *)UINTPTR_MAX - 200, 201));
 }
 
+/* An emulated CPU may do nothing at all for these instructions, not even look at the address. */
+static bool cpu_looks_at_addresses(const char *no_access) {
+    if (sigsetjmp(fault_jump, 1) != 0)
+        return true;
+    __asm__ volatile("clflush (%0)" ::"r"(no_access));
+    return false;
+}
+
 static void test_write_back(void **state) {
     (void)state;
     struct sigaction action = {.sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO | SA_NODEFER};
@@ -281,17 +289,22 @@ static void test_write_back(void **state) {
     char *pages = (char *)mmap(NULL, 3 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(pages, MAP_FAILED);
     assert_int_equal(mprotect(pages + size, size, PROT_READ | PROT_WRITE), 0);
-    if (isa_features() & ISA_CLFLUSH)
+    bool seen = (isa_features() & ISA_CLFLUSH) != 0 && cpu_looks_at_addresses(pages);
+    if (seen)
         check_write_back(ISA_FLUSH_CLFLUSH, pages + size, size);
-    if (isa_features() & ISA_CLFLUSHOPT)
+    if (seen && (isa_features() & ISA_CLFLUSHOPT))
         check_write_back(ISA_FLUSH_CLFLUSHOPT, pages + size, size);
-    if (isa_features() & ISA_CLWB)
+    if (seen && (isa_features() & ISA_CLWB))
         check_write_back(ISA_FLUSH_CLWB, pages + size, size);
     assert_false(write_back_faults(ISA_FLUSH_NONE, pages, 3 * size));
 
     munmap(pages, 3 * size);
     sigaction(SIGSEGV, &segv, NULL);
     sigaction(SIGBUS, &bus, NULL);
+    if (!seen) {
+        print_message("this CPU shows by no fault which lines are written back\n");
+        skip();
+    }
 }
 
 #define WORDS 64

@@ -95,7 +95,7 @@ static void test_machines(void **state) {
         free(folders[i]);
     }
     free(folders);
-    assert_true(machines >= 7);
+    assert_true(machines >= 9);
 }
 
 #define LAPTOP_DATA 0x7f0000000000u

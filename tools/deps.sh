@@ -7,7 +7,8 @@ set -euo pipefail
 build=(gcc g++ cmake ninja-build make pkg-config libdw-dev libjansson-dev)
 tests=(libcmocka-dev python3 python3-jsonschema binutils mandoc
     clang clang-format clang-tidy cppcheck shellcheck
-    gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64)
+    gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64
+    qemu-system-x86 busybox-static e2fsprogs xfsprogs)
 
 installed() {
     dpkg-query --show --showformat '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed

@@ -5,7 +5,6 @@ order in which they load."""
 import lzma
 import os
 import re
-import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -57,9 +56,11 @@ def fetch(folder):
 
 def wanted(name):
     """Where a file of the package goes; None: nowhere."""
-    module = re.fullmatch(r"\./(?:usr/)?lib/modules/[^/]+/kernel/(.*\.ko)", name)
+    module = re.fullmatch(r"\./(?:usr/)?lib/modules/[^/]+/kernel/(.*\.ko)(?:\.xz)?", name)
     if module and module.group(1).startswith(FOLDERS):
-        return "modules/" + Path(name).name
+        return "modules/" + Path(module.group(1)).name
+    if name.endswith("/modules.builtin"):
+        return "builtin"
     return "vmlinuz" if name.startswith("./boot/vmlinuz-") else None
 
 
@@ -80,18 +81,24 @@ def unpack(package, folder):
             for member in archive:
                 place = wanted(member.name) if member.isfile() else None
                 if place is not None:
-                    with open(folder / place, "wb") as file:
-                        shutil.copyfileobj(archive.extractfile(member), file)
+                    content = archive.extractfile(member).read()
+                    if member.name.endswith(".xz"):
+                        content = lzma.decompress(content)
+                    (folder / place).write_bytes(content)
     if process.returncode != 0:
         raise Failure(f"{package}: dpkg-deb failed")
+
+
+def module_name(path):
+    return Path(path).stem.replace("-", "_")
 
 
 class Kernel:
     def __init__(self, folder):
         plain = folder / "vmlinux"
         self.image = plain if plain.exists() else folder / "vmlinuz"
-        self.modules = {path.stem.replace("-", "_"): path
-                        for path in sorted((folder / "modules").iterdir())}  # fmt: skip
+        self.modules = {module_name(path): path for path in (folder / "modules").iterdir()}
+        self.builtin = set(map(module_name, (folder / "builtin").read_text().split()))
 
     def needs(self, name):
         """The modules that this one says it depends on. (The package has no modules.dep; depmod
@@ -104,6 +111,8 @@ class Kernel:
         order = []
 
         def add(name):
+            if name in self.builtin:
+                return
             if name not in self.modules:
                 raise Failure(f"the kernel's package has no module {name}")
             for need in self.needs(name):

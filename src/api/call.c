@@ -97,6 +97,8 @@ void call_tell(struct event site, enum event_kind kind, uint32_t effect,
                const struct token_view *token, uintptr_t address, size_t length) {
     site.kind = kind;
     site.effect = effect;
+    if (token->operations.flush != ISA_FLUSH_NONE)
+        site.effect |= EFFECT_LOADED; /* a write-back faults where a load would */
     site.token = (token->operations.flags & TOKEN_EVERY) ? 0 : token_handle(token);
     site.address = address;
     site.length = length;

@@ -73,9 +73,9 @@ static inline enum result perform(const struct token_view *token, const struct w
 
 static uint32_t effect_of(const struct wish *wish, enum result drained) {
     uint32_t effect = 0;
-    if ((wish->flags & WRITE_NV_MEMORY_FLAG_PERSIST) == WRITE_NV_MEMORY_FLAG_NON_TEMPORAL)
+    if (wish->flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL)
         effect |= EFFECT_STREAM;
-    else if (wish->flags & WRITE_NV_MEMORY_FLAG_FLUSH)
+    if (wish->flags & WRITE_NV_MEMORY_FLAG_FLUSH)
         effect |= EFFECT_FLUSH;
     if (wants_drain(wish->flags))
         effect |= drained == RESULT_OK ? EFFECT_DRAIN : EFFECT_FAILED;

@@ -10,7 +10,8 @@
 _Static_assert(NVRTL_DOMAIN_VOLATILE == (int)MAP_DOMAIN_VOLATILE &&
                    NVRTL_DOMAIN_PAGE_CACHE == (int)MAP_DOMAIN_PAGE_CACHE &&
                    NVRTL_DOMAIN_MEMORY == (int)MAP_DOMAIN_MEMORY &&
-                   NVRTL_DOMAIN_CPU_CACHE == (int)MAP_DOMAIN_CPU_CACHE,
+                   NVRTL_DOMAIN_CPU_CACHE == (int)MAP_DOMAIN_CPU_CACHE &&
+                   NVRTL_DOMAIN_PAGE_CACHE == (int)DOMAIN_PAGE_CACHE,
                "domains are published as the map room numbers them");
 _Static_assert(NVRTL_FLUSH_NONE == (int)ISA_FLUSH_NONE &&
                    NVRTL_FLUSH_CLFLUSH == (int)ISA_FLUSH_CLFLUSH &&

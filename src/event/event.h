@@ -25,13 +25,18 @@ enum event_kind {
 /* What a call did besides what its kind says. */
 enum event_effect {
     EFFECT_FLUSH = 1,     /* a store that was flushed by the same call */
-    EFFECT_STREAM = 2,    /* a store past the cache: its thread's next drain makes it durable */
+    EFFECT_STREAM = 2,    /* what it stored, and that alone, is durable at its thread's next drain;
+                             with EFFECT_FLUSH it need not be flushed on any platform */
     EFFECT_DRAIN = 4,     /* ends with a drain */
     EFFECT_OVERLAP = 8,   /* source and destination overlap */
     EFFECT_INTERNAL = 16, /* the token was made for the default token, not by a Get */
     EFFECT_DEFAULT = 32,  /* the caller gave the default token */
-    EFFECT_FAILED = 64    /* the call's drain failed: its flush counts, its drain does not */
+    EFFECT_FAILED = 64,   /* the call's drain failed: its flush counts, its drain does not */
+    EFFECT_LOADED = 128   /* a flush has loaded from every line that it names */
 };
+
+/* What outlives a power cut, as the public header numbers it. */
+enum event_domain { DOMAIN_VOLATILE, DOMAIN_PAGE_CACHE, DOMAIN_MEMORY, DOMAIN_CPU_CACHE };
 
 enum event_call {
     CALL_GET,
@@ -66,7 +71,7 @@ struct event_range {
 /* What a new token covers: one file, told by device and inode, in one or more segments. */
 struct event_region {
     uint64_t device, inode;
-    uint32_t domain;    /* NVRTL_DOMAIN_... */
+    uint32_t domain;    /* enum event_domain */
     uint32_t line_size; /* bytes */
     const char *path;
     const char *reason;

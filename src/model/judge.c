@@ -10,82 +10,91 @@ static enum verdict verdict_of(uint32_t n, uint32_t durable, uint32_t flushed) {
 }
 
 /* Judges a unit's last store; fills in all of hole but its place. false: it is durable. */
-static bool judge_unit(const struct model_line *line, const struct model_unit *unit,
+static bool judge_unit(const struct model_page *page, struct model_line *line, uint32_t u,
                        const struct model_judging *judging, struct model_hole *hole) {
-    bool rescued;
-    const struct model_flush *flush = line_flush_of(line, judging->threads, unit->n, &rescued);
-    enum verdict lines = verdict_of(unit->n, line->durable, line->flushed);
+    const struct model_unit *unit = &line->unit[u];
+    bool rescued, streamed = line_stream_of(line, u) != NULL;
+    const struct model_flush *flush = line_flush_of(line, judging->threads, u, &rescued);
+    enum verdict lines = verdict_of(unit->n, line->durable, streamed ? unit->n : line->flushed);
     enum verdict pages = verdict_of(unit->n, line->page_durable, line->page_n);
-    bool by_pages = judging->judge == MODEL_JUDGE_PAGES ||
-                    (judging->judge == MODEL_JUDGE_ACTUAL && judging->pages);
+    bool actual = judging->judge == MODEL_JUDGE_ACTUAL;
+    bool by_pages = judging->judge == MODEL_JUDGE_PAGES || (actual && judging->pages);
     enum verdict verdict = by_pages ? pages : lines;
-    *hole = (struct model_hole){.store = unit->stack};
-    if (by_pages && pages == VERDICT_DURABLE && lines != VERDICT_DURABLE &&
-        judging->judge == MODEL_JUDGE_ACTUAL && !rescued) {
+    *hole = (struct model_hole){
+        .store = unit->stack, .thread = unit->thread, .continues = unit->continues};
+    if (by_pages && actual && pages == VERDICT_DURABLE && lines == VERDICT_UNFLUSHED) {
         hole->page_rescued = true;
         verdict = lines;
     }
     hole->flushed = verdict == VERDICT_UNDRAINED;
-    if (hole->flushed && flush != NULL) {
-        hole->flush = flush->stack;
+    if (hole->flushed) {
+        hole->flush = streamed        ? unit->stack
+                      : flush != NULL ? flush->stack
+                      : by_pages      ? page->page_stack
+                                      : 0;
         hole->token_rescued = rescued && !by_pages;
     }
     return verdict != VERDICT_DURABLE;
 }
 
-/* Cuts the bytes of a unit that are named by mask, in [start, end) of the page, out of hole. */
-static void clip(struct model_hole *hole, uint8_t mask, uint32_t unit_start, uint32_t start,
-                 uint32_t end) {
-    uint32_t first = unit_start + (uint32_t)__builtin_ctz(mask);
-    uint32_t last = unit_start + 31 - (uint32_t)__builtin_clz(mask);
-    hole->start = first > start ? first : start;
-    uint32_t stop = last + 1 < end ? last + 1 : end;
-    hole->length = stop > hole->start ? stop - hole->start : 0;
-}
-
 static bool joins(const struct model_hole *a, const struct model_hole *b) {
-    return a->start + a->length == b->start && a->store == b->store && a->flush == b->flush &&
-           a->flushed == b->flushed && a->page_rescued == b->page_rescued &&
-           a->token_rescued == b->token_rescued;
+    return b->continues && a->start + a->length == b->start && a->store == b->store &&
+           a->thread == b->thread && a->flush == b->flush && a->flushed == b->flushed &&
+           a->page_rescued == b->page_rescued && a->token_rescued == b->token_rescued;
 }
 
-static void tell(const struct model_page *page, const struct model_judging *judging,
-                 struct model_hole *run) {
-    if (run->length != 0)
-        judging->tell(judging->context, page, run);
-    run->length = 0;
+/* What is being told. */
+struct telling {
+    const struct model_page *page;
+    const struct model_judging *judging;
+    struct model_hole run; /* not yet told; nothing if its length is 0 */
+};
+
+static void tell(struct telling *telling) {
+    if (telling->run.length != 0)
+        telling->judging->tell(telling->judging->context, telling->page, &telling->run);
+    telling->run.length = 0;
+}
+
+/* Tells of the bytes of a unit that wait, run by run; they wait no longer. start: of the unit, in
+   the page */
+static void tell_bytes(struct telling *telling, struct model_unit *unit, uint8_t bytes,
+                       uint32_t start, struct model_hole hole) {
+    unit->mask &= (uint8_t)~bytes;
+    while (bytes != 0) {
+        uint32_t first = (uint32_t)__builtin_ctz(bytes);
+        uint32_t length = (uint32_t)__builtin_ctz(~((unsigned)bytes >> first));
+        hole.start = start + first;
+        hole.length = length;
+        if (telling->run.length != 0 && joins(&telling->run, &hole)) {
+            telling->run.length += length;
+        } else {
+            tell(telling);
+            telling->run = hole;
+        }
+        hole.continues = true; /* unless the run before is adjacent, this joins nothing */
+        bytes &= (uint8_t) ~(((1u << length) - 1) << first);
+    }
 }
 
 void model_judge(struct model_page *page, const struct model_judging *judging, uint32_t start,
                  uint32_t length) {
-    struct model_hole run = {.length = 0};
+    struct telling telling = {.page = page, .judging = judging};
     uint32_t end = start + length;
     bool page_done = page->page_drains != judging->file_drains;
-    for (uint32_t u = start / MODEL_UNIT_SIZE; u * MODEL_UNIT_SIZE < end; u++) {
-        uint32_t l = u / MODEL_LINE_UNITS;
-        struct model_line *line = &page->line[l];
-        struct model_unit *unit = &line->unit[u % MODEL_LINE_UNITS];
+    for (uint32_t at = start / MODEL_UNIT_SIZE; at * MODEL_UNIT_SIZE < end; at++) {
+        struct model_line *line = &page->line[at / MODEL_LINE_UNITS];
+        uint32_t u = at % MODEL_LINE_UNITS;
         struct model_hole hole;
-        if (u % MODEL_LINE_UNITS == 0 || u == start / MODEL_UNIT_SIZE) {
+        if (u == 0 || at == start / MODEL_UNIT_SIZE) {
             line_settle(line, judging->threads, line_any_token(judging->judge));
             if (page_done)
                 line->page_durable = line->page_n;
         }
-        bool open = unit->n != 0 && unit->mask != 0 && (unit->flags & MODEL_TOLD) == 0 &&
-                    judge_unit(line, unit, judging, &hole);
-        if (open) {
-            clip(&hole, unit->mask, u * MODEL_UNIT_SIZE, start, end);
-            open = hole.length != 0;
-        }
-        if (!open)
-            continue;
-        unit->flags |= MODEL_TOLD;
-        if (run.length != 0 && (unit->flags & MODEL_CONTINUES) && joins(&run, &hole)) {
-            run.length += hole.length;
-            continue;
-        }
-        tell(page, judging, &run);
-        run = hole;
+        uint32_t unit_start = at * MODEL_UNIT_SIZE;
+        uint8_t bytes = line->unit[u].mask & line_bytes(unit_start, start, end);
+        if (bytes != 0 && judge_unit(page, line, u, judging, &hole))
+            tell_bytes(&telling, &line->unit[u], bytes, unit_start, hole);
     }
-    tell(page, judging, &run);
+    tell(&telling);
 }

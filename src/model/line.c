@@ -51,8 +51,18 @@ static bool drained_any(const struct model_flush *flush, const struct model_thre
     return beyond(atomic_load(&threads[flush->thread].drains), flush->drains);
 }
 
+static void close_units(struct model_line *line, uint8_t units) {
+    for (uint32_t u = 0; u < MODEL_LINE_UNITS; u++) {
+        if (units >> u & 1)
+            line->unit[u].mask = 0;
+    }
+}
+
+/* What the flush covers is durable. */
 static void line_raise(struct model_line *line, struct model_flush *flush) {
-    if (flush->n > line->durable)
+    if (flush->units != 0)
+        close_units(line, flush->units);
+    else if (flush->n > line->durable)
         line->durable = flush->n;
     flush->n = 0;
 }
@@ -66,49 +76,103 @@ void line_settle(struct model_line *line, const struct model_thread *threads, bo
     }
 }
 
-void line_note_flush(struct model_line *line, const struct model_actor *actor) {
-    struct model_flush *place = NULL;
+/* Does a flush by the actor cover what the earlier one does? */
+static bool repeats(const struct model_flush *earlier, const struct model_actor *actor,
+                    bool streamed) {
+    return earlier->thread == actor->thread && earlier->token == actor->token &&
+           (!streamed || earlier->units != 0);
+}
+
+/* A place for a flush by the actor: the note that it repeats, an empty place, one of which a drain
+   of another token has made something durable, one of its own. NULL: there is none. */
+static struct model_flush *find_place(struct model_line *line, const struct model_actor *actor,
+                                      bool streamed) {
+    struct model_flush *empty = NULL, *passed = NULL, *own = NULL;
     for (size_t i = 0; i < ARRAY_LENGTH(line->flush); i++) {
         struct model_flush *flush = &line->flush[i];
-        if (flush->n != 0 && flush->thread == actor->thread) {
-            place = flush;
-            break;
+        if (flush->n == 0) {
+            empty = flush;
+            continue;
         }
-        if (flush->n == 0 || (place == NULL && drained_any(flush, actor->threads)))
-            place = flush;
+        if (repeats(flush, actor, streamed))
+            return flush;
+        if (flush->thread == actor->thread)
+            own = flush;
+        if (drained_any(flush, actor->threads))
+            passed = flush;
     }
-    line->flushed = line->n;
+    return empty != NULL ? empty : passed != NULL ? passed : own;
+}
+
+/* Notes a flush; units: of a streaming store, or 0. Where there is no place, or only that of
+   another flush, what would be forgotten counts as durable. That may miss an error and never
+   invents one. */
+static void line_note(struct model_line *line, const struct model_actor *actor, uint8_t units) {
+    struct model_flush *place = find_place(line, actor, units != 0);
+    struct model_flush flush = {.n = line->n,
+                                .drains = atomic_load(&actor->threads[actor->thread].drains),
+                                .token = actor->token,
+                                .stack = actor->stack,
+                                .thread = (uint16_t)actor->thread,
+                                .units = units};
     if (place == NULL) {
-        /* A third thread flushes while two others' flushes are pending: too many to remember, so
-           the line counts as durable. That may miss an error and never invents one. */
-        line->durable = line->n;
+        line_raise(line, &flush);
         return;
     }
-    if (place->n != 0 && place->thread != actor->thread)
+    if (place->n != 0 && !repeats(place, actor, units != 0))
         line_raise(line, place);
-    *place = (struct model_flush){.n = line->n,
-                                  .thread = actor->thread,
-                                  .drains = atomic_load(&actor->threads[actor->thread].drains),
-                                  .token = actor->token,
-                                  .stack = actor->stack};
+    else if (place->n != 0 && units != 0)
+        flush.units |= place->units;
+    *place = flush;
+}
+
+void line_note_flush(struct model_line *line, const struct model_actor *actor) {
+    line->flushed = line->n;
+    line_note(line, actor, 0);
+}
+
+void line_note_stream(struct model_line *line, const struct model_actor *actor, uint8_t units) {
+    line_note(line, actor, units);
+}
+
+struct model_flush *line_stream_of(struct model_line *line, uint32_t unit) {
+    for (size_t i = 0; i < ARRAY_LENGTH(line->flush); i++) {
+        if (line->flush[i].n != 0 && line->flush[i].units >> unit & 1)
+            return &line->flush[i];
+    }
+    return NULL;
+}
+
+void line_forget_stream(struct model_line *line, uint32_t unit) {
+    for (size_t i = 0; i < ARRAY_LENGTH(line->flush); i++) {
+        struct model_flush *flush = &line->flush[i];
+        if ((flush->units >> unit & 1) == 0)
+            continue;
+        flush->units &= (uint8_t) ~(1u << unit);
+        if (flush->units == 0)
+            flush->n = 0;
+    }
 }
 
 bool line_flushed_by(const struct model_line *line, uint32_t thread) {
     for (size_t i = 0; i < ARRAY_LENGTH(line->flush); i++) {
-        if (line->flush[i].n == line->n && line->flush[i].thread == thread)
+        const struct model_flush *flush = &line->flush[i];
+        if (flush->n == line->n && flush->units == 0 && flush->thread == thread)
             return true;
     }
     return false;
 }
 
 const struct model_flush *line_flush_of(const struct model_line *line,
-                                        const struct model_thread *threads, uint32_t n,
+                                        const struct model_thread *threads, uint32_t unit,
                                         bool *rescued) {
     const struct model_flush *found = NULL;
     *rescued = false;
     for (size_t i = 0; i < ARRAY_LENGTH(line->flush); i++) {
         const struct model_flush *flush = &line->flush[i];
-        if (flush->n == 0 || flush->n < n)
+        bool covers =
+            flush->units != 0 ? (flush->units >> unit & 1) != 0 : flush->n >= line->unit[unit].n;
+        if (flush->n == 0 || !covers)
             continue;
         found = flush;
         *rescued = *rescued || drained_any(flush, threads);

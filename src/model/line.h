@@ -10,6 +10,13 @@ static inline bool line_any_token(enum model_judge judge) {
     return judge == MODEL_JUDGE_MEMORY || judge == MODEL_JUDGE_PAGES;
 }
 
+/* Which bytes of the unit at unit_start lie in [start, end)? One bit each. */
+static inline uint8_t line_bytes(uint32_t unit_start, uint32_t start, uint32_t end) {
+    uint32_t from = start > unit_start ? start - unit_start : 0;
+    uint32_t to = end < unit_start + MODEL_UNIT_SIZE ? end - unit_start : MODEL_UNIT_SIZE;
+    return (uint8_t)(((1u << to) - 1) & ~((1u << from) - 1));
+}
+
 /* Counts one more store and returns its number. */
 uint32_t line_count_store(struct model_line *line);
 
@@ -20,12 +27,23 @@ void line_settle(struct model_line *line, const struct model_thread *threads, bo
 /* Notes a flush of all stores so far. pre: line_settle was called, line->n > line->durable */
 void line_note_flush(struct model_line *line, const struct model_actor *actor);
 
+/* Notes that the last stores to these units (one bit each) were their own flush.
+   pre: line_settle was called; no other note has these units */
+void line_note_stream(struct model_line *line, const struct model_actor *actor, uint8_t units);
+
+/* The note of a streaming store to the unit, or NULL. */
+struct model_flush *line_stream_of(struct model_line *line, uint32_t unit);
+
+/* The unit is stored to again: what streamed to it before is no longer asked for. */
+void line_forget_stream(struct model_line *line, uint32_t unit);
+
 /* Has the thread flushed the line since its last store? */
 bool line_flushed_by(const struct model_line *line, uint32_t thread);
 
-/* The pending flush that covers store n, or NULL; *rescued: another token was drained since. */
+/* The pending flush that covers the unit's last store, or NULL; *rescued: another token was drained
+   since. */
 const struct model_flush *line_flush_of(const struct model_line *line,
-                                        const struct model_thread *threads, uint32_t n,
+                                        const struct model_thread *threads, uint32_t unit,
                                         bool *rescued);
 
 #endif

@@ -33,32 +33,32 @@ struct model_thread {
     _Atomic uint32_t drains;
     _Atomic uint32_t every;   /* drains after its last drain of every token */
     _Atomic uint32_t evicted; /* the newest drain that no longer has a place in tokens */
-    _Atomic uint32_t flushes; /* calls that flushed something since its last drain */
+    _Atomic uint32_t pending; /* something waits that was flushed for a token without a place */
+    _Atomic uint32_t failed;  /* its last drain failed */
     struct {
         _Atomic uint32_t token;   /* 0: no place taken */
         _Atomic uint32_t drained; /* drains after its last drain of that token */
+        _Atomic uint32_t pending; /* something flushed for it waits for a drain */
     } tokens[MODEL_TOKENS];
 };
 
-/* A flush of a line that nobody has seen drained yet. */
+/* A flush of a line that nobody has seen drained yet: of all stores so far, or, when a streaming
+   store was its own flush, of the last stores to some units. */
 struct model_flush {
-    uint32_t n; /* stores of the line that it covers; 0: no flush here */
-    uint32_t thread;
-    uint32_t drains; /* of that thread, when it flushed */
+    uint32_t n;      /* stores of the line so far; 0: no flush here */
+    uint32_t drains; /* of its thread, when it flushed */
     uint32_t token;
     uint32_t stack;
-};
-
-enum model_unit_flag {
-    MODEL_CONTINUES = 1, /* the unit's last store began in the unit before */
-    MODEL_TOLD = 2,      /* a finding has told of its last store */
+    uint16_t thread;
+    uint8_t units; /* one bit each; 0: the whole line */
 };
 
 struct model_unit {
     uint32_t n;     /* the line's number of stores, after the last store to this unit */
     uint32_t stack; /* of that store */
-    uint8_t mask;   /* bytes stored since the unit was last flushed */
-    uint8_t flags;  /* enum model_unit_flag */
+    uint16_t thread;
+    uint8_t mask; /* bytes that wait: stored, and neither flushed before the last store nor told */
+    bool continues; /* the last store began in the unit before */
 };
 
 struct model_line {
@@ -67,17 +67,21 @@ struct model_line {
     uint32_t flushed; /* the first so many were flushed by someone */
     uint32_t page_n;  /* so many when the page was last flushed */
     uint32_t page_durable;
-    uint32_t reserved; /* keeps what follows aligned */
-    uint64_t content;  /* hash of the bytes after the last store that was seen; source's business */
+    uint32_t storers; /* index + 1 of the thread whose stores no flush of its own has covered yet */
+    uint64_t content; /* hash of the bytes at the last store or flush; source's business */
     struct model_flush flush[2];
     struct model_unit unit[MODEL_LINE_UNITS];
 };
+
+#define MODEL_SEVERAL UINT32_MAX /* storers: more than one */
 
 struct model_page {
     _Atomic uint32_t lock; /* its holder's business, see arena */
     uint32_t next;         /* likewise */
     uint32_t file;         /* likewise */
     uint32_t page_drains;  /* of the file, when the page was last flushed */
+    uint32_t page_stack;   /* of that flush */
+    uint32_t reserved;     /* keeps what follows aligned */
     uint64_t index;        /* offset in the file / MODEL_PAGE_SIZE */
     uint64_t touched;      /* one bit a line that was stored to */
     struct model_line line[MODEL_PAGE_LINES];
@@ -92,15 +96,22 @@ struct model_actor {
     uint32_t stack;
 };
 
+/* Which bytes does the store itself flush? */
+enum model_way {
+    MODEL_CACHED, /* none */
+    MODEL_STREAM, /* those it stores: its thread's next drain makes them durable */
+    MODEL_PERSIST /* likewise; and the caller need not flush the line after it */
+};
+
 /* Stores [start, start + length) of the page. continues: the store began on the page before.
-   streaming: the store is its own flush. pre: start + length <= MODEL_PAGE_SIZE; length > 0 */
+   pre: start + length <= MODEL_PAGE_SIZE; length > 0 */
 void model_store(struct model_page *page, const struct model_actor *actor, uint32_t start,
-                 uint32_t length, bool continues, bool streaming);
+                 uint32_t length, bool continues, enum model_way way);
 
 enum model_flushed {
     MODEL_FLUSH_UNKNOWN, /* no store to the line was ever seen */
-    MODEL_FLUSH_NEEDED,
-    MODEL_FLUSH_AGAIN, /* clean, or this thread has flushed it since its last store */
+    MODEL_FLUSH_NEEDED,  /* or nobody can tell */
+    MODEL_FLUSH_AGAIN,   /* clean, or this thread has flushed it since its last store */
 };
 
 /* Flushes one line. */
@@ -108,7 +119,10 @@ enum model_flushed model_flush(struct model_page *page, const struct model_actor
                                uint32_t line);
 
 /* Flushes the page as a whole, in a file that was drained file_drains times. */
-void model_flush_page(struct model_page *page, uint32_t file_drains);
+void model_flush_page(struct model_page *page, uint32_t file_drains, uint32_t stack);
+
+/* Notes that the actor's thread has something to drain: it has flushed, or streamed. */
+void model_note_pending(const struct model_actor *actor);
 
 /* All that was stored to the page so far is durable. */
 void model_make_durable(struct model_page *page);
@@ -116,16 +130,21 @@ void model_make_durable(struct model_page *page);
 /* Drains what the actor's thread has flushed; token 0 stands for every token. */
 void model_drain(const struct model_actor *actor);
 
-/* Has the actor's thread flushed anything since its last drain? */
-bool model_drain_needed(const struct model_actor *actor);
+/* The drain did not succeed: what was flushed waits, and may well be flushed again. */
+void model_drain_failed(const struct model_actor *actor);
+
+/* Has the thread flushed anything, for whatever token, that it did not drain? */
+bool model_drain_needed(const struct model_thread *thread);
 
 /* A run of bytes from one store that is not durable. */
 struct model_hole {
     bool flushed;           /* and only the drain is missing */
     bool page_rescued;      /* durable all the same, because its page was flushed and drained */
     bool token_rescued;     /* durable all the same, because its thread drained another token */
+    bool continues;         /* the store began before the run, maybe on the page before */
     uint32_t start, length; /* in the page */
     uint32_t store, flush;  /* stacks; flush is 0 unless flushed */
+    uint32_t thread;        /* of the store */
 };
 typedef void model_tell(void *context, const struct model_page *page,
                         const struct model_hole *hole);
@@ -139,8 +158,7 @@ struct model_judging {
     void *context;
 };
 
-/* Tells of every hole in [start, start + length) of the page that was not told before, and marks it
-   told. */
+/* Tells of every hole in [start, start + length) of the page, each byte once. */
 void model_judge(struct model_page *page, const struct model_judging *judging, uint32_t start,
                  uint32_t length);
 

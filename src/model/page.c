@@ -1,41 +1,76 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Pages of lines: stores, flushes, drains, and the judgement over them. */
-#include "base/bits.h"
+/* Pages of lines: stores and flushes. */
 #include "model/line.h"
 
-static uint8_t mask_of(uint32_t start, uint32_t end, uint32_t unit_start) {
-    uint32_t from = start > unit_start ? start - unit_start : 0;
-    uint32_t to = end < unit_start + MODEL_UNIT_SIZE ? end - unit_start : MODEL_UNIT_SIZE;
-    return (uint8_t)(((1u << to) - 1) & ~((1u << from) - 1));
+/* One unit of a store through the cache. */
+static void store_unit(struct model_line *line, uint32_t u, struct model_unit store) {
+    struct model_unit *unit = &line->unit[u];
+    bool waits = unit->n > line->flushed && line_stream_of(line, u) == NULL;
+    if (waits)
+        store.mask |= unit->mask;
+    line_forget_stream(line, u);
+    *unit = store;
+}
+
+/* One unit of a store past the cache; false: bytes beside it wait in the cache for a flush, and
+   those are what is remembered. */
+static bool stream_unit(struct model_line *line, const struct model_actor *actor, uint32_t u,
+                        struct model_unit store) {
+    struct model_unit *unit = &line->unit[u];
+    const struct model_flush *stream = line_stream_of(line, u);
+    bool unflushed = unit->n > line->flushed;
+    if (unflushed && stream == NULL) {
+        unit->mask &= (uint8_t)~store.mask;
+        if (unit->mask != 0)
+            return false;
+    }
+    if (unflushed && stream != NULL && stream->thread == actor->thread &&
+        stream->token == actor->token)
+        store.mask |= unit->mask;
+    line_forget_stream(line, u);
+    *unit = store;
+    return true;
 }
 
 static void store_line(struct model_line *line, const struct model_actor *actor, uint32_t start,
-                       uint32_t end, bool continues) {
-    uint32_t n = line_count_store(line);
+                       uint32_t end, bool continues, enum model_way way) {
+    uint32_t n = line_count_store(line), me = actor->thread + 1;
+    uint8_t streamed = 0;
+    if (way != MODEL_CACHED)
+        line_settle(line, actor->threads, line_any_token(actor->judge));
+    bool was_clean = line->durable == n - 1;
+    line->storers = line->storers == 0 || line->storers == me ? me : MODEL_SEVERAL;
     for (uint32_t u = start / MODEL_UNIT_SIZE; u * MODEL_UNIT_SIZE < end; u++) {
-        struct model_unit *unit = &line->unit[u];
-        uint8_t mask = mask_of(start, end, u * MODEL_UNIT_SIZE);
-        unit->mask = unit->n <= line->flushed ? mask : unit->mask | mask;
-        unit->n = n;
-        unit->stack = actor->stack;
-        unit->flags = continues ? MODEL_CONTINUES : 0;
+        const struct model_unit store = {.n = n,
+                                         .stack = actor->stack,
+                                         .thread = (uint16_t)actor->thread,
+                                         .mask = line_bytes(u * MODEL_UNIT_SIZE, start, end),
+                                         .continues = continues};
         continues = true;
+        if (way == MODEL_CACHED)
+            store_unit(line, u, store);
+        else if (stream_unit(line, actor, u, store))
+            streamed |= (uint8_t)(1u << u);
+    }
+    if (way == MODEL_PERSIST && was_clean) {
+        if (line->storers == me)
+            line->storers = 0;
+        line_note_flush(line, actor);
+    } else if (streamed != 0) {
+        line_note_stream(line, actor, streamed);
     }
 }
 
 void model_store(struct model_page *page, const struct model_actor *actor, uint32_t start,
-                 uint32_t length, bool continues, bool streaming) {
+                 uint32_t length, bool continues, enum model_way way) {
     uint32_t end = start + length;
+    if (actor->judge == MODEL_JUDGE_PAGES)
+        way = MODEL_CACHED; /* only flushes of pages count, and they are noted by themselves */
     for (uint32_t at = start; at < end;) {
         uint32_t l = at / MODEL_LINE_SIZE, line_start = l * MODEL_LINE_SIZE;
         uint32_t stop = end < line_start + MODEL_LINE_SIZE ? end : line_start + MODEL_LINE_SIZE;
-        struct model_line *line = &page->line[l];
-        store_line(line, actor, at - line_start, stop - line_start, continues);
+        store_line(&page->line[l], actor, at - line_start, stop - line_start, continues, way);
         page->touched |= UINT64_C(1) << l;
-        if (streaming) {
-            line_settle(line, actor->threads, line_any_token(actor->judge));
-            line_note_flush(line, actor);
-        }
         continues = true;
         at = stop;
     }
@@ -47,7 +82,12 @@ enum model_flushed model_flush(struct model_page *page, const struct model_actor
     if (line->n == 0)
         return MODEL_FLUSH_UNKNOWN;
     line_settle(line, actor->threads, line_any_token(actor->judge));
-    bool again = line->durable == line->n || line_flushed_by(line, actor->thread);
+    /* Where another thread stored and this one flushed, who was first is not known: the thread that
+       stored flushes in its own right, and so does whoever it asks. */
+    bool again =
+        line->storers == 0 && (line->durable == line->n || line_flushed_by(line, actor->thread));
+    if (line->storers == actor->thread + 1)
+        line->storers = 0;
     if (line->durable != line->n)
         line_note_flush(line, actor);
     return again ? MODEL_FLUSH_AGAIN : MODEL_FLUSH_NEEDED;
@@ -60,9 +100,10 @@ static void settle_page(struct model_page *page, uint32_t file_drains) {
         page->line[l].page_durable = page->line[l].page_n;
 }
 
-void model_flush_page(struct model_page *page, uint32_t file_drains) {
+void model_flush_page(struct model_page *page, uint32_t file_drains, uint32_t stack) {
     settle_page(page, file_drains);
     page->page_drains = file_drains;
+    page->page_stack = stack;
     for (uint32_t l = 0; l < MODEL_PAGE_LINES; l++)
         page->line[l].page_n = page->line[l].n;
 }
@@ -74,37 +115,4 @@ void model_make_durable(struct model_page *page) {
         for (size_t i = 0; i < ARRAY_LENGTH(line->flush); i++)
             line->flush[i].n = 0;
     }
-}
-
-void model_drain(const struct model_actor *actor) {
-    struct model_thread *thread = &actor->threads[actor->thread];
-    uint32_t drains = atomic_load(&thread->drains) + 1;
-    atomic_store(&thread->flushes, 0);
-    size_t place = 0;
-    if (actor->token == 0) {
-        atomic_store(&thread->every, drains);
-    } else {
-        for (size_t i = 0; i < MODEL_TOKENS; i++) {
-            if (atomic_load(&thread->tokens[i].token) == actor->token ||
-                atomic_load(&thread->tokens[i].token) == 0) {
-                place = i;
-                break;
-            }
-            /* The least recent one makes room. */
-            if (drains - atomic_load(&thread->tokens[i].drained) >
-                drains - atomic_load(&thread->tokens[place].drained))
-                place = i;
-        }
-        if (atomic_load(&thread->tokens[place].token) != actor->token &&
-            atomic_load(&thread->tokens[place].token) != 0)
-            atomic_store(&thread->evicted, atomic_load(&thread->tokens[place].drained));
-        atomic_store(&thread->tokens[place].token, actor->token);
-        atomic_store(&thread->tokens[place].drained, drains);
-    }
-    /* Last: who sees the new number finds what it was for. */
-    atomic_store(&thread->drains, drains);
-}
-
-bool model_drain_needed(const struct model_actor *actor) {
-    return atomic_load(&actor->threads[actor->thread].flushes) != 0;
 }

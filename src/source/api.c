@@ -10,7 +10,9 @@ struct act {
     const struct event *event;
     struct arena_token *token;
     struct model_actor actor;
-    bool flush, streaming, late;
+    enum model_way way; /* of a store */
+    bool flush, late;
+    bool pages;   /* the flush counts for whole pages too */
     bool needed;  /* a line of the flush was neither clean nor flushed before */
     bool unknown; /* or nobody knows what it was */
 };
@@ -40,20 +42,21 @@ static void lock_page(struct act *act, struct model_page *page) {
     arena_lock(arena_here(), &page->lock, act->me->thread + 1);
 }
 
-/* Flushes [from, to) of a page. */
-static void flush_page(struct act *act, struct model_page *page, uint32_t from, uint32_t to,
-                       uintptr_t address) {
-    const struct arena_file *file = &arena_here()->head->files[page->file];
+/* Flushes the lines of [from, to) of a page; address: of the page's first byte. What the program
+   stored into them by itself shows in what they hold now. */
+static void flush_lines(struct act *act, struct model_page *page, uint32_t from, uint32_t to,
+                        uintptr_t address) {
+    bool loaded = (act->event->effect & EFFECT_LOADED) != 0 && !act->late;
+    bool readable = loaded || content_readable(address);
     for (uint32_t l = from / MODEL_LINE_SIZE; l * MODEL_LINE_SIZE < to; l++) {
         enum model_flushed flushed = model_flush(page, &act->actor, l);
-        act->needed = act->needed || flushed == MODEL_FLUSH_NEEDED;
         act->unknown = act->unknown || flushed == MODEL_FLUSH_UNKNOWN;
-        if (flushed == MODEL_FLUSH_AGAIN && !act->unknown && !act->needed &&
-            content_changed(&page->line[l], address + (uintptr_t)l * MODEL_LINE_SIZE))
+        if (flushed != MODEL_FLUSH_UNKNOWN &&
+            (!readable ||
+             content_changed(&page->line[l], address + (uintptr_t)l * MODEL_LINE_SIZE)))
             act->needed = true;
+        act->needed = act->needed || flushed == MODEL_FLUSH_NEEDED;
     }
-    if (arena_here()->head->judge >= MODEL_JUDGE_PAGES)
-        model_flush_page(page, atomic_load(&file->drains));
 }
 
 /* Visits one page's share of a stretch. address: of the page's first byte in this view */
@@ -69,12 +72,15 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
     lock_page(act, page);
     if (store) {
         model_store(page, &act->actor, (uint32_t)from, (uint32_t)(to - from),
-                    address + from != act->event->address, act->streaming);
+                    address + from != act->event->address, act->way);
         if (!act->late)
             content_remember(page, (uint32_t)from, (uint32_t)to, address);
     }
     if (act->flush)
-        flush_page(act, page, (uint32_t)from, (uint32_t)to, address);
+        flush_lines(act, page, (uint32_t)from, (uint32_t)to, address);
+    if (act->pages)
+        model_flush_page(page, atomic_load(&arena_here()->head->files[page->file].drains),
+                         act->actor.stack);
     arena_unlock(&page->lock);
 }
 
@@ -91,9 +97,14 @@ static void act_on_stretch(void *context, const struct stretch *stretch) {
 
 /* Notes that the thread has something to drain. */
 static void note_flush(struct act *act) {
-    struct arena_head *head = arena_here()->head;
-    atomic_fetch_add(&head->threads[act->me->thread].flushes, 1);
-    atomic_fetch_add(&head->files[act->token->file].flushes, 1);
+    model_note_pending(&act->actor);
+    atomic_fetch_add(&arena_here()->head->files[act->token->file].flushes, 1);
+}
+
+/* Are pages judged, always or where the file's domain says so? */
+static bool by_pages(void) {
+    uint32_t judge = arena_here()->head->judge;
+    return judge == MODEL_JUDGE_PAGES || judge == MODEL_JUDGE_ACTUAL;
 }
 
 static void drain_file(struct arena_file *file) {
@@ -119,10 +130,13 @@ static void on_store(struct act *act) {
         report(act, KIND_OVERLAPPING_WRITE);
     if (event->length == 0 || act->token == NULL)
         return;
-    act->streaming = (event->effect & EFFECT_STREAM) != 0;
-    act->flush = (event->effect & EFFECT_FLUSH) != 0;
+    bool flush = (event->effect & EFFECT_FLUSH) != 0;
+    if (event->effect & EFFECT_STREAM)
+        act->way = flush ? MODEL_PERSIST : MODEL_STREAM;
+    act->flush = flush && act->way == MODEL_CACHED;
+    act->pages = by_pages() && (flush || act->way != MODEL_CACHED);
     tokens_stretches(act->token, event->address, event->length, act_on_stretch, act);
-    if (act->streaming || act->flush)
+    if (act->way != MODEL_CACHED || act->flush)
         note_flush(act);
 }
 
@@ -130,6 +144,7 @@ static void on_flush(struct act *act, uintptr_t address, size_t length) {
     if (length == 0 || act->token == NULL)
         return;
     act->flush = true;
+    act->pages = by_pages();
     tokens_stretches(act->token, address, length, act_on_stretch, act);
     note_flush(act);
 }
@@ -138,11 +153,9 @@ static void on_flush(struct act *act, uintptr_t address, size_t length) {
    pages, by anybody? */
 static bool drain_needed(const struct act *act) {
     const struct arena_head *head = arena_here()->head;
-    if (model_drain_needed(&act->actor))
+    if (model_drain_needed(&head->threads[act->me->thread]))
         return true;
-    if (head->judge == MODEL_JUDGE_STRICT || head->judge == MODEL_JUDGE_MEMORY)
-        return false;
-    for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
+    for (uint32_t i = 0; by_pages() && i < atomic_load(&head->file_count); i++) {
         if (atomic_load(&head->files[i].flushes) != 0 &&
             (act->token == NULL || act->token->file == i))
             return true;
@@ -222,14 +235,22 @@ static void ignore_stretch(void *context, const struct stretch *stretch) {
     arena_unlock(&arena_here()->head->lock);
 }
 
-/* What remains of a call when its kind was dealt with: the drain, and was the call needed? */
+/* Was the flush needed, or may it have been? After a drain that failed a program does well to flush
+   again. */
+static bool flush_needed(const struct act *act) {
+    const struct model_thread *thread = &arena_here()->head->threads[act->me->thread];
+    return !act->flush || act->needed || act->unknown || atomic_load(&thread->failed) != 0;
+}
+
+/* What remains of a call when its kind was dealt with: was it needed, and the drain. */
 static void finish(struct act *act, bool flushes) {
     const struct event *event = act->event;
-    bool clean = flushes && act->flush && !act->needed && !act->unknown;
-    if (clean)
+    if (flushes && !flush_needed(act))
         report(act, KIND_REDUNDANT_FLUSH);
     if (event->kind == EVENT_DRAIN && (event->effect & EFFECT_DRAIN) && !drain_needed(act))
         report(act, KIND_REDUNDANT_DRAIN);
+    if (event->effect & EFFECT_FAILED)
+        model_drain_failed(&act->actor);
     if (event->effect & EFFECT_DRAIN)
         drain(act);
 }

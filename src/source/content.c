@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,17 +23,15 @@ void content_remember(struct model_page *page, uint32_t from, uint32_t to, uintp
             hash_line((const volatile uint64_t *)(address + (uintptr_t)l * MODEL_LINE_SIZE));
 }
 
-/* May a load from there be made? The program may flush what it has truncated or unmapped, and gets
-   a status. The kernel reads the set of signals before it refuses what is to be done with it. This
-   call, unlike process_vm_readv, is one that programs allow themselves, and containers too. */
-static bool is_readable(uintptr_t address) {
+/* The program may flush what it has truncated or unmapped, and gets a status. The kernel reads the
+   set of signals before it refuses what is to be done with it. This call, unlike process_vm_readv,
+   is one that programs allow themselves, and containers too. */
+bool content_readable(uintptr_t address) {
     return syscall(SYS_rt_sigprocmask, ~0L, address, NULL, sizeof(uint64_t)) != 0 &&
            errno == EINVAL;
 }
 
 bool content_changed(struct model_line *line, uintptr_t address) {
-    if (!is_readable(address))
-        return true;
     uint64_t content = hash_line((const volatile uint64_t *)address);
     bool changed = content != line->content;
     line->content = content;

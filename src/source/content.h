@@ -4,6 +4,7 @@
 #ifndef SOURCE_CONTENT_H
 #define SOURCE_CONTENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "model/model.h"
@@ -11,7 +12,11 @@
 /* Remembers the lines of [from, to) of a page that was just stored to; it begins at address. */
 void content_remember(struct model_page *page, uint32_t from, uint32_t to, uintptr_t address);
 
-/* Does the line at address hold something else than remembered? So too if it cannot be read. */
+/* May the page at address be read? Asks the system. */
+bool content_readable(uintptr_t address);
+
+/* Does the line at address hold something else than remembered? Remembers what it holds now.
+   pre: it may be read */
 bool content_changed(struct model_line *line, uintptr_t address);
 
 #endif

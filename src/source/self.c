@@ -30,7 +30,7 @@ static void thread_ends(void *ending) {
     runtime_finish(ended);
     self = NULL;
     /* The next thread takes this one's index, unless it would drain what this one flushed. */
-    ended->placed = atomic_load(&source_process.arena.head->threads[ended->thread].flushes) == 0;
+    ended->placed = !model_drain_needed(&source_process.arena.head->threads[ended->thread]);
     pthread_mutex_lock(&idle_lock);
     ended->next_idle = idle;
     idle = ended;

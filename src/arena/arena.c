@@ -131,6 +131,10 @@ void *arena_at(const struct arena *arena, arena_id id, size_t size) {
     return (char *)arena->head + offset;
 }
 
+bool arena_follow(const struct arena *arena, uint64_t *links) {
+    return (*links)++ < atomic_load(&arena->head->used) / ARENA_GRAIN;
+}
+
 /* Somebody holds a lock for microseconds. */
 #define LOCK_SPINS 100u
 #define LOCK_WAITS_ALIVE 100u /* milliseconds, about */

@@ -27,7 +27,7 @@
 #define ARENA_THREADS 16384
 #define ARENA_PROCESSES 4096
 #define ARENA_MODULES 1024
-#define ARENA_FILES 1024
+#define ARENA_FILES 4096
 #define ARENA_STACK_BUCKETS 65536
 #define ARENA_PAGE_BUCKETS 1048576
 #define ARENA_TOKEN_BUCKETS 4096
@@ -56,10 +56,11 @@ struct arena_stack {
 #define ARENA_FRAME_MODULE(frame) ((uint32_t)((frame) >> 48))
 #define ARENA_FRAME_OFFSET(frame) ((frame) & ((UINT64_C(1) << 48) - 1))
 
-/* Bytes of a file that no finding may be about. */
+/* Bytes of a file that no finding may be about; the next one does not begin before. */
 struct arena_ignored {
-    arena_id next;
-    uint64_t offset, length;
+    _Atomic arena_id next;
+    _Atomic uint64_t length;
+    uint64_t offset;
 };
 
 struct arena_file {
@@ -79,8 +80,8 @@ struct arena_segment {
 };
 
 struct arena_token {
-    arena_id next;    /* in its bucket */
-    arena_id sibling; /* next token of the same file */
+    arena_id next;            /* in its bucket */
+    _Atomic arena_id sibling; /* next token of the same file that lives, or is to be judged */
     uint64_t handle;
     uint32_t process;       /* index */
     uint32_t file;          /* index */
@@ -88,6 +89,8 @@ struct arena_token {
     _Atomic uint32_t freed; /* stack; 0 while it lives */
     uint32_t internal;      /* made for the default token */
     uint32_t inherited;     /* the copy that a forked child has of its parent's */
+    uint32_t forks;         /* of its process, when it was made */
+    uint32_t deferred;      /* freed; what it leaves is judged at the end */
     uint32_t segment_count;
     struct arena_segment segments[];
 };
@@ -156,7 +159,8 @@ struct arena_head {
     struct arena_module modules[ARENA_MODULES]; /* module number 1 is the first */
     struct arena_file files[ARENA_FILES];
     struct model_thread threads[ARENA_THREADS];
-    uint32_t thread_ids[ARENA_THREADS]; /* of the system, to see who died with a lock */
+    uint32_t thread_ids[ARENA_THREADS];       /* of the system, to see who died with a lock */
+    uint32_t thread_processes[ARENA_THREADS]; /* index */
     _Atomic arena_id stacks[ARENA_STACK_BUCKETS];
     _Atomic arena_id pages[ARENA_PAGE_BUCKETS];
     _Atomic arena_id tokens[ARENA_TOKEN_BUCKETS];
@@ -197,6 +201,10 @@ void *arena_at(const struct arena *arena, arena_id id, size_t size);
 void arena_lock(const struct arena *arena, _Atomic uint32_t *lock, uint32_t thread);
 void arena_unlock(_Atomic uint32_t *lock);
 
+/* Counts a link of a chain that is followed; false: more than there are records, so that the chain
+   was damaged and has become a ring. */
+bool arena_follow(const struct arena *arena, uint64_t *links);
+
 /* The id of a stack, found or made; 0 when the arena is full. */
 arena_id arena_stack(const struct arena *arena, const uint64_t *frames, uint32_t depth);
 
@@ -212,16 +220,17 @@ struct arena_pages {
 /* [from, to): the part of the page that lies in the stretch. The page is locked. */
 typedef void arena_visit(struct model_page *page, void *context, uint64_t from, uint64_t to);
 
-/* Visits the pages of the stretch that the arena has, in no order. */
+/* Visits the pages of the stretch that the arena has, in the file's order unless they lie very far
+   apart. */
 void arena_each_page(const struct arena *arena, const struct arena_pages *pages, arena_visit *visit,
                      void *context);
 
 /* Counts a finding like wish; ranges beyond the first are not kept. */
 void arena_report(const struct arena *arena, const struct arena_finding *wish);
 
-/* Is every byte of [offset, offset + length) ignored? */
-bool arena_ignores(const struct arena *arena, const struct arena_file *file, uint64_t offset,
-                   uint64_t length);
+/* From now on no finding is about [offset, offset + length) of a file. pre: head's lock */
+void arena_ignore(const struct arena *arena, struct arena_file *file, uint64_t offset,
+                  uint64_t length);
 
 /* Judges [offset, offset + length) of a file and reports what is not durable. wish: what all these
    findings share (file, related, roles, call, abnormal). */

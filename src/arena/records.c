@@ -21,7 +21,8 @@ static size_t stack_size(uint32_t depth) {
 /* Looks through the chain from first up to, not including, last. */
 static arena_id find_stack(const struct arena *arena, arena_id first, arena_id last, uint32_t hash,
                            const uint64_t *frames, uint32_t depth) {
-    for (arena_id id = first; id != last;) {
+    uint64_t links = 0;
+    for (arena_id id = first; id != last && arena_follow(arena, &links);) {
         const struct arena_stack *stack = arena_at(arena, id, stack_size(depth));
         if (stack == NULL)
             return 0;
@@ -59,7 +60,8 @@ arena_id arena_stack(const struct arena *arena, const uint64_t *frames, uint32_t
 
 static struct model_page *find_page(const struct arena *arena, arena_id first, arena_id last,
                                     uint32_t file, uint64_t index) {
-    for (arena_id id = first; id != last;) {
+    uint64_t links = 0;
+    for (arena_id id = first; id != last && arena_follow(arena, &links);) {
         struct model_page *page = arena_at(arena, id, sizeof *page);
         if (page == NULL || (page->file == file && page->index == index))
             return page;
@@ -90,48 +92,85 @@ struct model_page *arena_page(const struct arena *arena, uint32_t file, uint64_t
     return page;
 }
 
-static void visit_page(const struct arena *arena, const struct arena_pages *pages, uint64_t end,
-                       struct model_page *page, arena_visit *visit, void *context) {
+/* A stretch on its way from page to page. */
+struct tour {
+    const struct arena *arena;
+    const struct arena_pages *pages;
+    uint64_t end;                   /* of the stretch, in the file */
+    uint64_t first, last;           /* pages of the stretch */
+    uint64_t seen_first, seen_last; /* of those that there are */
+    arena_visit *visit;
+    void *context;
+};
+
+static void visit_page(struct tour *tour, struct model_page *page) {
     uint64_t start = page->index * MODEL_PAGE_SIZE;
-    uint64_t from = pages->offset > start ? pages->offset - start : 0;
-    uint64_t to = end - start < MODEL_PAGE_SIZE ? end - start : MODEL_PAGE_SIZE;
+    uint64_t from = tour->pages->offset > start ? tour->pages->offset - start : 0;
+    uint64_t to = tour->end - start < MODEL_PAGE_SIZE ? tour->end - start : MODEL_PAGE_SIZE;
     if (from >= to)
         return;
-    arena_lock(arena, &page->lock, pages->thread);
-    visit(page, context, from, to);
+    arena_lock(tour->arena, &page->lock, tour->pages->thread);
+    tour->visit(page, tour->context, from, to);
     arena_unlock(&page->lock);
 }
 
-/* For a stretch of more pages than the arena has chains. */
-static void each_in_chains(const struct arena *arena, const struct arena_pages *pages, uint64_t end,
-                           arena_visit *visit, void *context) {
+static void see_page(struct tour *tour, struct model_page *page) {
+    if (page->index < tour->seen_first)
+        tour->seen_first = page->index;
+    if (page->index > tour->seen_last)
+        tour->seen_last = page->index;
+}
+
+/* Every page of the stretch that the arena has, in no order. */
+static void each_in_chains(struct tour *tour, void (*act)(struct tour *, struct model_page *)) {
+    const struct arena *arena = tour->arena;
+    uint64_t links = 0;
     for (size_t b = 0; b < ARENA_PAGE_BUCKETS; b++) {
-        for (arena_id id = atomic_load(&arena->head->pages[b]); id != 0;) {
+        for (arena_id id = atomic_load(&arena->head->pages[b]);
+             id != 0 && arena_follow(arena, &links);) {
             struct model_page *page = arena_at(arena, id, sizeof *page);
             if (page == NULL)
                 break;
             id = page->next;
-            uint64_t start = page->index * MODEL_PAGE_SIZE;
-            if (page->file == pages->file && start < end && start + MODEL_PAGE_SIZE > pages->offset)
-                visit_page(arena, pages, end, page, visit, context);
+            if (page->file == tour->pages->file && page->index >= tour->first &&
+                page->index <= tour->last)
+                act(tour, page);
         }
     }
+}
+
+static bool is_wide(const struct tour *tour) {
+    return tour->last - tour->first >= ARENA_PAGE_BUCKETS;
 }
 
 void arena_each_page(const struct arena *arena, const struct arena_pages *pages, arena_visit *visit,
                      void *context) {
     bool endless = pages->length > UINT64_MAX - pages->offset;
-    uint64_t end = endless ? UINT64_MAX : pages->offset + pages->length;
+    struct tour tour = {.arena = arena,
+                        .pages = pages,
+                        .end = endless ? UINT64_MAX : pages->offset + pages->length,
+                        .first = pages->offset / MODEL_PAGE_SIZE,
+                        .seen_first = UINT64_MAX,
+                        .visit = visit,
+                        .context = context};
     if (pages->length == 0)
         return;
-    uint64_t first = pages->offset / MODEL_PAGE_SIZE, last = (end - 1) / MODEL_PAGE_SIZE;
-    if (last - first >= ARENA_PAGE_BUCKETS) {
-        each_in_chains(arena, pages, end, visit, context);
+    tour.last = (tour.end - 1) / MODEL_PAGE_SIZE;
+    if (is_wide(&tour)) {
+        /* More pages than the arena has chains: look at what there is first. */
+        each_in_chains(&tour, see_page);
+        if (tour.seen_first > tour.seen_last)
+            return;
+        tour.first = tour.seen_first;
+        tour.last = tour.seen_last;
+    }
+    if (is_wide(&tour)) {
+        each_in_chains(&tour, visit_page);
         return;
     }
-    for (uint64_t index = first; index <= last; index++) {
+    for (uint64_t index = tour.first; index <= tour.last; index++) {
         struct model_page *page = arena_page(arena, pages->file, index, false);
         if (page != NULL)
-            visit_page(arena, pages, end, page, visit, context);
+            visit_page(&tour, page);
     }
 }

@@ -179,11 +179,15 @@ static void judge_uncovered(void *context, const struct stretch *stretch) {
     tokens_uncovered(act->token, stretch, judge_stretch, act);
 }
 
+/* A child that was forked since the Get has the token too, and may still flush. Whether it does is
+   known at the end. */
 static void on_free(struct act *act) {
     if (act->token == NULL)
         return;
-    tokens_stretches(act->token, 0, UINT64_MAX, judge_uncovered, act);
-    atomic_store(&act->token->freed, act->actor.stack != 0 ? act->actor.stack : 1);
+    bool defer = act->token->forks != atomic_load(&source_process.forks);
+    if (!defer)
+        tokens_stretches(act->token, 0, UINT64_MAX, judge_uncovered, act);
+    tokens_end(act->me, act->token, act->actor.stack, defer);
 }
 
 static void make_durable(struct model_page *page, void *context, uint64_t from, uint64_t to) {
@@ -221,18 +225,10 @@ static void on_ranges(struct act *act) {
 
 static void ignore_stretch(void *context, const struct stretch *stretch) {
     struct act *act = context;
-    struct arena_file *file = &arena_here()->head->files[stretch->file];
-    if (arena_ignores(arena_here(), file, stretch->offset, stretch->length))
-        return;
-    struct arena_ignored *ignored = arena_new(arena_here(), sizeof *ignored);
-    if (ignored == NULL)
-        return;
-    ignored->offset = stretch->offset;
-    ignored->length = stretch->length;
-    arena_lock(arena_here(), &arena_here()->head->lock, act->me->thread + 1);
-    ignored->next = atomic_load(&file->ignored);
-    atomic_store(&file->ignored, arena_id_of(arena_here(), ignored));
-    arena_unlock(&arena_here()->head->lock);
+    struct arena_head *head = arena_here()->head;
+    arena_lock(arena_here(), &head->lock, act->me->thread + 1);
+    arena_ignore(arena_here(), &head->files[stretch->file], stretch->offset, stretch->length);
+    arena_unlock(&head->lock);
 }
 
 /* Was the flush needed, or may it have been? After a drain that failed a program does well to flush

@@ -79,6 +79,7 @@ static struct self *new_self(void) {
         return NULL;
     }
     head->thread_ids[made->thread] = (uint32_t)syscall(SYS_gettid);
+    head->thread_processes[made->thread] = source_process.process;
     made->busy = made->queued = made->handled = 0;
     made->usual = __builtin_frame_address(0);
     pthread_setspecific(end_of_thread, made);
@@ -109,6 +110,7 @@ struct self *self_get(void) {
         self = NULL;
         left_out = false;
         idle = NULL; /* another thread may have been changing the list at the fork */
+        atomic_store(&source_process.forks, 0);
         pthread_mutex_init(&idle_lock, NULL);
         *not_forked = 1;
         new_process(source_process.process + 1);
@@ -147,10 +149,19 @@ static bool guard_against_fork(void) {
     return true;
 }
 
+static void count_fork(void) {
+    atomic_fetch_add(&source_process.forks, 1);
+}
+
+static void forget_forks(void) {
+    atomic_store(&source_process.forks, 0);
+}
+
 bool self_attach(void) {
     const char *setting = secure_getenv("NVRTL_ARENA");
     if (setting == NULL || !map_inherited(setting) || !guard_against_fork() ||
-        pthread_key_create(&end_of_thread, thread_ends) != 0)
+        pthread_key_create(&end_of_thread, thread_ends) != 0 ||
+        pthread_atfork(count_fork, NULL, forget_forks) != 0)
         return false;
     ssize_t length =
         readlink("/proc/self/exe", source_process.executable, sizeof source_process.executable - 1);

@@ -30,8 +30,9 @@ struct self {
 
 struct source_process {
     struct arena arena;
-    uint32_t process;     /* index in the arena */
-    char executable[488]; /* the loader gives the program itself no name */
+    uint32_t process;       /* index in the arena */
+    _Atomic uint32_t forks; /* that this process has made */
+    char executable[488];   /* the loader gives the program itself no name */
 };
 extern struct source_process source_process;
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/types.h>
 
 static struct arena *arena_here(void) {
@@ -18,13 +19,42 @@ static _Atomic arena_id *bucket_of(uint64_t handle) {
     return &arena_here()->head->tokens[(handle ^ handle >> 20) % ARENA_TOKEN_BUCKETS];
 }
 
+static bool process_lives(uint32_t process) {
+    const struct arena_process *record = &arena_here()->head->processes[process];
+    if (process == source_process.process)
+        return true;
+    return atomic_load(&record->end) == ARENA_RUNS &&
+           (kill((pid_t)atomic_load(&record->pid), 0) == 0 || errno != ESRCH);
+}
+
+/* Has the file a token that lives? */
+static bool in_use(const struct arena_file *file) {
+    uint64_t links = 0;
+    for (arena_id id = atomic_load(&file->tokens); id != 0 && arena_follow(arena_here(), &links);) {
+        const struct arena_token *token = arena_at(arena_here(), id, sizeof *token);
+        if (token == NULL)
+            return false;
+        if (atomic_load(&token->freed) == 0 && process_lives(token->process))
+            return true;
+        id = atomic_load(&token->sibling);
+    }
+    return false;
+}
+
+/* Is it the file's record? When nobody uses a file any more, and its inode turns up under another
+   name, that is most likely another file. */
+static bool is_of(const struct arena_file *file, const struct event_region *region) {
+    return file->device == region->device && file->inode == region->inode &&
+           (strncmp(file->path, region->path, sizeof file->path - 1) == 0 || in_use(file));
+}
+
 /* The index of a file, made if it is new; ARENA_FILES when there is no place. pre: head's lock */
 static uint32_t file_index(const struct event_region *region) {
     struct arena_head *head = arena_here()->head;
     uint32_t count = atomic_load(&head->file_count);
-    for (uint32_t i = 0; i < count; i++) {
-        if (head->files[i].device == region->device && head->files[i].inode == region->inode)
-            return i;
+    for (uint32_t i = count; i > 0; i--) {
+        if (is_of(&head->files[i - 1], region))
+            return i - 1;
     }
     if (count == ARENA_FILES) {
         atomic_fetch_add(&head->lost.memory, 1);
@@ -51,11 +81,36 @@ static void publish(struct arena_token *token) {
     struct arena_file *file = &arena_here()->head->files[token->file];
     arena_id id = arena_id_of(arena_here(), token);
     token->next = atomic_load(bucket_of(token->handle));
-    token->sibling = atomic_load(&file->tokens);
+    atomic_store(&token->sibling, atomic_load(&file->tokens));
     for (uint32_t i = 0; i < token->segment_count; i++)
         note_end(file, token->segments[i].offset + token->segments[i].length);
     atomic_store(bucket_of(token->handle), id);
     atomic_store(&file->tokens, id);
+}
+
+/* Who is on the way through the chain goes on from the record itself, which stays as it is. */
+static void unlink_token(const struct arena_token *token) {
+    _Atomic arena_id *link = &arena_here()->head->files[token->file].tokens;
+    uint64_t links = 0;
+    for (;;) {
+        struct arena_token *next = arena_at(arena_here(), atomic_load(link), sizeof *next);
+        if (next == token)
+            atomic_store(link, atomic_load(&token->sibling));
+        if (next == NULL || next == token || !arena_follow(arena_here(), &links))
+            return;
+        link = &next->sibling;
+    }
+}
+
+void tokens_end(struct self *me, struct arena_token *token, arena_id stack, bool deferred) {
+    struct arena_head *head = arena_here()->head;
+    token->deferred = deferred;
+    atomic_store(&token->freed, stack != 0 ? stack : 1);
+    if (deferred)
+        return;
+    arena_lock(arena_here(), &head->lock, me->thread + 1);
+    unlink_token(token);
+    arena_unlock(&head->lock);
 }
 
 struct arena_token *tokens_add(struct self *me, const struct event *event, arena_id stack) {
@@ -72,6 +127,7 @@ struct arena_token *tokens_add(struct self *me, const struct event *event, arena
         token->file = file;
         token->got = stack;
         token->internal = (event->effect & EFFECT_INTERNAL) != 0;
+        token->forks = atomic_load(&source_process.forks);
         token->segment_count = (uint32_t)region->segment_count;
         for (size_t i = 0; i < region->segment_count; i++)
             token->segments[i] = (struct arena_segment){.address = region->segments[i].address,
@@ -85,7 +141,9 @@ struct arena_token *tokens_add(struct self *me, const struct event *event, arena
 
 /* The newest record of a handle in one process. */
 static struct arena_token *find_in(uint64_t handle, uint32_t process) {
-    for (arena_id id = atomic_load(bucket_of(handle)); id != 0;) {
+    uint64_t links = 0;
+    for (arena_id id = atomic_load(bucket_of(handle));
+         id != 0 && arena_follow(arena_here(), &links);) {
         struct arena_token *token = arena_at(arena_here(), id, sizeof *token);
         if (token == NULL || (token->handle == handle && token->process == process))
             return token;
@@ -106,6 +164,7 @@ static struct arena_token *inherit(struct self *me, const struct arena_token *fr
         token->segments[i] = from->segments[i];
     token->process = source_process.process;
     token->inherited = 1;
+    token->forks = token->deferred = 0;
     atomic_store(&token->freed, 0);
     arena_lock(arena_here(), &head->lock, me->thread + 1);
     publish(token);
@@ -145,18 +204,11 @@ void tokens_stretches(const struct arena_token *token, uintptr_t address, uint64
     }
 }
 
-static bool process_lives(uint32_t process) {
-    const struct arena_process *record = &arena_here()->head->processes[process];
-    if (process == source_process.process)
-        return true;
-    return atomic_load(&record->end) == ARENA_RUNS &&
-           (kill((pid_t)atomic_load(&record->pid), 0) == 0 || errno != ESRCH);
-}
-
-/* Takes the segments of live tokens, from id and segment on, out of the stretch. */
+/* Takes the segments of live tokens, from id and segment on, out of the stretch. Of the two sides
+   of a segment the smaller one is a call of its own: so there are never many inside each other. */
 static void cut(const struct arena_token *ending, struct stretch rest, arena_id id, uint32_t from,
                 tokens_visit *visit, void *context) {
-    while (id != 0 && rest.length != 0) {
+    for (uint64_t links = 0; id != 0 && rest.length != 0 && arena_follow(arena_here(), &links);) {
         const struct arena_token *token = arena_at(arena_here(), id, sizeof *token);
         if (token == NULL)
             break;
@@ -167,15 +219,19 @@ static void cut(const struct arena_token *ending, struct stretch rest, arena_id 
             uint64_t end = rest.offset + rest.length, stop = segment->offset + segment->length;
             if (stop <= rest.offset || segment->offset >= end)
                 continue;
-            if (segment->offset > rest.offset) {
-                struct stretch left = rest;
-                left.length = segment->offset - rest.offset;
-                cut(ending, left, id, i + 1, visit, context);
-            }
+            struct stretch side = rest;
+            side.length = segment->offset > rest.offset ? segment->offset - rest.offset : 0;
             rest.length = stop < end ? end - stop : 0;
             rest.offset = stop;
+            if (side.length > rest.length) {
+                const struct stretch larger = side;
+                side = rest;
+                rest = larger;
+            }
+            if (side.length != 0)
+                cut(ending, side, id, i + 1, visit, context);
         }
-        id = token->sibling;
+        id = atomic_load(&token->sibling);
         from = 0;
     }
     if (rest.length != 0)

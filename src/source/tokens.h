@@ -8,6 +8,9 @@
 /* Records a new token and its file. NULL when the arena is full. */
 struct arena_token *tokens_add(struct self *me, const struct event *event, arena_id stack);
 
+/* Ends a token; stack: of its Free. deferred: what it leaves is still to be judged. */
+void tokens_end(struct self *me, struct arena_token *token, arena_id stack, bool deferred);
+
 /* The record of a handle: this process's, or the one it inherited at a fork; NULL if there is none
    that this run has seen. */
 struct arena_token *tokens_find(struct self *me, uint64_t handle);

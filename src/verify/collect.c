@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "event/event.h"
 #include "verify/remarks.h"
 #include "verify/session.h"
 
@@ -96,6 +97,8 @@ static bool fill_related(struct collector *collector, struct finding *finding,
         }
         if (!append_stack(collector, record->related[i], stack))
             return false;
+        if (role != NULL && stack->count == 0)
+            finding->related_count--; /* the library itself did it, unasked */
     }
     return true;
 }
@@ -140,8 +143,10 @@ static bool add_finding(struct collector *collector, const struct arena_finding 
 
 static bool add_findings(struct collector *collector) {
     const struct arena *arena = collector->run->arena;
+    uint64_t links = 0;
     for (size_t b = 0; b < ARENA_FINDING_BUCKETS; b++) {
-        for (arena_id id = atomic_load(&arena->head->findings[b]); id != 0;) {
+        for (arena_id id = atomic_load(&arena->head->findings[b]);
+             id != 0 && arena_follow(arena, &links);) {
             const struct arena_finding *record = arena_at(arena, id, sizeof *record);
             if (record == NULL)
                 break;
@@ -153,26 +158,55 @@ static bool add_findings(struct collector *collector) {
     return true;
 }
 
+/* What a token left that was freed while a forked child had it too. */
+static void judge_deferred(const struct collect_run *run, const struct arena_token *token) {
+    const struct arena_finding wish = {.file = token->file + 1,
+                                       .call = CALL_FREE,
+                                       .related = {atomic_load(&token->freed)},
+                                       .roles = {ARENA_ROLE_FREED},
+                                       .abnormal = !run->ended_well};
+    for (uint32_t i = 0; i < token->segment_count; i++)
+        arena_judge(run->arena, token->file, token->segments[i].offset, token->segments[i].length,
+                    &wish, ARENA_THREADS + 1);
+}
+
+static void report_leak(const struct collect_run *run, const struct arena_token *token) {
+    const struct arena_head *head = run->arena->head;
+    bool exited = token->process < ARENA_PROCESSES &&
+                  atomic_load(&head->processes[token->process].end) == ARENA_EXITED;
+    const struct arena_finding leak = {
+        .kind = KIND_LEAKED_TOKEN, .file = token->file + 1, .at = token->got};
+    if (exited && !token->internal && !token->inherited)
+        arena_report(run->arena, &leak);
+}
+
+/* The tokens of a file that still live, or were left to be judged now. */
+static void judge_tokens(const struct collect_run *run, uint32_t file) {
+    const struct arena *arena = run->arena;
+    uint64_t links = 0;
+    for (arena_id id = atomic_load(&arena->head->files[file].tokens);
+         id != 0 && arena_follow(arena, &links);) {
+        const struct arena_token *token = arena_at(arena, id, sizeof *token);
+        size_t size = sizeof *token;
+        if (token != NULL)
+            size += token->segment_count * sizeof token->segments[0];
+        if (token == NULL || token->file != file || arena_at(arena, id, size) == NULL)
+            break;
+        if (token->deferred)
+            judge_deferred(run, token);
+        else if (run->ended_well && atomic_load(&token->freed) == 0)
+            report_leak(run, token);
+        id = atomic_load(&token->sibling);
+    }
+}
+
 /* What is in flight when the last process has ended, and which tokens nobody freed. */
 static void judge_end(const struct collect_run *run) {
-    const struct arena *arena = run->arena;
-    struct arena_head *head = arena->head;
+    const struct arena_head *head = run->arena->head;
     for (uint32_t i = 0; i < atomic_load(&head->file_count) && i < ARENA_FILES; i++) {
         const struct arena_finding wish = {.file = i + 1, .abnormal = !run->ended_well};
-        arena_judge(arena, i, 0, UINT64_MAX, &wish, ARENA_THREADS + 1);
-        for (arena_id id = atomic_load(&head->files[i].tokens); id != 0 && run->ended_well;) {
-            const struct arena_token *token = arena_at(arena, id, sizeof *token);
-            if (token == NULL)
-                break;
-            id = token->sibling;
-            bool replaced = token->process >= ARENA_PROCESSES ||
-                            atomic_load(&head->processes[token->process].end) == ARENA_REPLACED;
-            if (atomic_load(&token->freed) != 0 || token->internal || token->inherited || replaced)
-                continue;
-            const struct arena_finding leak = {
-                .kind = KIND_LEAKED_TOKEN, .file = i + 1, .at = token->got};
-            arena_report(arena, &leak);
-        }
+        judge_tokens(run, i);
+        arena_judge(run->arena, i, 0, UINT64_MAX, &wish, ARENA_THREADS + 1);
     }
 }
 

@@ -114,8 +114,8 @@ pid_t verify_still_running(const struct verify_session *session, pid_t pid) {
     return 0;
 }
 
-/* Did every process that began by itself end by exit() or return? Where one was killed or aborted,
-   data in flight is legitimate. */
+/* Did every process that began by itself end by exit() or return? Where one was killed, aborted or
+   left by _exit, data in flight is legitimate. */
 static bool ended_well(const struct verify_session *session, pid_t pid, int status) {
     const struct arena_head *head = session->arena.head;
     uint32_t count = atomic_load(&head->process_count);
@@ -125,8 +125,7 @@ static bool ended_well(const struct verify_session *session, pid_t pid, int stat
         return false; /* the wait was ended by a signal */
     for (uint32_t i = 0; i < count && i < ARENA_PROCESSES; i++) {
         const struct arena_process *process = &head->processes[i];
-        bool main_process = (pid_t)atomic_load(&process->pid) == pid;
-        if (process->parent == 0 && !main_process && atomic_load(&process->end) == ARENA_RUNS)
+        if (process->parent == 0 && atomic_load(&process->end) == ARENA_RUNS)
             return false;
     }
     return true;

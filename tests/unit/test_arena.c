@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* arena/: many threads at once, no room, memory that a program has trampled on, holders of locks
+   that are gone. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "arena/arena.h"
+#include "base/bits.h"
+
+#define THREADS 8
+
+static struct arena arena;
+static int descriptor;
+
+static int make(void **state) {
+    (void)state;
+    descriptor = arena_create(&arena);
+    return descriptor < 0;
+}
+
+static int unmake(void **state) {
+    (void)state;
+    arena_unmap(&arena);
+    return close(descriptor);
+}
+
+/* Runs body in THREADS threads at once; its argument is the number of each. */
+static void in_threads(void *(*body)(void *)) {
+    pthread_t threads[THREADS];
+    for (uintptr_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, body, (void *)i), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+}
+
+#define KEYS 5000
+#define DEPTH 3
+
+static arena_id ids[THREADS][KEYS];
+
+/* Stacks in few chains: the hash decides, and there are enough of them. */
+static void frames_of(uint32_t key, uint64_t frames[DEPTH]) {
+    for (uint32_t i = 0; i < DEPTH; i++)
+        frames[i] = ARENA_FRAME(1, key * (i + 1) + i);
+}
+
+static void *find_stacks(void *argument) {
+    uint32_t me = (uint32_t)(uintptr_t)argument;
+    for (uint32_t i = 0; i < KEYS; i++) {
+        uint32_t key = (i * 7 + me * (KEYS / THREADS)) % KEYS;
+        uint64_t frames[DEPTH];
+        frames_of(key, frames);
+        ids[me][key] = arena_stack(&arena, frames, DEPTH);
+    }
+    return NULL;
+}
+
+/* Every thread got the same id for one key, and no other key has it. */
+static void check_ids(size_t size) {
+    static bool used[KEYS * THREADS * 8];
+    memset(used, 0, sizeof used);
+    uint64_t first = align_up(sizeof *arena.head, ARENA_GRAIN) / ARENA_GRAIN;
+    for (uint32_t key = 0; key < KEYS; key++) {
+        arena_id id = ids[0][key];
+        uint64_t place = (id - first) * ARENA_GRAIN / size;
+        for (uint32_t t = 1; t < THREADS; t++)
+            assert_int_equal(ids[t][key], id);
+        assert_true(id >= first && place < ARRAY_LENGTH(used));
+        assert_false(used[place]);
+        used[place] = true;
+    }
+}
+
+static void test_stacks(void **state) {
+    (void)state;
+    in_threads(find_stacks);
+    check_ids(ARENA_GRAIN);
+    for (uint32_t key = 0; key < KEYS; key++) {
+        uint64_t frames[DEPTH];
+        frames_of(key, frames);
+        const struct arena_stack *stack = arena_at(&arena, ids[0][key], sizeof *stack);
+        assert_non_null(stack);
+        assert_int_equal(stack->depth, DEPTH);
+        assert_memory_equal(stack->frames, frames, sizeof frames);
+        assert_int_equal(arena_stack(&arena, frames, DEPTH), ids[0][key]);
+        assert_int_not_equal(arena_stack(&arena, frames, DEPTH - 1), ids[0][key]);
+    }
+}
+
+static void *find_pages(void *argument) {
+    uint32_t me = (uint32_t)(uintptr_t)argument;
+    for (uint32_t i = 0; i < KEYS; i++) {
+        uint32_t key = (i * 7 + me * (KEYS / THREADS)) % KEYS;
+        ids[me][key] = arena_id_of(&arena, arena_page(&arena, key % 3, key / 3, true));
+    }
+    return NULL;
+}
+
+static void test_pages(void **state) {
+    (void)state;
+    assert_null(arena_page(&arena, 0, 0, false));
+    in_threads(find_pages);
+    check_ids(align_up(sizeof(struct model_page), ARENA_GRAIN));
+    for (uint32_t key = 0; key < KEYS; key++) {
+        const struct model_page *page = arena_page(&arena, key % 3, key / 3, false);
+        assert_int_equal(arena_id_of(&arena, page), ids[0][key]);
+        assert_true(page->file == key % 3 && page->index == key / 3);
+    }
+    assert_null(arena_page(&arena, 3, 0, false));
+}
+
+static void test_ids(void **state) {
+    (void)state;
+    void *record = arena_new(&arena, 100);
+    arena_id id = arena_id_of(&arena, record);
+    assert_ptr_equal(arena_at(&arena, id, 100), record);
+    assert_int_equal(arena_id_of(&arena, NULL), 0);
+    assert_null(arena_at(&arena, 0, 1));
+    assert_null(arena_at(&arena, 1, 1)); /* inside the head */
+    assert_null(arena_at(&arena, UINT32_MAX, 65));
+    struct arena small = arena;
+    small.size = align_up(sizeof *arena.head, ARENA_GRAIN) + 256;
+    arena_id last = (arena_id)(small.size / ARENA_GRAIN) - 1;
+    assert_non_null(arena_at(&small, last, ARENA_GRAIN));
+    assert_null(arena_at(&small, last, ARENA_GRAIN + 1));
+    assert_null(arena_at(&small, last + 1, 1));
+}
+
+static void test_no_room(void **state) {
+    (void)state;
+    struct arena small = arena;
+    const uint64_t frames[] = {1, 2, 3};
+    const struct arena_finding finding = {.kind = KIND_BAD_TOKEN};
+    small.size = align_up(sizeof *arena.head, ARENA_GRAIN) + 4 * ARENA_GRAIN;
+    for (uint64_t i = 0; i < 4; i++)
+        assert_int_equal(arena_stack(&small, &i, 1) != 0, 1);
+    uint64_t used = atomic_load(&arena.head->used);
+    assert_int_equal(arena_stack(&small, frames, 3), 0);
+    assert_null(arena_page(&small, 0, 0, true));
+    arena_report(&small, &finding);
+    arena_ignore(&small, &arena.head->files[0], 0, 8);
+    assert_int_equal(atomic_load(&arena.head->lost.memory), 4);
+    assert_int_equal(atomic_load(&arena.head->used), used);
+    for (uint64_t i = 0; i < 4; i++) /* what was there is still found */
+        assert_int_equal(arena_stack(&small, &i, 1) != 0, 1);
+}
+
+/* Whatever "used" became, no record is given that is not one. */
+static void test_trampled_head(void **state) {
+    (void)state;
+    const uint64_t values[] = {0,
+                               1,
+                               sizeof *arena.head - 64,
+                               arena.size + 64,
+                               UINT64_MAX,
+                               UINT64_MAX - 63,
+                               align_up(sizeof *arena.head, 64) + 1};
+    for (size_t i = 0; i < ARRAY_LENGTH(values); i++) {
+        atomic_store(&arena.head->used, values[i]);
+        assert_null(arena_new(&arena, 64));
+    }
+    assert_null(arena_page(&arena, 0, 0, true));
+}
+
+/* Chains that lead out of the arena, or in a ring. */
+static void test_trampled_chains(void **state) {
+    (void)state;
+    const struct arena_finding wish = {.kind = KIND_BAD_TOKEN, .file = 1};
+    const arena_id bad[] = {1, 3, UINT32_MAX};
+    struct arena_file *file = &arena.head->files[0];
+    struct model_page *page = arena_page(&arena, 0, 0, true);
+    struct model_actor actor = {.threads = arena.head->threads};
+    model_store(page, &actor, 0, 8, false, MODEL_CACHED);
+    arena_id id = arena_id_of(&arena, page);
+    for (size_t b = 0; b < ARENA_STACK_BUCKETS; b++)
+        atomic_store(&arena.head->stacks[b], id);
+    for (size_t b = 0; b < ARENA_FINDING_BUCKETS; b++)
+        atomic_store(&arena.head->findings[b], id);
+    for (size_t b = 0; b < ARENA_PAGE_BUCKETS; b++)
+        atomic_store(&arena.head->pages[b], id);
+    atomic_store(&file->ignored, id);
+    for (size_t i = 0; i <= ARRAY_LENGTH(bad); i++) {
+        /* The first word is the link in some records, a lock in others. */
+        uint32_t next = i < ARRAY_LENGTH(bad) ? bad[i] : id;
+        const uint64_t frames[] = {i};
+        memset(page, 0xff, 64);
+        memcpy(page, &next, sizeof next);
+        page->next = next;
+        page->touched = 1;
+        (void)arena_stack(&arena, frames, 1);
+        (void)arena_page(&arena, 0, i + 1, false);
+        arena_report(&arena, &wish);
+        arena_ignore(&arena, file, 64, 8);
+        atomic_store(&page->lock, 0);
+        arena_judge(&arena, 0, 0, UINT64_MAX, &wish, ARENA_THREADS + 1);
+    }
+}
+
+static uint64_t counted;
+static _Atomic uint32_t lock_word;
+
+static void *count_under_lock(void *argument) {
+    uint32_t me = (uint32_t)(uintptr_t)argument + 1;
+    for (int i = 0; i < 20000; i++) {
+        arena_lock(&arena, &lock_word, me);
+        counted++;
+        arena_unlock(&lock_word);
+    }
+    return NULL;
+}
+
+static void *name_thread(void *argument) {
+    arena.head->thread_ids[(uintptr_t)argument] = (uint32_t)syscall(SYS_gettid);
+    return count_under_lock(argument);
+}
+
+static void test_locks(void **state) {
+    (void)state;
+    counted = 0;
+    in_threads(name_thread);
+    assert_int_equal(counted, THREADS * 20000);
+    assert_int_equal(atomic_load(&arena.head->lost.locks), 0);
+}
+
+/* It holds the lock, and comes again. */
+static void test_own_lock(void **state) {
+    (void)state;
+    arena_lock(&arena, &lock_word, 5);
+    arena_lock(&arena, &lock_word, 5);
+    assert_int_equal(atomic_load(&lock_word), 5);
+    assert_int_equal(atomic_load(&arena.head->lost.locks), 0);
+    arena_unlock(&lock_word);
+}
+
+static void *die_with_lock(void *argument) {
+    (void)argument;
+    arena.head->thread_ids[0] = (uint32_t)syscall(SYS_gettid);
+    arena_lock(&arena, &lock_word, 1);
+    return NULL;
+}
+
+/* Threads that ended, processes that were killed, holders that never were. */
+static void test_locks_of_the_dead(void **state) {
+    (void)state;
+    pthread_t thread;
+    arena.head->thread_ids[1] = (uint32_t)syscall(SYS_gettid);
+    assert_int_equal(pthread_create(&thread, NULL, die_with_lock, NULL), 0);
+    pthread_join(thread, NULL);
+    arena_lock(&arena, &lock_word, 2);
+    assert_int_equal(atomic_load(&lock_word), 2);
+    assert_int_equal(atomic_load(&arena.head->lost.locks), 1);
+    arena_unlock(&lock_word);
+
+    pid_t child = fork();
+    if (child == 0) {
+        arena.head->thread_ids[0] = (uint32_t)syscall(SYS_gettid);
+        arena_lock(&arena, &arena.head->lock, 1);
+        raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    arena_lock(&arena, &arena.head->lock, 2);
+    assert_int_equal(atomic_load(&arena.head->lost.locks), 2);
+    arena_unlock(&arena.head->lock);
+
+    atomic_store(&lock_word, UINT32_MAX);
+    arena_lock(&arena, &lock_word, 2);
+    assert_int_equal(atomic_load(&lock_word), 2);
+    arena_unlock(&lock_word);
+}
+
+static void test_mapping(void **state) {
+    (void)state;
+    struct arena other;
+    atomic_store(&arena.head->lost.events, 77);
+    assert_int_equal(arena_map(&other, descriptor), ARENA_MAPPED);
+    assert_true(other.head != arena.head);
+    assert_int_equal(atomic_load(&other.head->lost.events), 77);
+    arena_unmap(&other);
+    int no_arena = memfd_create("none", MFD_CLOEXEC);
+    assert_int_equal(arena_map(&other, no_arena), ARENA_NOT_FOUND);
+    assert_int_equal(ftruncate(no_arena, (off_t)ARENA_SIZE_MIN), 0);
+    assert_int_equal(arena_map(&other, no_arena), ARENA_NOT_FOUND);
+    close(no_arena);
+    assert_int_equal(arena_map(&other, no_arena), ARENA_NOT_FOUND);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
+    const struct CMUnitTest tests[] = {
+        TEST(test_stacks),  TEST(test_pages),         TEST(test_ids),
+        TEST(test_no_room), TEST(test_trampled_head), TEST(test_trampled_chains),
+        TEST(test_locks),   TEST(test_own_lock),      TEST(test_locks_of_the_dead),
+        TEST(test_mapping),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

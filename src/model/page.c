@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Pages of lines: stores and flushes. */
+#include "base/bits.h"
 #include "model/line.h"
 
 /* One unit of a store through the cache. */

@@ -11,7 +11,7 @@ RECORDED = ("tests/fixtures",)  # copied from machines as they are
 
 def files(root):
     """Every file of the project below root, sorted; relative paths."""
-    found = [path for path in root.iterdir() if path.is_file()]
+    found = [path for path in root.iterdir() if path.is_file() and path.name != ".git"]
     for folder in FOLDERS:
         found += [path for path in (root / folder).rglob("*") if path.is_file()]
     relative = sorted(path.relative_to(root) for path in found)

@@ -1,34 +1,60 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Installs what building and testing needs, on Debian and its relatives. Without the right to
-# install it names what is missing and fails.
+# Installs what this project needs, on Debian and its relatives:
+#
+#   tools/deps.sh [build | demo | test]
+#
+# build: for building; demo: that and what tools/demo.sh reads; test (the default): everything.
+# Without the right to install it names what is missing and fails.
 set -euo pipefail
 
-build=(gcc g++ cmake ninja-build make pkg-config libdw-dev libjansson-dev)
-tests=(libcmocka-dev python3 python3-jsonschema binutils mandoc
+build=(gcc libc6-dev binutils cmake ninja-build make pkg-config libdw-dev libjansson-dev)
+demo=(wamerican)
+tests=(g++ libcmocka-dev python3 python3-jsonschema mandoc zsh
     clang clang-format clang-tidy cppcheck shellcheck
     gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64
     qemu-system-x86 busybox-static e2fsprogs xfsprogs)
+
+case ${1:-test} in
+build) wanted=("${build[@]}") ;;
+demo) wanted=("${build[@]}" "${demo[@]}") ;;
+test) wanted=("${build[@]}" "${demo[@]}" "${tests[@]}") ;;
+*)
+    echo "usage: tools/deps.sh [build | demo | test]" >&2
+    exit 2
+    ;;
+esac
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "deps: this is no Debian; what its packages ${wanted[*]} hold is taken to be here" >&2
+    exit 0
+fi
 
 installed() {
     dpkg-query --show --showformat '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed
 }
 
 missing=()
-for package in "${build[@]}" "${tests[@]}"; do
+for package in "${wanted[@]}"; do
     installed "$package" || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
-if [ "$(id -u)" -eq 0 ]; then
-    as_root=()
-elif sudo -n true 2>/dev/null; then
-    as_root=(sudo -n)
-else
-    echo "These packages are missing: ${missing[*]}" >&2
+fail() {
+    echo "deps: $1; these packages are missing: ${missing[*]}" >&2
     exit 1
+}
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    as_root=(sudo)
+    # Without a terminal nobody can type a password.
+    sudo -n true 2>/dev/null || { [ -t 0 ] && sudo true; } ||
+        fail "installing takes root or sudo"
 fi
 echo "Installing ${missing[*]}" >&2
-export DEBIAN_FRONTEND=noninteractive
-"${as_root[@]}" apt-get update -qq >&2
-"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+apt() {
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" >&2
+}
+{ apt update && apt install --yes --no-install-recommends "${missing[@]}"; } ||
+    fail "apt-get could not install them"

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bits.h"
 #include "cli/cli.h"
@@ -113,7 +114,9 @@ static int tell_path(const char *path, json_t *json) {
     struct map_answer answer;
     enum result result = map_probe_path(&map_this_system, path, &answer);
     if (result == RESULT_INVALID) {
-        cli_complain("cannot tell about %s: %s", path, answer.reason);
+        bool absent = access(path, F_OK) != 0 && errno == ENOENT;
+        cli_complain("cannot tell about %s: %s%s", path, answer.reason,
+                     absent ? "; for a file that is to be made, ask about its directory" : "");
         return CLI_USAGE;
     }
     if (json != NULL)
@@ -190,7 +193,7 @@ static const struct argp argp = {
            "For a file that is the domain which a token of a shared view gets: volatile (survives "
            "no power cut), page-cache (durable by msync), memory (persistent memory), cpu-cache "
            "(persistent memory whose machine saves the caches too). What weakens it or is worth "
-           "knowing is listed below it.\n\n"
+           "knowing is listed below it. A directory answers for the files made in it.\n\n"
            "Exit status: 0, or 2 when there is no such file or process, or it may not be asked.",
 };
 

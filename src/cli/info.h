@@ -13,8 +13,8 @@
 /* What the machine has: the CPU, and the regions of persistent memory. */
 void info_machine(json_t *json);
 
-/* What changes the answer from outside the machine: settings of the library in the environment, and
-   a libeatmydata inside process pid (0 = this one). */
+/* What changes the answer from outside the machine: settings of the library in the environment of
+   process pid (0 = this one), and a libeatmydata inside it. */
 void info_surroundings(json_t *json, uint32_t pid);
 
 /* Sets a member; bytes that are no UTF-8 are replaced. */

@@ -21,7 +21,8 @@ static const struct {
 #undef FEATURE
 };
 
-static const char *const settings[] = {"NVRTL_DOMAIN", "NVRTL_STORES", "NVRTL_FLUSH"};
+enum setting { SETTING_DOMAIN, SETTING_STORES, SETTING_FLUSH, SETTING_COUNT };
+static const char *const settings[SETTING_COUNT] = {"NVRTL_DOMAIN", "NVRTL_STORES", "NVRTL_FLUSH"};
 
 #define NAME_SIZE 16
 
@@ -167,23 +168,87 @@ static bool eats_data(uint32_t pid) {
     return found;
 }
 
-void info_surroundings(json_t *json, uint32_t pid) {
-    json_t *environment = json == NULL ? NULL : json_object();
-    for (size_t i = 0; i < ARRAY_LENGTH(settings); i++) {
-        const char *value = os_setting(settings[i]);
+/* What NVRTL_DOMAIN does, by the rule of token/settings.c. */
+static const char *domain_effect(const char *value) {
+    size_t length = strcspn(value, "!");
+    for (int d = MAP_DOMAIN_VOLATILE; d <= MAP_DOMAIN_CPU_CACHE; d++) {
+        const char *name = map_domain_name((enum map_domain)d);
+        if (strlen(name) != length || strncmp(value, name, length) != 0)
+            continue;
+        if (strcmp(value + length, "!") == 0)
+            return ": tokens get that domain, and nothing proves that it is true";
+        if (value[length] == '\0')
+            return ": tokens get that domain where it is weaker than the one that was found";
+    }
+    return ": changes nothing, there is no such domain";
+}
+
+static const char *setting_effect(enum setting setting, const char *value) {
+    if (setting == SETTING_DOMAIN)
+        return domain_effect(value);
+    if (setting == SETTING_STORES && strcmp(value, "cached") != 0)
+        return ": changes nothing, it is not 'cached'";
+    return "";
+}
+
+/* Reads all that a process was started with, terminated twice. NULL: it may not be asked. */
+static char *read_environment(uint32_t pid) {
+    char path[64], *text = NULL;
+    size_t size = 0, room = 0;
+    snprintf(path, sizeof path, "/proc/%u/environ", pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return NULL;
+    do {
+        room += 4096;
+        char *more = realloc(text, room + 2);
+        if (more == NULL)
+            break;
+        text = more;
+        size += fread(text + size, 1, room - size, file);
+    } while (size == room);
+    fclose(file);
+    if (text != NULL)
+        memset(text + size, '\0', 2);
+    return text;
+}
+
+/* The value of a setting in such a text, or NULL. */
+static const char *find_setting(const char *environment, const char *name) {
+    size_t length = strlen(name);
+    for (const char *at = environment; *at != '\0'; at += strlen(at) + 1) {
+        if (strncmp(at, name, length) == 0 && at[length] == '=')
+            return at + length + 1;
+    }
+    return NULL;
+}
+
+static void tell_settings(json_t *json, const char *environment) {
+    for (int s = 0; s < SETTING_COUNT; s++) {
+        const char *name = settings[s];
+        const char *value =
+            environment == NULL ? os_setting(name) : find_setting(environment, name);
         if (value == NULL)
             continue;
         if (json != NULL) {
-            info_set_string(environment, settings[i], value);
+            info_set_string(json, name, value);
             continue;
         }
-        printf("setting    %s=", settings[i]);
+        printf("setting    %s=", name);
         info_print(value);
-        puts(i == 0 ? ": tokens get that domain instead (a higher one only with '!')" : "");
+        puts(setting_effect((enum setting)s, value));
     }
+}
+
+void info_surroundings(json_t *json, uint32_t pid) {
+    char *environment = pid == 0 ? NULL : read_environment(pid);
+    json_t *told = json == NULL ? NULL : json_object();
+    if (pid == 0 || environment != NULL)
+        tell_settings(told, environment);
+    free(environment);
     bool eaten = eats_data(pid);
     if (json != NULL) {
-        json_object_set_new(json, "environment", environment);
+        json_object_set_new(json, "environment", told);
         json_object_set_new(json, "eatmydata", json_boolean(eaten));
     } else if (eaten) {
         puts("warning    libeatmydata is loaded: msync and fsync do nothing, no file is durable");

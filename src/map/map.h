@@ -99,9 +99,10 @@ struct map_identity {
    table cannot be read. MAP_SYNC is not looked at. Otherwise as map_probe. */
 bool map_same(const struct map_system *system, const struct map_identity *identity);
 
-/* Asks what a shared writable view of the file at path would be. RESULT_INVALID: no such file, or a
-   directory; RESULT_NOT_SUPPORTED as above. path is looked up live; a device's domain assumes that
-   MAP_SYNC is granted where the file is on DAX. Uses the stack and libc freely. */
+/* Asks what a shared writable view of the file at path would be, or, if that is a directory, of a
+   file made in it. RESULT_INVALID: no such file; RESULT_NOT_SUPPORTED as above. path is looked up
+   live; a device's domain assumes that MAP_SYNC is granted where the file is on DAX. Uses the stack
+   and libc freely. */
 enum result map_probe_path(const struct map_system *system, const char *path,
                            struct map_answer *answer);
 

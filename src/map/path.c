@@ -28,14 +28,18 @@ static void resolve(struct map_work *work, const char *path, const struct statx 
     free(real);
 }
 
+/* A directory stands for the files that may be made in it. Whether those are on DAX is up to their
+   mount: what the directory itself has is no answer. */
+static void stand_for_file(struct map_work *work) {
+    work->subject.kind = MAP_KIND_FILE;
+    work->subject.dax = MAP_UNKNOWN;
+    work->subject.deleted = false; /* the count of links of a directory means little */
+}
+
 static enum result probe_path(struct map_work *work, const char *path, struct map_answer *answer) {
     struct statx status;
     if (statx(AT_FDCWD, path, 0, STATX_TYPE | STATX_INO | STATX_NLINK, &status) != 0) {
         map_reason(answer, strerror(errno), NULL);
-        return RESULT_INVALID;
-    }
-    if ((status.stx_mode & S_IFMT) == S_IFDIR) {
-        map_reason(answer, strerror(EISDIR), NULL);
         return RESULT_INVALID;
     }
     resolve(work, path, &status);
@@ -43,6 +47,8 @@ static enum result probe_path(struct map_work *work, const char *path, struct ma
     work->subject.deleted = status.stx_nlink == 0;
     work->subject.hypothetical = true;
     map_take_status(work, &status);
+    if ((status.stx_mode & S_IFMT) == S_IFDIR)
+        stand_for_file(work);
     map_gather_storage(work);
     work->subject.synchronous = work->subject.kind == MAP_KIND_FILE &&
                                 map_file_has_dax(work) == MAP_YES && !work->storage.asynchronous;
@@ -76,7 +82,7 @@ static void visit_entry(const struct map_system *system, uint32_t pid,
     map_answer_subject(&work, &answer);
     if (!entry->writable) {
         result = RESULT_DENIED;
-        map_reason(&answer, "the view is not writable", NULL);
+        map_reason(&answer, "it is mapped for reading only, and no token is made for that", NULL);
     }
     visit(context, entry->start, entry->end - entry->start, result, &answer);
 }

@@ -42,6 +42,10 @@ class InfoTest(FolderTest):
     def json(self, *arguments, **options):
         return json.loads(self.info("--json", *arguments, **options))
 
+    def domain(self):
+        """What files in the folder have, wherever the tests run; not for DAX."""
+        return "volatile" if is_memory(self.folder) else "page-cache"
+
 
 class MachineTest(InfoTest):
     def test_text_names_everything(self):
@@ -80,6 +84,19 @@ class MachineTest(InfoTest):
         answer = self.json(env=environment(NVRTL_FLUSH="never"))
         self.assertNotEqual(answer["flush"]["instruction"], "never")
 
+    def test_what_a_setting_does(self):
+        for name, value, effect in (
+                ("NVRTL_DOMAIN", "memory", "where it is weaker"),
+                ("NVRTL_DOMAIN", "memory!", "nothing proves that it is true"),
+                ("NVRTL_DOMAIN", "memory!!", "changes nothing"),
+                ("NVRTL_DOMAIN", "mem", "changes nothing"),
+                ("NVRTL_DOMAIN", "", "changes nothing"),
+                ("NVRTL_STORES", "never", "changes nothing")):
+            with self.subTest(name=name, value=value):
+                lines = self.info(env=environment(**{name: value})).splitlines()
+                self.assertIn(f"{name}={value}: ", lines[-1])
+                self.assertIn(effect, lines[-1])
+
     def test_eatmydata(self):
         source = self.write("eat.c", b"int eaten;\n")
         library = self.path("libeatmydata.so")
@@ -90,22 +107,31 @@ class MachineTest(InfoTest):
         self.assertIs(self.json(self.file, env=environment(LD_PRELOAD=library))["eatmydata"], True)
 
     def test_without_sys(self):
-        script = 'mount -t tmpfs none /sys; "$1" info --json; "$1" info; "$1" info "$2"'
+        script = """
+            mount -t tmpfs none /sys
+            "$1" info
+            for path in "$2" /sys /proc; do echo; "$1" info "$path"; done
+            echo; "$1" info --json
+            ! "$1" info "$2.absent"
+            """
         result = in_namespace(script, NVRTL, self.file)
         if result is None:
             self.skipTest("no name spaces")
-        self.assertEqual((result.returncode, result.stderr), (0, ""))
-        self.assertIn('"regions": null', result.stdout)
-        self.assertIn("/sys is not visible", result.stdout)
-        if not is_memory(self.folder):
-            self.assertIn("\npage-cache: ", result.stdout)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("No such file", result.stderr)
+        machine, file, tmpfs, proc, as_json = result.stdout.split("\n\n")
+        self.assertIn("\nregion     not known: /sys is not visible here", machine)
+        self.assertTrue(file.startswith(f"{self.domain()}: "), file)
+        self.assertTrue(tmpfs.startswith("volatile: tmpfs at /sys "), tmpfs)
+        self.assertTrue(proc.startswith("not supported: proc "), proc)
+        self.assertIsNone(json.loads(as_json)["regions"])
 
 
 class PathTest(InfoTest):
     def test_file(self):
         answer = self.json(self.file)
         self.assertEqual(answer["path"], os.path.realpath(self.file))
-        self.assertEqual(answer["domain"], "volatile" if is_memory(self.folder) else "page-cache")
+        self.assertEqual(answer["domain"], self.domain())
         self.assertEqual(answer["verdict"], answer["domain"])
         self.assertTrue(10 < len(answer["reason"]) < 160)
         self.assertFalse(answer["reason"].endswith("."))
@@ -115,6 +141,20 @@ class PathTest(InfoTest):
     def test_link_leads_to_its_file(self):
         os.symlink(self.file, self.path("link"))
         self.assertEqual(self.json(self.path("link")), self.json(self.file))
+
+    def test_directory_answers_for_its_files(self):
+        file, folder = self.json(self.file), self.json(self.folder)
+        self.assertEqual(folder.pop("path"), os.path.dirname(file.pop("path")))
+        self.assertEqual(folder, file)
+
+    def test_ext4(self):
+        with open("/proc/self/mounts", encoding="utf-8") as file:
+            mounts = [line.split() for line in file]
+        ext4 = [point for _, point, kind, *_ in mounts if kind == "ext4" and os.path.isdir(point)]
+        if not ext4:
+            self.skipTest("no ext4 is mounted")
+        text = self.info(ext4[0])
+        self.assertRegex(text, r"\A(page-cache|memory|cpu-cache|volatile): ext4 on \S")
 
     def test_memory(self):
         text = self.info("/dev/shm/../shm/" + self.shm_file())
@@ -135,13 +175,14 @@ class PathTest(InfoTest):
             self.assertIn("\n  unlinked: ", text)
 
     def test_missing(self):
-        self.assert_fails(run("info", self.path("absent")), 2, "absent", "No such file")
+        self.assert_fails(run("info", self.path("absent")), 2, "absent", "No such file",
+                          "ask about its directory")
         self.assert_fails(run("info", "--json", self.path("absent")), 2, "No such file")
         self.assert_fails(run("info", ""), 2, "No such file")
-        self.assert_fails(run("info", self.folder), 2, "Is a directory")
+        self.assert_fails(run("info", self.file + "/x"), 2, "Not a directory\n")
 
     def test_not_supported(self):
-        for path in ("/proc/self/status", "/dev/null"):
+        for path in ("/proc", "/proc/self/status", "/sys", "/dev/null"):
             self.assertTrue(self.info(path).startswith("not supported: "))
             self.assertIsNone(self.json(path)["domain"])
 
@@ -193,7 +234,7 @@ class ProcessTest(InfoTest):
         mine = [m for m in answer["mappings"] if m["path"] == os.path.realpath(self.file)]
         self.assertEqual(len(mine), 1)
         self.assertEqual(mine[0]["length"], 4096)
-        self.assertEqual(mine[0]["domain"], "volatile" if is_memory(self.folder) else "page-cache")
+        self.assertEqual(mine[0]["domain"], self.domain())
         self.assertIn(f" {os.path.realpath(self.file)}\n  {mine[0]['domain']}: ", text)
 
     def test_read_only_view(self):
@@ -203,6 +244,7 @@ class ProcessTest(InfoTest):
                 answer = self.json("--pid", os.getpid())
         mine = [m for m in answer["mappings"] if m["path"] == os.path.realpath(self.file)]
         self.assertEqual(mine[0]["verdict"], "not writable")
+        self.assertIn("reading only", mine[0]["reason"])
         self.assertIsNone(mine[0]["domain"])
 
     def test_process_without_any(self):
@@ -211,6 +253,17 @@ class ProcessTest(InfoTest):
             self.assertEqual(self.info("--pid", child.pid),
                              f"process {child.pid} has no file mapped shared\n")
             self.assertEqual(self.json("--pid", child.pid)["mappings"], [])
+        finally:
+            child.kill()
+            child.wait()
+
+    def test_settings_of_the_process(self):
+        child = subprocess.Popen(["sleep", "60"], env=environment(NVRTL_DOMAIN="volatile"))
+        try:
+            self.assertEqual(self.json("--pid", child.pid, env=environment(NVRTL_FLUSH="clflush"))
+                             ["environment"], {"NVRTL_DOMAIN": "volatile"})
+            self.assertIn("NVRTL_DOMAIN=volatile: tokens get that domain where",
+                          self.info("--pid", child.pid))
         finally:
             child.kill()
             child.wait()

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Draws terminal output as an SVG picture: text with colour escapes on standard input, SVG on
-standard output. Knows the escapes that nvrtl writes: bold, and the eight colours in two shades."""
+standard output, with the title that is given. Knows the escapes that nvrtl writes: bold, dim, and
+the eight colours in two shades. The picture has a ground and a frame of its own, so that it can be
+read on a light page and on a dark one."""
 import html
 import re
 import sys
@@ -9,7 +11,7 @@ import unicodedata
 
 ESCAPE = re.compile(r"\x1b\[([0-9;]*)m")
 COLOURS = ["#45475a", "#f38ba8", "#a6e3a1", "#f9e2af", "#89b4fa", "#cba6f7", "#94e2d5", "#cdd6f4"]
-PLAIN, BACKGROUND = "#cdd6f4", "#1e1e2e"
+PLAIN, BACKGROUND, FRAME = "#cdd6f4", "#1e1e2e", "#585b70"
 CELL_WIDTH, LINE_HEIGHT, MARGIN, FONT_SIZE = 8.4, 19, 16, 14
 
 
@@ -55,9 +57,10 @@ def main():
     w, h = width * CELL_WIDTH + 2 * MARGIN, len(lines) * LINE_HEIGHT + 2 * MARGIN
     print(
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{w:.0f}" height="{h}"'
-        f' viewBox="0 0 {w:.0f} {h}">\n<rect width="100%" height="100%" rx="8"'
-        f' fill="{BACKGROUND}"/>\n<g font-family="ui-monospace, DejaVu Sans Mono, Menlo, Consolas,'
-        f' monospace" font-size="{FONT_SIZE}" xml:space="preserve">'
+        f' viewBox="0 0 {w:.0f} {h}" role="img">\n<title>{html.escape(sys.argv[1])}</title>\n'
+        f'<rect x="0.5" y="0.5" width="{w - 1:.0f}" height="{h - 1}" rx="8" fill="{BACKGROUND}"'
+        f' stroke="{FRAME}"/>\n<g font-family="ui-monospace, DejaVu Sans Mono, Menlo, Consolas,'
+        f' monospace" font-size="{FONT_SIZE}" xml:space="preserve" style="white-space: pre">'
     )
     print("\n".join(body))
     print("</g>\n</svg>")

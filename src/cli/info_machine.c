@@ -21,8 +21,9 @@ static const struct {
 #undef FEATURE
 };
 
-enum setting { SETTING_DOMAIN, SETTING_STORES, SETTING_FLUSH, SETTING_COUNT };
-static const char *const settings[SETTING_COUNT] = {"NVRTL_DOMAIN", "NVRTL_STORES", "NVRTL_FLUSH"};
+enum setting { SETTING_DOMAIN, SETTING_STORES, SETTING_FLUSH, SETTING_NO_SIGBUS, SETTING_COUNT };
+static const char *const settings[SETTING_COUNT] = {"NVRTL_DOMAIN", "NVRTL_STORES", "NVRTL_FLUSH",
+                                                    "NVRTL_NO_SIGBUS"};
 
 #define NAME_SIZE 16
 
@@ -188,6 +189,8 @@ static const char *setting_effect(enum setting setting, const char *value) {
         return domain_effect(value);
     if (setting == SETTING_STORES && strcmp(value, "cached") != 0)
         return ": changes nothing, it is not 'cached'";
+    if (setting == SETTING_NO_SIGBUS)
+        return ": a SIGBUS inside of a routine is not turned into its status";
     return "";
 }
 

@@ -91,7 +91,8 @@ class MachineTest(InfoTest):
                 ("NVRTL_DOMAIN", "memory!!", "changes nothing"),
                 ("NVRTL_DOMAIN", "mem", "changes nothing"),
                 ("NVRTL_DOMAIN", "", "changes nothing"),
-                ("NVRTL_STORES", "never", "changes nothing")):
+                ("NVRTL_STORES", "never", "changes nothing"),
+                ("NVRTL_NO_SIGBUS", "", "is not turned into its status")):
             with self.subTest(name=name, value=value):
                 lines = self.info(env=environment(**{name: value})).splitlines()
                 self.assertIn(f"{name}={value}: ", lines[-1])

@@ -107,19 +107,24 @@ static void tell_features(json_t *json, uint32_t present) {
 
 /* One line, or one member of the list. */
 static void tell_region(void *list, const char *name, const char *persistence,
-                        enum map_domain domain) {
+                        enum map_domain domain, const char *why) {
     const char *word = map_domain_name(domain);
     if (list != NULL) {
-        json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "name", name, "persistence_domain",
-                                              persistence, "domain", word));
+        json_array_append_new(list,
+                              json_pack("{s:s,s:s,s:s,s:s}", "name", name, "persistence_domain",
+                                        persistence, "domain", word, "why", why));
         return;
     }
-    printf("region     %s: %s (persistence_domain: %s)\n", name, word,
-           persistence[0] != '\0' ? persistence : "not told");
+    if (why[0] != '\0')
+        printf("region     %s: %s, it %s\n", name, word, why);
+    else
+        printf("region     %s: %s (persistence_domain: %s)\n", name, word,
+               persistence[0] != '\0' ? persistence : "not told");
 }
 
 static void count_region(void *count, const char *name, const char *persistence,
-                         enum map_domain domain) {
+                         enum map_domain domain, const char *why) {
+    (void)why;
     (void)name;
     (void)persistence;
     (void)domain;

@@ -4,8 +4,10 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "base/bits.h"
 #include "map/parse.h"
 #include "map/read.h"
+#include "map/region.h"
 #include "map/scan.h"
 #include "map/storage.h"
 
@@ -63,57 +65,6 @@ uint64_t map_device_number(struct map_work *work, const char *name) {
     return makedev((unsigned)high, (unsigned)low);
 }
 
-/* The length of the region's folder in directory: "ndbus0/region1" stands in it, each with a
-   number. 0: there is none. A CXL region of ordinary memory is called region too, and has no
-   ndbus. */
-static size_t region_length(const char *directory, const char **bus) {
-    *bus = strstr(directory, "/ndbus");
-    if (*bus == NULL)
-        return 0;
-    struct map_span rest = {*bus + strlen("/ndbus"), strlen(*bus + strlen("/ndbus"))};
-    uint64_t number;
-    if (!scan_number(&rest, 10, &number) || !map_starts_with(rest.text, "/region"))
-        return 0;
-    rest.text += strlen("/region");
-    rest.length -= strlen("/region");
-    if (!scan_number(&rest, 10, &number) || (rest.length > 0 && rest.text[0] != '/'))
-        return 0;
-    return (size_t)(rest.text - directory);
-}
-
-/* Is the bus a child of a virtio device? Such memory is the host's page cache: a flush of the CPU's
-   caches does not make it durable. */
-static bool bus_is_virtio(const char *directory, const char *bus) {
-    const char *parent = bus;
-    while (parent > directory && parent[-1] != '/')
-        parent--;
-    return map_starts_with(parent, "virtio");
-}
-
-void map_device_region(struct map_work *work) {
-    struct map_storage *storage = &work->storage;
-    const char *bus;
-    size_t length = region_length(work->directory, &bus);
-    if (length == 0) {
-        storage->region = storage->cpu_cache = false;
-        return;
-    }
-    storage->asynchronous |= bus_is_virtio(work->directory, bus);
-    /* Everything that can be asked of the device itself was asked before. */
-    work->directory[length] = '\0';
-    if (!map_device_value(work, "persistence_domain"))
-        work->value[0] = '\0';
-    bool cpu_cache = strcmp(work->value, "cpu_cache") == 0;
-    if (storage->region_name[0] != '\0' && (cpu_cache || !storage->cpu_cache))
-        return; /* not weaker than what is known */
-    storage->cpu_cache = cpu_cache;
-    const char *name = map_device_name(work);
-    map_span_copy((struct map_span){name, strlen(name)}, storage->region_name,
-                  sizeof storage->region_name);
-    map_span_copy((struct map_span){work->value, strlen(work->value)}, storage->persistence,
-                  sizeof storage->persistence);
-}
-
 /* Adds the devices that this one is made of (device-mapper, md, bcache). false: it is made of
    none. */
 static bool add_parts(struct map_work *work) {
@@ -134,6 +85,15 @@ static enum map_ram ram_of(const char *name, uint64_t device) {
     return map_starts_with(name, "zram") ? MAP_RAM_ZRAM : MAP_RAM_NONE;
 }
 
+/* Devices whose blocks a program or another machine keeps: what they do with a flush is theirs. */
+static bool others_serve(const char *name) {
+    static const char *const prefixes[] = {"nbd", "ublkb", "rbd", "etherd!"};
+    bool served = false;
+    for (size_t i = 0; i < ARRAY_LENGTH(prefixes); i++)
+        served |= map_starts_with(name, prefixes[i]);
+    return served;
+}
+
 static void drop_last_folder(char *directory) {
     *strrchr(directory, '/') = '\0';
 }
@@ -151,9 +111,14 @@ static void examine_found(struct map_work *work, bool first) {
     }
     if (add_parts(work))
         return;
+    /* The disk of the kernel's module scsi_debug. */
+    if (map_starts_with(work->directory, "devices/pseudo_")) {
+        map_storage_in_ram(storage, MAP_RAM_DISK, strrchr(work->directory, '/') + 1);
+        return;
+    }
     if (map_device_value(work, "queue/write_cache"))
         storage->write_back |= strcmp(work->value, "write back") == 0;
-    map_device_region(work);
+    map_region_examine(work);
 }
 
 void map_device_examine(struct map_work *work) {
@@ -176,6 +141,8 @@ void map_device_examine(struct map_work *work) {
     struct map_span span = {name, strlen(name)};
     if (first)
         map_span_copy(span, storage->name, sizeof storage->name);
+    if (others_serve(name))
+        map_span_copy(span, storage->served, sizeof storage->served);
     enum map_ram ram = ram_of(name, device);
     if (ram != MAP_RAM_NONE)
         map_storage_in_ram(storage, ram, span.text);

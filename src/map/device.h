@@ -32,7 +32,4 @@ uint64_t map_device_number(struct map_work *work, const char *name);
    that it is made of. */
 void map_device_examine(struct map_work *work);
 
-/* Takes what the device that was found says about its region into storage. */
-void map_device_region(struct map_work *work);
-
 #endif

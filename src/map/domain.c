@@ -2,8 +2,10 @@
 #include "map/domain.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "map/mount.h"
+#include "map/region.h"
 #include "map/text.h"
 
 const char *map_domain_name(enum map_domain domain) {
@@ -44,6 +46,20 @@ static const char *place(const struct map_work *work) {
     return work->mount.source[0] != '\0' ? work->mount.source : "an unknown device";
 }
 
+static const char power_cut[] = ": survives no power cut";
+
+/* A region of libnvdimm whose memory is RAM; type and name: of what lies on it. */
+static enum result in_ram_region(const struct map_work *work, struct map_answer *answer,
+                                 const char *type, const char *on, const char *name) {
+    const struct map_storage *storage = &work->storage;
+    answer->domain = MAP_DOMAIN_VOLATILE;
+    answer->notes |= MAP_NOTE_EMULATED;
+    map_reason(answer, type, on, name, "; ",
+               storage->ram_name[0] != '\0' ? storage->ram_name : "what it lies on", " ",
+               map_region_fault(storage->ram), power_cut, NULL);
+    return RESULT_OK;
+}
+
 static enum result in_ram(const struct map_work *work, struct map_answer *answer,
                           const char *type) {
     const struct map_storage *storage = &work->storage;
@@ -58,6 +74,14 @@ static enum result in_ram(const struct map_work *work, struct map_answer *answer
         map_reason(answer, type, " whose upper directory is on ", storage->ram_name,
                    ": lives in RAM, survives no power cut", NULL);
         break;
+    case MAP_RAM_BELOW:
+        map_reason(answer, type, " over ", storage->ram_name,
+                   ": lives in RAM, survives no power cut", NULL);
+        break;
+    case MAP_RAM_REGION:
+    case MAP_RAM_MEMMAP:
+    case MAP_RAM_TEST:
+        return in_ram_region(work, answer, type, " on ", place(work));
     default:
         answer->notes |= storage->ram == MAP_RAM_ZRAM ? MAP_NOTE_ZRAM : MAP_NOTE_RAM_DISK;
         map_reason(answer, type, " on ", place(work), ": the block device ", storage->ram_name,
@@ -78,7 +102,9 @@ static enum result judge_synchronous(const struct map_work *work, struct map_ans
                    ", but unlinked: a power cut loses the file as long as nothing links it", NULL);
     else if (!storage->region)
         map_reason(answer, work->mount.type, " on ", place(work), how,
-                   "; its region is not visible here, so lines have to be written back", NULL);
+                   storage->unseen ? "; its region is not visible here"
+                                   : "; not all of it lies in a region of persistent memory",
+                   ", so lines have to be written back", NULL);
     else if (storage->cpu_cache)
         map_reason(answer, work->mount.type, " on ", place(work), how, ", in ",
                    storage->region_name, ", which saves the CPU's caches (cpu_cache)", NULL);
@@ -92,10 +118,19 @@ static enum result judge_synchronous(const struct map_work *work, struct map_ans
 
 /* Why a file on an ordinary device is not persistent memory: the middle of the sentence. */
 static const char *why_not_dax(const struct map_work *work) {
-    if (map_file_has_dax(work) == MAP_YES)
-        return work->storage.asynchronous ? " has dax, but virtio-pmem refuses MAP_SYNC"
-                                          : " has dax, but the view is mapped without MAP_SYNC";
-    if (!map_type_has_dax(work->mount.type))
+    if (map_file_has_dax(work) == MAP_YES && !map_type_has_sync(work->mount.type))
+        return " has dax without MAP_SYNC";
+    if (map_file_has_dax(work) == MAP_YES) {
+        switch (work->storage.host) {
+        case MAP_HOST_VIRTIO:
+            return " has dax, but virtio-pmem refuses MAP_SYNC";
+        case MAP_HOST_HYPERVISOR:
+            return " has dax without MAP_SYNC, the hypervisor has to be told to flush";
+        default:
+            return " has dax, but the view is mapped without MAP_SYNC";
+        }
+    }
+    if (!map_type_has_sync(work->mount.type))
         return " has no dax";
     if (work->mount.traits & MAP_TRAIT_DAX)
         return " is mounted with dax, but this file does not use it";
@@ -119,6 +154,21 @@ static void explain_overlay(const struct map_work *work, struct map_answer *answ
                " on ", place(work), ": overlayfs has no MAP_SYNC, durable by msync", NULL);
 }
 
+static void explain_served(const struct map_work *work, struct map_answer *answer) {
+    const char *on = place(work), *served = work->storage.served;
+    bool itself = strcmp(on, served) == 0;
+    map_reason(answer, work->mount.type, " on ", on, itself ? "" : " on ", itself ? "" : served,
+               ", which another program or machine serves: durable by msync, as far as that keeps ",
+               "its word", NULL);
+}
+
+static void explain_no_sync(const struct map_work *work, struct map_answer *answer, const char *on,
+                            const char *name) {
+    map_reason(answer, work->mount.type, on, name, " is mounted with ",
+               map_no_sync_option(&work->mount), ": msync does not wait for the medium, a power ",
+               "cut may lose what it was given", NULL);
+}
+
 static void explain_page_cache(const struct map_work *work, struct map_answer *answer) {
     const char *type = work->mount.type, *on = place(work);
     switch (map_class_of(type)) {
@@ -129,25 +179,37 @@ static void explain_page_cache(const struct map_work *work, struct map_answer *a
         return;
     case MAP_CLASS_REMOTE:
         answer->notes |= MAP_NOTE_REMOTE;
-        map_reason(answer, type, " from ", work->mount.source,
-                   ": durable by msync, as far as the other side keeps its word", NULL);
+        if (answer->notes & MAP_NOTE_NO_SYNC)
+            explain_no_sync(work, answer, " from ", work->mount.source);
+        else
+            map_reason(answer, type, " from ", work->mount.source,
+                       ": durable by msync, as far as the other side keeps its word", NULL);
         return;
     default:
         break;
     }
     if (work->storage.unseen)
         answer->notes |= MAP_NOTE_UNSEEN;
+    if (work->storage.served[0] != '\0')
+        answer->notes |= MAP_NOTE_SERVED;
     if (answer->notes & MAP_NOTE_UNLINKED)
         map_reason(answer, type, type[0] != '\0' ? " on " : "a file on ", on,
                    ", but unlinked: a power cut loses the file as long as nothing links it", NULL);
     else if (type[0] == '\0')
         map_reason(answer, "the file system of this file is in no mount visible here: ",
                    "durable by msync, if it lies on a disk", NULL);
+    else if (answer->notes & MAP_NOTE_NO_SYNC)
+        explain_no_sync(work, answer, " on ", on);
     else if (answer->notes & MAP_NOTE_NO_BARRIER)
         map_reason(answer, type, " on ", on, " is mounted without barriers: msync does not flush ",
                    "the device's cache, a power cut may lose that", NULL);
     else if (map_class_of(type) == MAP_CLASS_OVERLAY)
         explain_overlay(work, answer);
+    else if (answer->notes & MAP_NOTE_SERVED)
+        explain_served(work, answer);
+    else if (strcmp(type, "zfs") == 0)
+        map_reason(answer, type, " on ", on, " has no dax: durable by msync, unless its property ",
+                   "sync is disabled", NULL);
     else
         map_reason(answer, type, " on ", on, why_not_dax(work), ": durable by msync", NULL);
 }
@@ -158,6 +220,8 @@ static enum result judge_storage(const struct map_work *work, struct map_answer 
         answer->notes |= MAP_NOTE_UNLINKED;
     if (work->subject.synchronous)
         return judge_synchronous(work, answer);
+    if (work->mount.traits & MAP_TRAIT_NO_SYNC)
+        answer->notes |= MAP_NOTE_NO_SYNC;
     if ((work->mount.traits | work->below.traits) & MAP_TRAIT_NO_BARRIER)
         answer->notes |= MAP_NOTE_NO_BARRIER;
     else if (work->storage.write_back)
@@ -188,6 +252,14 @@ static enum result judge_file(const struct map_work *work, struct map_answer *an
                    "no power cut", NULL);
         return RESULT_OK;
     }
+    if ((work->mount.traits | work->below.traits) & MAP_TRAIT_ROLLED_BACK) {
+        answer->domain = MAP_DOMAIN_VOLATILE;
+        answer->notes |= MAP_NOTE_NO_SYNC;
+        map_reason(answer, type, " on ", place(work),
+                   " with checkpoint=disable: a power cut takes ",
+                   "f2fs back to how it was mounted", NULL);
+        return RESULT_OK;
+    }
     if (work->storage.ram != MAP_RAM_NONE)
         return in_ram(work, answer, type[0] != '\0' ? type : "a file system");
     return judge_storage(work, answer);
@@ -201,6 +273,8 @@ static enum result judge_block(const struct map_work *work, struct map_answer *a
         answer->notes |= MAP_NOTE_WRITE_CACHE;
     if (work->storage.unseen)
         answer->notes |= MAP_NOTE_UNSEEN;
+    if (work->storage.served[0] != '\0')
+        answer->notes |= MAP_NOTE_SERVED;
     map_reason(answer, "block device ", place(work),
                " itself, seen through the page cache: durable by msync", NULL);
     return RESULT_OK;
@@ -209,9 +283,13 @@ static enum result judge_block(const struct map_work *work, struct map_answer *a
 static enum result judge_dax_device(const struct map_work *work, struct map_answer *answer) {
     const struct map_storage *storage = &work->storage;
     answer->domain = MAP_DOMAIN_VOLATILE;
-    if (storage->asynchronous) {
-        map_reason(answer, "device-dax ", storage->name, " of virtio-pmem: the host keeps it in ",
-                   "its page cache, and a mapping has no way to flush that", NULL);
+    if (storage->ram != MAP_RAM_NONE)
+        return in_ram_region(work, answer, "device-dax", " ", storage->name);
+    if (storage->host != MAP_HOST_NONE) {
+        map_reason(answer, "device-dax ", storage->name,
+                   storage->host == MAP_HOST_VIRTIO ? " of virtio-pmem" : " of the hypervisor",
+                   ": the host keeps it in its page cache, and a mapping has no way to flush that",
+                   NULL);
         return RESULT_OK;
     }
     if (!storage->region) {
@@ -236,8 +314,8 @@ enum result map_judge(const struct map_work *work, struct map_answer *answer) {
     answer->domain = MAP_DOMAIN_VOLATILE;
     switch (work->subject.kind) {
     case MAP_KIND_MEMORY:
-        map_reason(answer, "memory of memfd_create, in no file system: survives its processes ",
-                   "one by one, no power cut", NULL);
+        map_reason(answer, "memory of memfd_create or memfd_secret, in no file system: ",
+                   "survives its processes one by one, no power cut", NULL);
         return RESULT_OK;
     case MAP_KIND_ANONYMOUS:
         map_reason(answer, "shared memory without a file (anonymous or System V)", NULL);

@@ -11,6 +11,7 @@
 #include "map/mount.h"
 #include "map/parse.h"
 #include "map/read.h"
+#include "map/region.h"
 #include "map/storage.h"
 
 void map_begin(struct map_work *work, const struct map_system *system, uint32_t pid) {
@@ -41,13 +42,10 @@ static const struct {
     bool deleted; /* the name comes with " (deleted)" */
     enum map_kind kind;
 } special[] = {
-    {"/memfd:", true, MAP_KIND_MEMORY},
-    {"/secretmem", true, MAP_KIND_MEMORY},
-    {"/dev/zero", true, MAP_KIND_ANONYMOUS},
-    {"/anon_hugepage", true, MAP_KIND_ANONYMOUS},
-    {"/SYSV", true, MAP_KIND_ANONYMOUS},
-    {"/[aio]", true, MAP_KIND_KERNEL},
-    {"/dmabuf:", false, MAP_KIND_KERNEL},
+    {"/memfd:", true, MAP_KIND_MEMORY},        {"/secretmem", true, MAP_KIND_MEMORY},
+    {"/dev/zero", true, MAP_KIND_ANONYMOUS},   {"/anon_hugepage", true, MAP_KIND_ANONYMOUS},
+    {"/SYSV", true, MAP_KIND_ANONYMOUS},       {"/[aio]", true, MAP_KIND_KERNEL},
+    {"/drm mm object", true, MAP_KIND_KERNEL}, {"/dmabuf:", false, MAP_KIND_KERNEL},
     {"[", false, MAP_KIND_ANONYMOUS}, /* named by prctl(PR_SET_VMA) */
 };
 
@@ -195,9 +193,7 @@ static void set_storage_name(struct map_work *work, const char *name) {
 static void gather_dax_device(struct map_work *work) {
     set_storage_name(work, map_device_name(work));
     work->storage.region = work->storage.cpu_cache = true;
-    map_device_region(work);
-    if (work->storage.asynchronous)
-        work->storage.region = work->storage.cpu_cache = false;
+    map_region_examine(work);
 }
 
 static void gather_character_device(struct map_work *work) {
@@ -245,12 +241,25 @@ static void gather_kind(struct map_work *work) {
     if (work->subject.kind != MAP_KIND_UNKNOWN || map_class_of(work->mount.type) != MAP_CLASS_RAM)
         return;
     guess_node(work);
-    if (work->subject.kind != MAP_KIND_UNKNOWN || strcmp(work->mount.type, "devtmpfs") != 0)
+    /* In a container /dev is a tmpfs. */
+    bool nodes =
+        strcmp(work->mount.type, "devtmpfs") == 0 || strcmp(work->mount.point, "/dev") == 0;
+    if (work->subject.kind != MAP_KIND_UNKNOWN || !nodes)
         return;
     uint32_t all, any;
     read_vm_flags(work, &all, &any);
     if (any & MAP_VM_DEVICE)
         work->subject.kind = MAP_KIND_DEVICE;
+}
+
+void map_take_doubt(struct map_work *work) {
+    struct map_storage *storage = &work->storage;
+    if (!work->subject.synchronous || storage->region || !storage->unseen)
+        return;
+    if (map_region_memmap(work) == MAP_YES) {
+        map_storage_in_ram(storage, MAP_RAM_MEMMAP, "");
+        work->subject.synchronous = false;
+    }
 }
 
 void map_gather(struct map_work *work) {
@@ -269,5 +278,8 @@ void map_gather(struct map_work *work) {
         return;
     uint32_t all, any;
     read_vm_flags(work, &all, &any);
-    work->subject.synchronous = (all & MAP_VM_SYNC) != 0;
+    /* Where the host has to be told, the kernel grants no MAP_SYNC: should it say so all the same,
+       the flush of a line is still not enough. */
+    work->subject.synchronous = (all & MAP_VM_SYNC) != 0 && work->storage.host == MAP_HOST_NONE;
+    map_take_doubt(work);
 }

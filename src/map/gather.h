@@ -26,6 +26,11 @@ void map_take_type(struct map_work *work, const char *path);
 /* Tells whether a device node is a device-dax, and finds what that or a file lies on. */
 void map_gather_storage(struct map_work *work);
 
+/* Without /sys nothing tells persistent memory from RAM that the kernel was told to show as such:
+   takes back what MAP_SYNC promises where that may be.
+   pre: work->subject.synchronous is known */
+void map_take_doubt(struct map_work *work);
+
 /* Puts the file's identity and path into the answer. */
 void map_answer_subject(const struct map_work *work, struct map_answer *answer);
 

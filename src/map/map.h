@@ -38,8 +38,11 @@ enum map_note {
     MAP_NOTE_REMOTE = 1 << 8,      /* another machine serves it */
     MAP_NOTE_WRITE_CACHE = 1 << 9, /* the device has a volatile cache; flushes reach it */
     MAP_NOTE_UNSEEN = 1 << 10,     /* the system does not say what the file system lies on */
+    MAP_NOTE_EMULATED = 1 << 11,   /* what looks like persistent memory is RAM */
+    MAP_NOTE_NO_SYNC = 1 << 12,    /* a mount option makes a sync mean less */
+    MAP_NOTE_SERVED = 1 << 13,     /* a program or another machine serves a block device */
 };
-#define MAP_NOTE_COUNT 11
+#define MAP_NOTE_COUNT 14
 
 /* What lies behind an address or path. */
 struct map_answer {
@@ -100,9 +103,9 @@ struct map_identity {
 bool map_same(const struct map_system *system, const struct map_identity *identity);
 
 /* Asks what a shared writable view of the file at path would be, or, if that is a directory, of a
-   file made in it. RESULT_INVALID: no such file; RESULT_NOT_SUPPORTED as above. path is looked up
-   live; a device's domain assumes that MAP_SYNC is granted where the file is on DAX. Uses the stack
-   and libc freely. */
+   file made in it. RESULT_INVALID: no such file; RESULT_DENIED: its mount is read-only;
+   RESULT_NOT_SUPPORTED as above. path is looked up live; a device's domain assumes that MAP_SYNC is
+   granted where the file is on DAX. Uses the stack and libc freely. */
 enum result map_probe_path(const struct map_system *system, const char *path,
                            struct map_answer *answer);
 
@@ -116,9 +119,10 @@ enum result map_each(const struct map_system *system, uint32_t pid, map_visit *v
                      void *context);
 
 /* One region of persistent memory: its name, what it says about persistence ("" when it says
-   nothing), and the best that a view of it can be. */
+   nothing), the best that a view of it can be, and why it is no better ("" when that is
+   persistent). */
 typedef void map_visit_region(void *context, const char *name, const char *persistence,
-                              enum map_domain domain);
+                              enum map_domain domain, const char *why);
 
 /* Visits every region that libnvdimm knows. RESULT_NOT_SUPPORTED: /sys cannot be read. */
 enum result map_each_region(const struct map_system *system, map_visit_region *visit,

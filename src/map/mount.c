@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "map/parse.h"
 #include "map/read.h"
+#include "map/scan.h"
 
 static const struct {
     const char *type; /* "fuse.": every type that starts with it */
@@ -43,6 +44,11 @@ static const struct {
     {"ceph", MAP_CLASS_REMOTE, 0x00c36400},
     {"afs", MAP_CLASS_REMOTE, 0x5346414f},
     {"lustre", MAP_CLASS_REMOTE, 0x0bd00bd0},
+    {"coda", MAP_CLASS_REMOTE, 0x73757245},
+    {"pvfs2", MAP_CLASS_REMOTE, 0x20030528},
+    {"beegfs", MAP_CLASS_REMOTE, 0},
+    {"gpfs", MAP_CLASS_REMOTE, 0},
+    {"vboxsf", MAP_CLASS_REMOTE, 0x786f4256},
     {"ext4", MAP_CLASS_ANY, 0xef53},
     {"xfs", MAP_CLASS_ANY, 0x58465342},
     {"btrfs", MAP_CLASS_ANY, 0x9123683e},
@@ -66,16 +72,17 @@ const char *map_type_of_magic(uint64_t magic) {
     return NULL;
 }
 
-bool map_type_has_dax(const char *type) {
-    return strcmp(type, "ext4") == 0 || strcmp(type, "xfs") == 0 || strcmp(type, "ext2") == 0;
+bool map_type_has_sync(const char *type) {
+    return strcmp(type, "ext4") == 0 || strcmp(type, "xfs") == 0;
 }
 
-/* Does either of the two lists of options have name, or name=one of the words? */
+/* Does either of the two lists of options have name, or name=word, or name=word:anything? */
 static bool has_option(const struct map_mount_line *line, const char *name, const char *word) {
     const struct map_span lists[] = {line->options, line->super};
     for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
         struct map_span value;
-        if (map_find_option(lists[i], name, &value) && map_span_equals(value, word))
+        if (map_find_option(lists[i], name, &value) &&
+            map_span_equals(scan_until(&value, ':'), word))
             return true;
     }
     return false;
@@ -83,18 +90,33 @@ static bool has_option(const struct map_mount_line *line, const char *name, cons
 
 static const struct {
     const char *name, *word;
+    const char *type; /* NULL: whatever has it means the same by it */
     uint32_t trait;
 } traits[] = {
-    {"dax", "", MAP_TRAIT_DAX},
-    {"dax", "always", MAP_TRAIT_DAX},
-    {"dax", "never", MAP_TRAIT_DAX_NEVER},
-    {"volatile", "", MAP_TRAIT_VOLATILE},
-    {"fsync", "volatile", MAP_TRAIT_VOLATILE},
-    {"nobarrier", "", MAP_TRAIT_NO_BARRIER},
-    {"barrier", "0", MAP_TRAIT_NO_BARRIER},
-    {"barrier", "none", MAP_TRAIT_NO_BARRIER},
-    {"fsync_mode", "nobarrier", MAP_TRAIT_NO_BARRIER},
+    {"ro", "", NULL, MAP_TRAIT_READ_ONLY},
+    {"dax", "", NULL, MAP_TRAIT_DAX},
+    {"dax", "always", NULL, MAP_TRAIT_DAX},
+    {"dax", "never", NULL, MAP_TRAIT_DAX_NEVER},
+    {"volatile", "", "overlay", MAP_TRAIT_VOLATILE},
+    {"fsync", "volatile", "overlay", MAP_TRAIT_VOLATILE},
+    {"nobarrier", "", NULL, MAP_TRAIT_NO_BARRIER},
+    {"barrier", "0", NULL, MAP_TRAIT_NO_BARRIER},
+    {"barrier", "none", NULL, MAP_TRAIT_NO_BARRIER},
+    {"fsync_mode", "nobarrier", NULL, MAP_TRAIT_NO_BARRIER},
+    {"checkpoint", "disable", "f2fs", MAP_TRAIT_ROLLED_BACK},
+    {"journal_flush_disabled", "", "bcachefs", MAP_TRAIT_NO_SYNC},
+    {"nostrictsync", "", "cifs", MAP_TRAIT_NO_SYNC},
+    {"nostrictsync", "", "smb3", MAP_TRAIT_NO_SYNC},
+    {"nointegrity", "", "jfs", MAP_TRAIT_NO_SYNC},
 };
+
+const char *map_no_sync_option(const struct map_mount *mount) {
+    for (size_t i = 0; i < ARRAY_LENGTH(traits); i++) {
+        if (traits[i].trait == MAP_TRAIT_NO_SYNC && strcmp(traits[i].type, mount->type) == 0)
+            return traits[i].name;
+    }
+    return "an option";
+}
 
 /* Takes the value of an option out of the file system's list; "" when it is not there or too
    long. */
@@ -112,7 +134,8 @@ static void take_mount(const struct map_mount_line *line, struct map_mount *moun
     mount->device = line->device;
     mount->traits = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(traits); i++) {
-        if (has_option(line, traits[i].name, traits[i].word))
+        bool may = traits[i].type == NULL || map_span_equals(line->type, traits[i].type);
+        if (may && has_option(line, traits[i].name, traits[i].word))
             mount->traits |= traits[i].trait;
     }
     map_span_copy(line->type, mount->type, sizeof mount->type);

@@ -19,8 +19,12 @@ enum map_class {
 };
 enum map_class map_class_of(const char *type);
 
-/* Can this type of file system do DAX with MAP_SYNC, as far as is known? */
-bool map_type_has_dax(const char *type);
+/* Does this type of file system grant MAP_SYNC for its files on DAX? ext2, virtiofs and erofs have
+   DAX without it. */
+bool map_type_has_sync(const char *type);
+
+/* The option that gave a mount its MAP_TRAIT_NO_SYNC. */
+const char *map_no_sync_option(const struct map_mount *mount);
 
 /* The type of file system that statfs tells by number; NULL: not one that matters here. */
 const char *map_type_of_magic(uint64_t magic);

@@ -16,6 +16,12 @@ static const struct {
     {"remote", "another machine serves the file system, and decides what a sync does"},
     {"write-cache", "the device has a volatile write cache (write back); a drain flushes it"},
     {"unseen", "the system does not show every device that the file system lies on"},
+    {"emulated",
+     "what looks like persistent memory here is RAM: nothing in it survives a power cut"},
+    {"no-sync", "a mount option makes a sync mean less than that the data is on the medium"},
+    {"served-device",
+     "a program or another machine serves a block device, and decides what a flush "
+     "of it does"},
 };
 _Static_assert(ARRAY_LENGTH(notes) == MAP_NOTE_COUNT, "one entry a note, in the order of the bits");
 

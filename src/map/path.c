@@ -50,11 +50,18 @@ static enum result probe_path(struct map_work *work, const char *path, struct ma
     if ((status.stx_mode & S_IFMT) == S_IFDIR)
         stand_for_file(work);
     map_gather_storage(work);
-    work->subject.synchronous = work->subject.kind == MAP_KIND_FILE &&
-                                map_file_has_dax(work) == MAP_YES && !work->storage.asynchronous;
+    work->subject.synchronous =
+        work->subject.kind == MAP_KIND_FILE && map_file_has_dax(work) == MAP_YES &&
+        map_type_has_sync(work->mount.type) && work->storage.host == MAP_HOST_NONE;
+    map_take_doubt(work);
     enum result result = map_judge(work, answer);
     map_answer_subject(work, answer);
-    return result;
+    if (result != RESULT_OK || (work->mount.traits & MAP_TRAIT_READ_ONLY) == 0 ||
+        work->subject.kind != MAP_KIND_FILE)
+        return result;
+    map_reason(answer, work->mount.type, " at ", work->mount.point,
+               " is mounted read-only: no view of it can be written", NULL);
+    return RESULT_DENIED;
 }
 
 enum result map_probe_path(const struct map_system *system, const char *path,

@@ -22,10 +22,13 @@ void map_storage_add(struct map_work *work, uint64_t device) {
         storage->devices[storage->device_count++] = device;
 }
 
+static void copy(const char *string, char *buffer, size_t size) {
+    map_span_copy((struct map_span){string, strlen(string)}, buffer, size);
+}
+
 void map_storage_in_ram(struct map_storage *storage, enum map_ram ram, const char *name) {
     storage->ram = ram;
-    map_span_copy((struct map_span){name, strlen(name)}, storage->ram_name,
-                  sizeof storage->ram_name);
+    copy(name, storage->ram_name, sizeof storage->ram_name);
 }
 
 /* Adds the device of a node like /dev/zram0 or /dev/mapper/home. */
@@ -40,19 +43,19 @@ static void add_node(struct map_work *work, const char *path) {
     if (device == 0 && map_starts_with(name, "zram"))
         map_storage_in_ram(&work->storage, MAP_RAM_ZRAM, name);
     if (device == 0 && work->storage.name[0] == '\0')
-        map_span_copy((struct map_span){name, strlen(name)}, work->storage.name,
-                      sizeof work->storage.name);
+        copy(name, work->storage.name, sizeof work->storage.name);
     map_storage_add(work, device);
 }
 
 /* The other devices of the btrfs that has this one. */
 static void add_btrfs_members(struct map_work *work, uint64_t device) {
+    struct map_folder folder;
+    bool found = false, unseen = work->storage.unseen;
+    work->storage.unseen = true; /* until its members are listed */
     if (device == 0 || !map_device_find(work, "block", device))
         return;
-    struct map_folder folder;
     if (!map_folder_open(&folder, map_file(work, "/sys/fs/btrfs", NULL)))
         return;
-    bool found = false;
     for (const char *id; !found && (id = map_folder_next(&folder, work)) != NULL;) {
         const char *member =
             map_file(work, "/sys/fs/btrfs/", id, "/devices/", map_device_name(work), NULL);
@@ -64,6 +67,7 @@ static void add_btrfs_members(struct map_work *work, uint64_t device) {
     *strrchr(work->file, '/') = '\0';
     if (!map_folder_open(&folder, work->file))
         return;
+    work->storage.unseen = unseen;
     for (const char *name; (name = map_folder_next(&folder, work)) != NULL;)
         map_storage_add(work, map_device_number(work, name));
     map_folder_close(&folder);
@@ -89,6 +93,7 @@ static void add_source(struct map_work *work, const struct map_mount *mount) {
 }
 
 static void add_devices(struct map_work *work, const struct map_mount *mount) {
+    unsigned before = work->storage.device_count;
     if (major(mount->device) != 0)
         map_storage_add(work, mount->device);
     else
@@ -97,6 +102,8 @@ static void add_devices(struct map_work *work, const struct map_mount *mount) {
         if (map_starts_with(mount->devices[i], "/dev/"))
             add_node(work, mount->devices[i]);
     }
+    if (work->storage.device_count == before)
+        work->storage.unseen = true;
 }
 
 /* Is the upper directory, which the mount names as the one who mounted saw it, visible here under
@@ -113,9 +120,18 @@ static bool go_below(struct map_work *work) {
     uint64_t overlay = work->below.id;
     if (!upper_is_seen(work, work->below.upper))
         return false;
-    struct map_span upper = {work->below.upper, strlen(work->below.upper)};
-    map_span_copy(upper, work->value, sizeof work->value);
+    copy(work->below.upper, work->value, sizeof work->value);
     return map_mount_of_path(work, work->value, &work->below) && work->below.id != overlay;
+}
+
+/* Turns work->below from an ecryptfs into what the folder of its source lies on; false: not
+   visible, or mounted over itself. */
+static bool go_below_ecryptfs(struct map_work *work) {
+    uint64_t ecryptfs = work->below.id;
+    if (work->below.source[0] != '/')
+        return false;
+    copy(work->below.source, work->value, sizeof work->value);
+    return map_mount_of_path(work, work->value, &work->below) && work->below.id != ecryptfs;
 }
 
 /* Adds what work->below lies on; ram: what it is if that is in RAM. */
@@ -136,7 +152,13 @@ static void add_below(struct map_work *work, enum map_ram ram) {
                 return;
             }
             break;
+        case MAP_CLASS_FUSE:
+        case MAP_CLASS_REMOTE:
+            copy(work->below.type, work->storage.served, sizeof work->storage.served);
+            return;
         default:
+            if (strcmp(work->below.type, "ecryptfs") == 0 && go_below_ecryptfs(work))
+                break;
             add_devices(work, &work->below);
             return;
         }
@@ -164,6 +186,14 @@ static void add_overlaid(struct map_work *work) {
     add_below(work, MAP_RAM_UPPER);
 }
 
+static void add_encrypted(struct map_work *work) {
+    work->below = work->mount;
+    if (go_below_ecryptfs(work))
+        add_below(work, MAP_RAM_BELOW);
+    else
+        work->storage.unseen = true;
+}
+
 void map_storage_find(struct map_work *work) {
     struct map_storage *storage = &work->storage;
     memset(storage, 0, sizeof *storage);
@@ -174,12 +204,14 @@ void map_storage_find(struct map_work *work) {
         add_overlaid(work);
     else if (!work->mount.found && major(work->subject.device) != 0)
         map_storage_add(work, work->subject.device);
+    else if (strcmp(work->mount.type, "ecryptfs") == 0)
+        add_encrypted(work);
     else
         add_devices(work, &work->mount);
     while (storage->devices_done < storage->device_count && storage->ram == MAP_RAM_NONE)
         map_device_examine(work);
     if (storage->device_count == 0 && storage->ram == MAP_RAM_NONE && !storage->upper_unseen)
         storage->unseen = true;
-    if (storage->devices_done == 0 || storage->asynchronous)
+    if (storage->devices_done == 0 || storage->host != MAP_HOST_NONE)
         storage->region = storage->cpu_cache = false;
 }

@@ -39,6 +39,9 @@ enum map_trait {
     MAP_TRAIT_DAX_NEVER = 2,
     MAP_TRAIT_VOLATILE = 4, /* overlayfs */
     MAP_TRAIT_NO_BARRIER = 8,
+    MAP_TRAIT_NO_SYNC = 16,     /* a sync does not ask the medium, or the server, to keep */
+    MAP_TRAIT_ROLLED_BACK = 32, /* a power cut takes the file system back to its mount */
+    MAP_TRAIT_READ_ONLY = 64,
 };
 
 struct map_mount {
@@ -52,9 +55,24 @@ struct map_mount {
     char devices[2][64]; /* xfs: of its log and its real-time part */
 };
 
-enum map_ram { MAP_RAM_NONE, MAP_RAM_DISK, MAP_RAM_ZRAM, MAP_RAM_LOOP, MAP_RAM_UPPER };
+/* Which part of what a file lies on is RAM. */
+enum map_ram {
+    MAP_RAM_NONE,
+    MAP_RAM_DISK,
+    MAP_RAM_ZRAM,
+    MAP_RAM_LOOP,   /* the backing file of a loop device */
+    MAP_RAM_UPPER,  /* the upper directory of an overlay */
+    MAP_RAM_BELOW,  /* what an ecryptfs lies on */
+    MAP_RAM_REGION, /* a region of libnvdimm that the firmware calls volatile */
+    MAP_RAM_MEMMAP, /* a region that the kernel's parameter memmap= took from RAM, or may have */
+    MAP_RAM_TEST,   /* a region of the kernel's own tests */
+};
 
 #define MAP_DEVICES_MAX 16
+
+/* Whom one has to tell that persistent memory is to keep what was stored: the kernel does it in an
+   fsync; a flush of the CPU's caches reaches the host's page cache and no further. */
+enum map_host { MAP_HOST_NONE, MAP_HOST_VIRTIO, MAP_HOST_HYPERVISOR };
 
 /* What a file system lies on. */
 struct map_storage {
@@ -65,11 +83,12 @@ struct map_storage {
     bool unseen;           /* a part of it is not visible */
     bool upper_unseen;     /* overlayfs */
     bool write_back;       /* a device has a volatile write cache */
-    bool asynchronous;     /* virtio-pmem: the host has to be told to write back */
-    bool region;           /* every device lies in a region of libnvdimm */
-    bool cpu_cache;        /* and every region says that the CPU's caches survive */
-    char region_name[32];  /* the weakest */
-    char persistence[32];  /* what it says */
+    enum map_host host;
+    char served[64];      /* a device, or a loop device's file system, that others serve; or "" */
+    bool region;          /* every device lies in a region of libnvdimm */
+    bool cpu_cache;       /* and every region says that the CPU's caches survive */
+    char region_name[32]; /* the weakest */
+    char persistence[32]; /* what it says */
     uint64_t devices[MAP_DEVICES_MAX];
     unsigned device_count, devices_done;
 };

@@ -95,7 +95,7 @@ static void test_machines(void **state) {
         free(folders[i]);
     }
     free(folders);
-    assert_true(machines >= 9);
+    assert_true(machines >= 20);
 }
 
 #define LAPTOP_DATA 0x7f0000000000u
@@ -168,26 +168,34 @@ static void test_nothing_to_read(void **state) {
 }
 
 static void count_regions(void *context, const char *name, const char *persistence,
-                          enum map_domain domain) {
+                          enum map_domain domain, const char *why) {
     char *seen = context;
-    sprintf(seen + strlen(seen), "%s=%s=%s ", name, persistence, map_domain_name(domain));
+    sprintf(seen + strlen(seen), "%s=%s=%s=%s ", name, persistence, map_domain_name(domain), why);
 }
 
 static void test_regions(void **state) {
     (void)state;
     struct map_system system = {.root = NVRTL_TEST_FIXTURES "/fsdax", .live = false};
-    char seen[512] = "";
+    char seen[1024] = "";
     assert_int_equal(map_each_region(&system, count_regions, seen), RESULT_OK);
-    assert_non_null(strstr(seen, "region0=memory_controller=memory "));
-    assert_non_null(strstr(seen, "region1=cpu_cache=cpu-cache "));
-    assert_non_null(strstr(seen, "region2==memory "));
-    assert_non_null(strstr(seen, "region3==memory "));
-    system.root = NVRTL_TEST_FIXTURES "/devdax";
+    assert_non_null(strstr(seen, "region0=memory_controller=memory= "));
+    assert_non_null(strstr(seen, "region1=cpu_cache=cpu-cache= "));
+    assert_non_null(strstr(seen, "region2==memory= "));
+    assert_non_null(strstr(seen, "region3==memory= "));
+    system.root = NVRTL_TEST_FIXTURES "/emulated";
     seen[0] = '\0';
     assert_int_equal(map_each_region(&system, count_regions, seen), RESULT_OK);
-    assert_non_null(strstr(seen, "region1=cpu_cache=cpu-cache "));
-    /* virtio-pmem: no view of it is persistent memory. */
-    assert_non_null(strstr(seen, "region4==page-cache "));
+    assert_non_null(
+        strstr(seen, "region0==volatile=may be RAM that the kernel's parameter memmap="));
+    assert_non_null(strstr(seen, "region2==volatile=is volatile memory (nd_volatile) "));
+    assert_non_null(strstr(seen, "region3=memory_controller=memory= "));
+    assert_non_null(strstr(seen, "region4=cpu_cache=volatile=is RAM of a kernel test module "));
+    system.root = NVRTL_TEST_FIXTURES "/guest";
+    seen[0] = '\0';
+    assert_int_equal(map_each_region(&system, count_regions, seen), RESULT_OK);
+    assert_non_null(strstr(seen, "region0==page-cache=has a host that has to be told "));
+    assert_non_null(strstr(seen, "region1=memory_controller=page-cache=has a host "));
+    assert_non_null(strstr(seen, "region3=memory_controller=memory= "));
     system.root = NVRTL_TEST_FIXTURES "/no-sys";
     assert_int_equal(map_each_region(&system, count_regions, seen), RESULT_NOT_SUPPORTED);
 }

@@ -177,10 +177,37 @@ static void test_overlay(void **state) {
     check(without_sync);
 }
 
+/* A view could be read and never be written, so that there is no domain to tell. */
+static int probe_read_only(void) {
+    char path[256];
+    struct map_answer answer;
+    snprintf(path, sizeof path, "%s/file", folder);
+    const char *view = map_new_file(path);
+    if (view == MAP_FAILED || map_probe_path(&map_this_system, path, &answer) != RESULT_OK)
+        return 1;
+    if (mount(folder, folder, NULL, MS_BIND, NULL) != 0 ||
+        mount(NULL, folder, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) != 0)
+        return NO_NAMESPACE;
+    if (map_probe_path(&map_this_system, path, &answer) != RESULT_DENIED)
+        return 2;
+    fprintf(stderr, "%s\n", answer.reason);
+    return strstr(answer.reason, "read-only") != NULL ? 0 : 3;
+}
+
+static void test_read_only_mount(void **state) {
+    (void)state;
+    strcpy(folder, "/dev/shm/nvrtl-test-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    int result = in_namespace(probe_read_only);
+    remove_folder();
+    check(result);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chroot_in_tmpfs),
         cmocka_unit_test(test_overlay),
+        cmocka_unit_test(test_read_only_mount),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@
 
 #include "base/bits.h"
 #include "map/parse.h"
+#include "map/region.h"
 #include "map/scan.h"
 
 static struct map_span span(const char *text) {
@@ -257,13 +258,49 @@ static void test_text(void **state) {
     assert_string_equal(number, "18446744073709551615");
 }
 
+static void test_cmdline(void **state) {
+    (void)state;
+    static const char *const makes[] = {
+        "memmap=4G!12G",
+        "quiet memmap=4G!12G",
+        "memmap=100M@2G,100M#3G,1G!1024G quiet",
+        "memmap=64K$0x18690000 memmap=4G!12G",
+        "memmap=4G%12G-1+12",
+        "memmap=4G%12G+0xc",
+    };
+    static const char *const makes_none[] = {
+        "",
+        "!",
+        "memmap",
+        "memmap=",
+        "memmap=exactmap",
+        "memmap=64K$0x18690000",
+        "memmap=4G%12G-1+2",
+        "memmap=4G%12G-12",
+        "memmap=4G+12",
+        "nomemmap=4G!12G",
+        "memmap =4G!12G",
+        "init=/bin/sh!1",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(makes); i++)
+        assert_true(map_cmdline_makes_regions(span(makes[i])));
+    for (size_t i = 0; i < ARRAY_LENGTH(makes_none); i++)
+        assert_false(map_cmdline_makes_regions(span(makes_none[i])));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_entry),         cmocka_unit_test(test_entry_without_name),
-        cmocka_unit_test(test_entry_refuses), cmocka_unit_test(test_decode),
-        cmocka_unit_test(test_mount),         cmocka_unit_test(test_mount_with_empty_source),
-        cmocka_unit_test(test_mount_refuses), cmocka_unit_test(test_point_covers),
-        cmocka_unit_test(test_vm_flags),      cmocka_unit_test(test_damaged_lines),
+        cmocka_unit_test(test_cmdline),
+        cmocka_unit_test(test_entry),
+        cmocka_unit_test(test_entry_without_name),
+        cmocka_unit_test(test_entry_refuses),
+        cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_mount),
+        cmocka_unit_test(test_mount_with_empty_source),
+        cmocka_unit_test(test_mount_refuses),
+        cmocka_unit_test(test_point_covers),
+        cmocka_unit_test(test_vm_flags),
+        cmocka_unit_test(test_damaged_lines),
         cmocka_unit_test(test_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,10 +199,10 @@ static bool add_frame(struct source_stack *stack, const char *module, uint64_t o
                       const struct scope *scope, bool inlined) {
     struct source_frame *frames =
         reallocarray(stack->frames, stack->count + 1, sizeof(struct source_frame));
-    char *path = strdup(module);
+    char *path = module != NULL ? strdup(module) : NULL;
     if (frames != NULL)
         stack->frames = frames;
-    if (frames == NULL || path == NULL) {
+    if (frames == NULL || (path == NULL && module != NULL)) {
         free(path);
         free(scope->function);
         free(scope->file);
@@ -234,6 +234,8 @@ static bool name_from_elf(struct module *module, GElf_Addr address, char **name)
 
 bool symbols_append(struct symbols *symbols, const char *path, const void *build_id,
                     size_t build_id_size, uint64_t offset, struct source_stack *stack) {
+    if (path == NULL)
+        return add_frame(stack, NULL, offset, &(struct scope){0}, false);
     struct module *module = symbols_module(symbols, path);
     if (module == NULL)
         return false;

@@ -455,6 +455,20 @@ static void test_damaged(void **state) {
     for_each_probe("probe-dwarf", check_damage);
 }
 
+/* Code that the program made while it ran lies in no file. */
+static void test_no_module(void **state) {
+    (void)state;
+    struct symbols *symbols = symbols_open();
+    struct source_stack stack = {0};
+    assert_true(symbols_append(symbols, NULL, NULL, 0, 0x7f0000001000, &stack));
+    assert_int_equal(stack.count, 1);
+    assert_null(stack.frames[0].module);
+    assert_null(stack.frames[0].function);
+    assert_int_equal(stack.frames[0].offset, 0x7f0000001000);
+    clear_stack(&stack);
+    symbols_close(symbols);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_programs),
@@ -469,6 +483,7 @@ int main(void) {
         cmocka_unit_test(test_unreadable),
         cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_no_module),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "event/event.h"
 #include "verify/remarks.h"
+#include "verify/screen.h"
 #include "verify/session.h"
 
 struct collector {
@@ -19,7 +20,8 @@ struct collector {
 static bool append_stack(struct collector *collector, uint32_t id, struct source_stack *stack) {
     const struct arena *arena = collector->run->arena;
     const struct arena_stack *record = arena_at(arena, id, sizeof *record);
-    if (record == NULL || record->depth > ARENA_STACK_DEPTH)
+    if (record == NULL || record->depth > ARENA_STACK_DEPTH ||
+        arena_at(arena, id, sizeof *record + record->depth * sizeof record->frames[0]) == NULL)
         return true;
     for (uint32_t i = 0; i < record->depth; i++) {
         uint32_t number = ARENA_FRAME_MODULE(record->frames[i]);
@@ -263,9 +265,11 @@ bool collect_report(const struct collect_run *run, struct report *report) {
     struct collector collector = {.run = run, .report = report, .symbols = symbols_open()};
     if (collector.symbols == NULL)
         return false;
-    judge_end(run);
-    bool done = add_regions(&collector) && add_findings(&collector) &&
-                remarks_add(run->arena->head, report);
+    bool done = screen_arena(run->arena);
+    if (done)
+        judge_end(run);
+    done = done && add_regions(&collector) && add_findings(&collector) &&
+           remarks_add(run->arena->head, report);
     symbols_close(collector.symbols);
     if (report->finding_count != 0)
         qsort(report->findings, report->finding_count, sizeof *report->findings, compare_findings);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "verify/screen.h"
+
+#include <stdlib.h>
+
+#include "base/bits.h"
+
+/* Which grains of the arena belong to a record, one bit each. */
+struct claims {
+    const struct arena *arena;
+    uint32_t files;
+    uint64_t grains;
+    uint8_t *bits;
+};
+
+/* The record of an id, if it is nobody else's; then it is taken. */
+static void *claim(struct claims *claims, arena_id id, size_t size) {
+    void *record = arena_at(claims->arena, id, size);
+    uint64_t end = id + align_up(size, ARENA_GRAIN) / ARENA_GRAIN;
+    if (record == NULL || end > claims->grains)
+        return NULL;
+    for (uint64_t grain = id; grain < end; grain++) {
+        if (claims->bits[grain / 8] >> grain % 8 & 1)
+            return NULL;
+    }
+    for (uint64_t grain = id; grain < end; grain++)
+        claims->bits[grain / 8] |= (uint8_t)(1u << grain % 8);
+    return record;
+}
+
+/* What is wrong in a record becomes 0, which is none everywhere. */
+typedef void screen_record(const struct claims *claims, void *record);
+
+static void screen_page(const struct claims *claims, void *record) {
+    struct model_page *page = record;
+    if (page->file >= claims->files)
+        page->touched = 0;
+    /* Whoever held it is dead, and left the page as it was: that counts as a loss. */
+    if (atomic_exchange(&page->lock, 0) != 0)
+        atomic_fetch_add(&claims->arena->head->lost.locks, 1);
+    for (size_t l = 0; l < MODEL_PAGE_LINES && page->touched != 0; l++) {
+        struct model_line *line = &page->line[l];
+        for (size_t f = 0; f < ARRAY_LENGTH(line->flush); f++) {
+            if (line->flush[f].thread >= ARENA_THREADS)
+                line->flush[f] = (struct model_flush){0};
+        }
+    }
+}
+
+static void screen_finding(const struct claims *claims, void *record) {
+    struct arena_finding *finding = record;
+    if (finding->file > claims->files)
+        finding->file = 0;
+}
+
+/* A kind of chain: how large its records are, and where in them the next one's id lies. */
+struct chain {
+    size_t size, next;
+    screen_record *screen; /* or NULL */
+};
+static const struct chain pages = {sizeof(struct model_page), offsetof(struct model_page, next),
+                                   screen_page};
+static const struct chain findings = {sizeof(struct arena_finding),
+                                      offsetof(struct arena_finding, next), screen_finding};
+static const struct chain tokens = {sizeof(struct arena_token),
+                                    offsetof(struct arena_token, sibling), NULL};
+static const struct chain ignored = {sizeof(struct arena_ignored),
+                                     offsetof(struct arena_ignored, next), NULL};
+
+static void screen_chain(struct claims *claims, _Atomic arena_id *first, struct chain chain) {
+    arena_id *link = NULL;
+    for (arena_id id = atomic_load(first); id != 0; id = *link) {
+        void *record = claim(claims, id, chain.size);
+        if (record == NULL && link == NULL)
+            atomic_store(first, 0);
+        else if (record == NULL)
+            *link = 0;
+        if (record == NULL)
+            return;
+        link = (arena_id *)(void *)((char *)record + chain.next);
+        if (chain.screen != NULL)
+            chain.screen(claims, record);
+    }
+}
+
+static void screen_chains(struct claims *claims) {
+    struct arena_head *head = claims->arena->head;
+    for (size_t b = 0; b < ARENA_PAGE_BUCKETS; b++)
+        screen_chain(claims, &head->pages[b], pages);
+    for (size_t b = 0; b < ARENA_FINDING_BUCKETS; b++)
+        screen_chain(claims, &head->findings[b], findings);
+    for (uint32_t i = 0; i < claims->files; i++) {
+        screen_chain(claims, &head->files[i].tokens, tokens);
+        screen_chain(claims, &head->files[i].ignored, ignored);
+    }
+}
+
+bool screen_arena(const struct arena *arena) {
+    struct arena_head *head = arena->head;
+    uint64_t used = atomic_load(&head->used);
+    uint32_t files = atomic_load(&head->file_count);
+    struct claims claims = {.arena = arena, .files = files < ARENA_FILES ? files : ARENA_FILES};
+    if (used > arena->size || used < sizeof *head || used % ARENA_GRAIN != 0)
+        used = arena->size;
+    claims.grains = used / ARENA_GRAIN;
+    claims.bits = calloc(claims.grains / 8 + 1, 1);
+    if (claims.bits == NULL)
+        return false;
+    atomic_store(&head->used, used);
+    atomic_store(&head->file_count, claims.files);
+    for (size_t i = 0; i < ARENA_MODULES; i++)
+        head->modules[i].path[sizeof head->modules[i].path - 1] = '\0';
+    screen_chains(&claims);
+    free(claims.bits);
+    return true;
+}

@@ -9,31 +9,12 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "cli/number.h"
 
 struct arguments {
     const char *file;
     uint64_t offset, size; /* bytes; size 0: to the end of the file */
 };
-
-/* A count of bytes with an optional K, M, G or T. */
-static bool parse_bytes(const char *text, uint64_t *bytes) {
-    static const char suffixes[] = "KMGT";
-    char *end;
-    errno = 0;
-    uint64_t count = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || errno != 0)
-        return false;
-    unsigned shift = 0;
-    const char *suffix = end[0] == '\0' ? NULL : strchr(suffixes, end[0]);
-    if (suffix != NULL) {
-        shift = 10 * (unsigned)(suffix - suffixes + 1);
-        end++;
-    }
-    if (end[0] != '\0' || count > UINT64_MAX >> shift)
-        return false;
-    *bytes = count << shift;
-    return true;
-}
 
 static error_t parse(int key, char *text, struct argp_state *state) {
     struct arguments *arguments = state->input;
@@ -43,9 +24,10 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         return key == ARGP_KEY_END ? 0 : ARGP_ERR_UNKNOWN;
     if (state->arg_num == 0)
         arguments->file = text;
-    else if (state->arg_num == 1 && !parse_bytes(text, &arguments->offset))
+    else if (state->arg_num == 1 && !number_parse_bytes(text, &arguments->offset))
         argp_error(state, "'%s' is no offset", text);
-    else if (state->arg_num == 2 && strcmp(text, "-") != 0 && !parse_bytes(text, &arguments->size))
+    else if (state->arg_num == 2 && strcmp(text, "-") != 0 &&
+             !number_parse_bytes(text, &arguments->size))
         argp_error(state, "'%s' is no size", text);
     else if (state->arg_num > 2)
         argp_error(state, "'%s' is one argument too many", text);

@@ -12,6 +12,7 @@
 
 #include "base/bits.h"
 #include "cli/cli.h"
+#include "cli/number.h"
 #include "map/map.h"
 #include "report/utf8.h"
 
@@ -26,14 +27,10 @@ enum option_key { OPTION_PID = 256, OPTION_JSON };
 static error_t parse(int key, char *text, struct argp_state *state) {
     struct arguments *arguments = state->input;
     switch (key) {
-    case OPTION_PID: {
-        char *end;
-        unsigned long pid = strtoul(text, &end, 10);
-        if (text[0] < '1' || text[0] > '9' || *end != '\0' || pid > INT32_MAX)
+    case OPTION_PID:
+        if (!number_parse_process(text, &arguments->pid))
             argp_error(state, "'%s' is no process", text);
-        arguments->pid = (uint32_t)pid;
         return 0;
-    }
     case OPTION_JSON:
         arguments->json = true;
         return 0;

@@ -38,10 +38,8 @@ static enum result drain_view(struct token_file *file, const struct token_view *
     if (result == RESULT_INVALID && !token_lives(token))
         result = RESULT_OK; /* freed and unmapped meanwhile: its owner no longer waits for it */
     remember(file, result);
-    if (result != RESULT_OK)
-        span_add(&token->slot->pending, pages);
     /* Last: who finds nothing pending and nothing in flight finds the failure too. */
-    token_end_flight(token);
+    token_end_flight(token, result != RESULT_OK ? pages : 0);
     return result;
 }
 
@@ -71,16 +69,26 @@ static enum result drain_pass(struct token_file *file) {
     return first;
 }
 
-/* Drains all tokens of a file, and again if one was freed undrained meanwhile: its pages are now
-   pending with others, which may have had their turn. pre: the file's lock is held */
-static enum result drain_locked(struct token_file *file) {
-    enum result result;
-    uint64_t unsettled;
-    do {
-        unsettled = atomic_load(&file->unsettled);
-        result = drain_pass(file);
-    } while (result == RESULT_OK && atomic_load(&file->unsettled) != unsettled);
+/* Looks at every token, and again when pages moved meanwhile: they may have come to a token that had
+   had its turn. */
+static enum result until_settled(enum result (*pass)(struct token_file *file),
+                                 struct token_file *file) {
+    uint64_t before, after;
+    enum result result = token_moves(&before);
+    while (result == RESULT_OK) {
+        result = pass(file);
+        if (token_moves(&after) != RESULT_OK)
+            return RESULT_BUSY;
+        if (after == before)
+            break;
+        before = after;
+    }
     return result;
+}
+
+/* Drains all tokens of a file. pre: the file's lock is held */
+static enum result drain_locked(struct token_file *file) {
+    return until_settled(drain_pass, file);
 }
 
 /* Does something with the file of a page-cache token while nobody else drains it. */
@@ -105,11 +113,11 @@ static bool is_waited_for(const struct token_view *view) {
            drain_failure(view) != RESULT_OK;
 }
 
-/* Drains every token; the first failure, after all were tried. */
-static enum result drain_every(void) {
+/* Drains every token once; the first failure, after all were tried. */
+static enum result every_pass(struct token_file *unused) {
     enum result first = RESULT_OK;
     uint32_t used = atomic_load_explicit(&token_table.slots_used, memory_order_acquire);
-    isa_fence();
+    (void)unused;
     for (uint32_t i = 0; i < used; i++) {
         struct token_view view;
         if (!token_at(i, &view) || view.operations.domain != MAP_DOMAIN_PAGE_CACHE ||
@@ -123,12 +131,10 @@ static enum result drain_every(void) {
 }
 
 enum result drain_token(const struct token_view *token) {
-    if (token->operations.flags & TOKEN_EVERY)
-        return drain_every();
     if (token->operations.domain == MAP_DOMAIN_PAGE_CACHE)
         return with_file(token, drain_locked);
     isa_fence();
-    return RESULT_OK;
+    return token->operations.flags & TOKEN_EVERY ? until_settled(every_pass, NULL) : RESULT_OK;
 }
 
 /* The kernel tells how many pages at once; small enough for any stack. */

@@ -17,6 +17,7 @@ static void unsettle(const struct token_view *ended) {
         if (token_at(i, &view) && view.operations.file == ended->operations.file)
             pending_add_all(view.slot);
     }
+    token_table.moves++;
 }
 
 void pending_end(const struct token_view *view, uint64_t state) {
@@ -46,9 +47,23 @@ enum result token_take_pending(const struct token_view *view, span *pages) {
     return RESULT_OK;
 }
 
-void token_end_flight(const struct token_view *view) {
+void token_end_flight(const struct token_view *view, span left) {
     os_lock(&token_table.flight_lock);
-    if (token_lives(view))
+    /* Of a token that died its pages are with the others already, because they were in flight. */
+    if (token_lives(view)) {
+        if (left != 0) {
+            span_add(&view->slot->pending, left);
+            token_table.moves++;
+        }
         atomic_store(&view->slot->in_flight, 0);
+    }
     os_unlock(&token_table.flight_lock);
+}
+
+enum result token_moves(uint64_t *moves) {
+    if (!os_lock(&token_table.flight_lock))
+        return RESULT_BUSY;
+    *moves = token_table.moves;
+    os_unlock(&token_table.flight_lock);
+    return RESULT_OK;
 }

@@ -85,6 +85,7 @@ struct token_table {
     _Atomic uint32_t files_used;
     struct os_lock lock;            /* Get and Free */
     struct os_lock flight_lock;     /* a token ends, or a drain takes or gives back its pages */
+    uint64_t moves;                 /* under that lock; see token_moves */
     uint32_t first_free;            /* slot index + 1 */
     struct isa_choice choice;       /* set with slots, and never changed */
     struct token_settings settings; /* likewise */
@@ -176,8 +177,13 @@ struct token_file *token_file(const struct token_view *view);
    call, or frees a token, already (a signal handler). */
 enum result token_take_pending(const struct token_view *view, span *pages);
 
-/* What was in flight is drained, or pending again, or its file has failed. */
-void token_end_flight(const struct token_view *view);
+/* What was in flight is drained, or its file has failed; or it is left to be drained again. */
+void token_end_flight(const struct token_view *view, span left);
+
+/* How often pages moved from a token to others, or from in flight back to pending: a look at the
+   tokens beside such a move may have missed them. Waits for a move under way. RESULT_BUSY as
+   above. */
+enum result token_moves(uint64_t *moves);
 
 /* Does the mapping that an internal token was made for still stand? RESULT_INVALID: it does not, and
    the token has ended; RESULT_BUSY: it does not, and this thread cannot end it now, see

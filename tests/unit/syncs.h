@@ -43,10 +43,11 @@ enum result __wrap_map_probe(const struct map_system *system, uintptr_t address,
 struct sync_call {
     uintptr_t address;
     size_t size;
+    _Atomic bool failed, succeeded; /* neither: it has not ended */
 };
 static struct {
     struct sync_call calls[SYNC_CALLS_MAX];
-    _Atomic unsigned count, ended;
+    _Atomic unsigned count;
     int errors[8]; /* of the next calls, one after another; then success */
     _Atomic unsigned errors_used;
     int async_error;      /* of every call with MS_ASYNC */
@@ -58,13 +59,15 @@ static inline int syncs_answer(void *address, size_t size, int flags) {
     if (flags == MS_ASYNC)
         return errno == 0 ? 0 : -1;
     unsigned call = atomic_fetch_add(&syncs.count, 1);
-    if (call < SYNC_CALLS_MAX)
-        syncs.calls[call] = (struct sync_call){(uintptr_t)address, size};
+    struct sync_call *told = &syncs.calls[call % SYNC_CALLS_MAX];
+    told->address = (uintptr_t)address;
+    told->size = size;
     if (syncs.during != NULL)
         syncs.during();
     unsigned next = atomic_fetch_add(&syncs.errors_used, 1);
     errno = next < ARRAY_LENGTH(syncs.errors) ? syncs.errors[next] : 0;
-    atomic_fetch_add(&syncs.ended, 1);
+    told->failed = errno != 0;
+    told->succeeded = errno == 0;
     return errno == 0 ? 0 : -1;
 }
 
@@ -76,7 +79,19 @@ static inline void syncs_reset(int error) {
     os_calls.msync = syncs_answer;
 }
 
-/* Did some call hold all of [address, address + size)? */
+/* Did some call hold all of [address, address + size)? Of those from number first on, which was
+   how many there were at some moment, that succeeded. */
+static inline bool syncs_done(unsigned first, uintptr_t address, size_t size) {
+    unsigned count = atomic_load(&syncs.count);
+    for (unsigned i = first; i < count && i < SYNC_CALLS_MAX; i++) {
+        if (syncs.calls[i].succeeded &&
+            range_inside(address, size, syncs.calls[i].address, syncs.calls[i].size))
+            return true;
+    }
+    return false;
+}
+
+/* Of any, however they ended. */
 static inline bool syncs_covered(uintptr_t address, size_t size) {
     unsigned count = atomic_load(&syncs.count);
     for (unsigned i = 0; i < count && i < SYNC_CALLS_MAX; i++) {

@@ -21,6 +21,9 @@
 #ifndef STEPS
 #define STEPS 1 /* of the second thread: with 2 the search takes an hour and much memory */
 #endif
+#ifndef FAULTS
+#define FAULTS 1
+#endif
 #define TOKENS 2
 
 /* The page that both views hold: its contents as version numbers. */
@@ -164,7 +167,9 @@ inline drain(token) {
 #ifdef ONE_PASS
             again = false
 #else
-            again = unsettled != before
+            take(flight_lock); /* waits for a Free under way */
+            again = unsettled != before;
+            give(flight_lock)
 #endif
         :: else -> break
         od;
@@ -268,7 +273,7 @@ inline get(token) {
     give(table_lock)
 }
 
-byte faults = 2; /* write-backs that may still fail */
+byte faults = FAULTS; /* write-backs that may still fail */
 
 proctype thread(byte left) {
     byte before = 0, version = 0, seen = 0, mine = 0, goal = 0, token = 0;
@@ -285,7 +290,7 @@ proctype thread(byte left) {
         :: drain(token)
         :: end(token)
         :: get(token)
-        :: retry(token)
+        :: FAULTS > 0 -> retry(token)
         fi;
         token = 0
     :: left == 0 -> break

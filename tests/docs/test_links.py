@@ -106,9 +106,13 @@ class ReadmeTest(unittest.TestCase):
             return result.returncode, result.stdout
 
 
-class DecisionsTest(unittest.TestCase):
-    def test_form(self):
-        """Each decision has its four lines, in order."""
+class OthersTest(unittest.TestCase):
+    def test_changelog_names_every_routine(self):
+        text = documents.read("CHANGELOG.md")
+        for name in documents.routines():
+            self.assertTrue(f"`{name}`" in text, name)
+
+    def test_decisions_have_their_four_lines(self):
         entries = re.split(r"^### ", documents.read("docs/decisions.md"), flags=re.MULTILINE)[1:]
         self.assertGreater(len(entries), 20)
         for entry in entries:

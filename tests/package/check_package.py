@@ -16,9 +16,11 @@ CONSUMER = ROOT / "tests/package/consumer"
 INSTALLED = (
     "include/nvrtl.h", "lib/libnvrtl.so", "lib/libnvrtl.so.0", "lib/libnvrtl.a",
     "lib/nvrtl/libnvrtl-rt.so", "lib/pkgconfig/nvrtl.pc", "lib/cmake/nvrtl/nvrtl-config.cmake",
-    "bin/nvrtl", "share/man/man1/nvrtl.1", "share/nvrtl/nvrtl-report-1.schema.json",
+    "bin/nvrtl", "share/nvrtl/nvrtl-report-1.schema.json", "share/doc/nvrtl/LICENSE",
+    "share/doc/nvrtl/CHANGELOG.md",
     "share/bash-completion/completions/nvrtl", "share/zsh/site-functions/_nvrtl",
 )  # fmt: skip
+PAGES = tuple(f"share/man/man{page.suffix[1:]}/{page.name}" for page in (ROOT / "man").iterdir())
 
 
 class Failure(Exception):
@@ -45,7 +47,7 @@ def install(folder, generator):
     run("cmake", "--install", build)
     first.rename(prefix)
     shutil.rmtree(build)
-    missing = [name for name in INSTALLED if not (prefix / name).exists()]
+    missing = [name for name in INSTALLED + PAGES if not (prefix / name).exists()]
     if missing:
         raise Failure(f"not installed: {missing}")
     for path in prefix.rglob("*"):

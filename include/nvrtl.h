@@ -439,6 +439,26 @@ NVRTL_API const char *NvRtlStatusText(NTSTATUS status);
 NVRTL_API void NvRtlVerifierIgnore(void *token, const void *address, size_t size);
 NVRTL_API void NvRtlVerifierAssertDurable(void *token, const void *address, size_t size);
 
+/*
+ * NvRtlVerifierMark - names a moment of the program. Without a verifier it costs a load and a branch
+ * and does nothing. [ours]
+ *
+ * token      a live token or FLUSH_NV_MEMORY_DEFAULT_TOKEN
+ * kind       NVRTL_MARK_NOTE  a remark for whoever reads the events
+ *            NVRTL_OP_BEGIN   operation id begins: from now on a power cut may leave parts of it
+ *            NVRTL_OP_ACK     operation id is acknowledged: from now on its caller counts on it, and
+ *                             no power cut may take it away
+ * id         the program's own number of the operation; `nvrtl cut` gives those that were begun and
+ *            those that were acknowledged to the check
+ * text       a few words, or NULL; read during the call, the first 64 bytes are kept
+ *
+ * Place NVRTL_OP_ACK where the program tells its caller, after the drain, never before.
+ */
+#define NVRTL_MARK_NOTE 0u
+#define NVRTL_OP_BEGIN 1u
+#define NVRTL_OP_ACK 2u
+NVRTL_API void NvRtlVerifierMark(void *token, uint32_t kind, uint64_t id, const char *text);
+
 #ifdef __cplusplus
 }
 #endif

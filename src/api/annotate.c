@@ -22,3 +22,13 @@ NVRTL_API void NvRtlVerifierAssertDurable(void *token, const void *address, size
         annotate(CALL_SITE(CALL_ASSERT_DURABLE, &token), EVENT_ASSERT_DURABLE, token, address,
                  size);
 }
+
+NVRTL_API void NvRtlVerifierMark(void *token, uint32_t kind, uint64_t id, const char *text) {
+    if (observed()) {
+        struct event site = CALL_SITE(CALL_MARK, &token);
+        site.mark = kind;
+        site.id = id;
+        site.text = text;
+        annotate(site, EVENT_MARK, token, NULL, 0);
+    }
+}

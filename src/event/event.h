@@ -13,13 +13,14 @@ enum event_kind {
     EVENT_STORING, /* Write or Fill is about to store [address, length) */
     EVENT_STORE,   /* Write or Fill stored [address, length); EFFECT_... say what else it did */
     EVENT_FLUSH,   /* Flush; with EFFECT_DRAIN it also drained */
-    EVENT_FLUSH_RANGES,  /* FlushRanges: address: of length ranges (struct event_range) */
-    EVENT_DRAIN,         /* Drain */
-    EVENT_RETRY,         /* Retry: where a token covers the file, medium and memory are equal */
-    EVENT_BAD_TOKEN,     /* a call was refused: token is not a live token */
-    EVENT_OUTSIDE,       /* a call was refused: [address, length) leaves the region, or wraps */
-    EVENT_IGNORE,        /* annotation */
-    EVENT_ASSERT_DURABLE /* annotation */
+    EVENT_FLUSH_RANGES,   /* FlushRanges: address: of length ranges (struct event_range) */
+    EVENT_DRAIN,          /* Drain */
+    EVENT_RETRY,          /* Retry: where a token covers the file, medium and memory are equal */
+    EVENT_BAD_TOKEN,      /* a call was refused: token is not a live token */
+    EVENT_OUTSIDE,        /* a call was refused: [address, length) leaves the region, or wraps */
+    EVENT_IGNORE,         /* annotation */
+    EVENT_ASSERT_DURABLE, /* annotation */
+    EVENT_MARK            /* annotation: mark, id and text are set */
 };
 
 /* What a call did besides what its kind says. */
@@ -52,7 +53,8 @@ enum event_call {
     CALL_READ,
     CALL_RETRY,
     CALL_IGNORE,
-    CALL_ASSERT_DURABLE
+    CALL_ASSERT_DURABLE,
+    CALL_MARK
 };
 
 /* A run of a region that is contiguous in memory and in its file. */
@@ -89,6 +91,9 @@ struct event {
     const void *caller;                /* return address of the routine */
     const void *frame;                 /* stack address inside the routine's frame */
     const struct event_region *region; /* EVENT_GET only */
+    uint32_t mark;                     /* EVENT_MARK only: NVRTL_MARK_NOTE, NVRTL_OP_... */
+    uint64_t id;                       /* EVENT_MARK only */
+    const char *text;                  /* EVENT_MARK only; may be NULL */
 };
 
 #endif

@@ -261,6 +261,7 @@ static void dispatch(struct act *act) {
         on_free(act);
         return;
     case EVENT_STORING:
+    case EVENT_MARK:
         return;
     case EVENT_STORE:
         on_store(act);

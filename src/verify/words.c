@@ -43,6 +43,7 @@ static const char *call_name(uint32_t call) {
         [CALL_RETRY] = "NvRtlRetryToken",
         [CALL_IGNORE] = "NvRtlVerifierIgnore",
         [CALL_ASSERT_DURABLE] = "NvRtlVerifierAssertDurable",
+        [CALL_MARK] = "NvRtlVerifierMark",
     };
     return call < sizeof names / sizeof names[0] ? names[call] : "a routine";
 }

@@ -270,6 +270,7 @@ static int keeps_errno(const char *path, char **arguments) {
     KEEPS(NvRtlQueryToken(token, &info));
     KEEPS(NvRtlVerifierIgnore(token, at, 8));
     KEEPS(NvRtlVerifierAssertDurable(token, at, 8));
+    KEEPS(NvRtlVerifierMark(token, NVRTL_OP_BEGIN, 1, "begun"));
     KEEPS(RtlFreeNonVolatileToken(other));
     KEEPS(RtlFreeNonVolatileToken(other));
     KEEPS(NvRtlUnmapFile(&mapping));

@@ -440,13 +440,13 @@ NVRTL_API void NvRtlVerifierIgnore(void *token, const void *address, size_t size
 NVRTL_API void NvRtlVerifierAssertDurable(void *token, const void *address, size_t size);
 
 /*
- * NvRtlVerifierMark - names a moment of the program. Without a verifier it costs a load and a branch
- * and does nothing. [ours]
+ * NvRtlVerifierMark - names a moment of the program. Without a verifier it costs a load and a
+ * branch and does nothing. [ours]
  *
  * token      a live token or FLUSH_NV_MEMORY_DEFAULT_TOKEN
  * kind       NVRTL_MARK_NOTE  a remark for whoever reads the events
  *            NVRTL_OP_BEGIN   operation id begins: from now on a power cut may leave parts of it
- *            NVRTL_OP_ACK     operation id is acknowledged: from now on its caller counts on it, and
+ *            NVRTL_OP_ACK     operation id is acknowledged: its caller counts on it now, and
  *                             no power cut may take it away
  * id         the program's own number of the operation; `nvrtl cut` gives those that were begun and
  *            those that were acknowledged to the check

@@ -69,8 +69,8 @@ static enum result drain_pass(struct token_file *file) {
     return first;
 }
 
-/* Looks at every token, and again when pages moved meanwhile: they may have come to a token that had
-   had its turn. */
+/* Looks at every token, and again when pages moved meanwhile: they may have come to a token that
+   had had its turn. */
 static enum result until_settled(enum result (*pass)(struct token_file *file),
                                  struct token_file *file) {
     uint64_t before, after;

@@ -62,8 +62,8 @@ struct generation_line {
 
 struct generation;
 
-/* NULL when there is no memory. Later on events that found no memory are lost, and generation_failed
-   says so. */
+/* NULL when there is no memory. Later on events that found no memory are lost, and
+   generation_failed says so. */
 struct generation *generation_new(enum generation_model model);
 void generation_free(struct generation *generation);
 bool generation_failed(const struct generation *generation);

@@ -33,8 +33,8 @@ static inline span span_join(span a, span b) {
     return span_make(first, end);
 }
 
-/* Widens *target to hold s as well. Sequentially consistent: earlier stores are seen by whoever takes
-   it, and what is looked at next is looked at after it. */
+/* Widens *target to hold s as well. Sequentially consistent: earlier stores are seen by whoever
+   takes it, and what is looked at next is looked at after it. */
 static inline void span_add(_Atomic span *target, span s) {
     span old = atomic_load_explicit(target, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(target, &old, span_join(old, s),

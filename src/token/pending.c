@@ -7,9 +7,9 @@ void pending_add_all(struct token_slot *slot) {
     span_add(&slot->pending, token_span(&view, view.base, view.length));
 }
 
-/* A token ended with pages that were flushed and not drained. A drain of its file promises them too,
-   so the other tokens of the file, also those to come, drain all of their regions once: between them
-   they hold whatever of those pages is still promised to anybody. */
+/* A token ended with pages that were flushed and not drained. A drain of its file promises them
+   too, so the other tokens of the file, also those to come, drain all of their regions once:
+   between them they hold whatever of those pages is still promised to anybody. */
 static void unsettle(const struct token_view *ended) {
     struct token_view view;
     atomic_fetch_add(&token_file(ended)->unsettled, 1);

@@ -5,12 +5,12 @@
 
 #include "token/token.h"
 
-/* All pages of the slot's region are pending. pre: the slot is not alive yet, or the table's lock is
-   held */
+/* All pages of the slot's region are pending. pre: the slot is not alive yet, or the table's lock
+   is held */
 void pending_add_all(struct token_slot *slot);
 
-/* Ends the token: its slot gets this state. Should some of its pages be flushed and not drained, the
-   file is unsettled from now on. pre: the table's lock is held, the token lives */
+/* Ends the token: its slot gets this state. Should some of its pages be flushed and not drained,
+   the file is unsettled from now on. pre: the table's lock is held, the token lives */
 void pending_end(const struct token_view *view, uint64_t state);
 
 #endif

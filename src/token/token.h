@@ -172,8 +172,8 @@ const char *token_path(const struct token_view *view);
 /* The file of a view. Never NULL; another file's, should the token have died. */
 struct token_file *token_file(const struct token_view *view);
 
-/* Takes what is pending of a live token, to be drained: it is in flight from then on. 0: nothing, or
-   the token died, and its pages are its file's business. RESULT_BUSY: this thread is inside this
+/* Takes what is pending of a live token, to be drained: it is in flight from then on. 0: nothing,
+   or the token died, and its pages are its file's business. RESULT_BUSY: this thread is inside this
    call, or frees a token, already (a signal handler). */
 enum result token_take_pending(const struct token_view *view, span *pages);
 
@@ -185,8 +185,8 @@ void token_end_flight(const struct token_view *view, span left);
    above. */
 enum result token_moves(uint64_t *moves);
 
-/* Does the mapping that an internal token was made for still stand? RESULT_INVALID: it does not, and
-   the token has ended; RESULT_BUSY: it does not, and this thread cannot end it now, see
+/* Does the mapping that an internal token was made for still stand? RESULT_INVALID: it does not,
+   and the token has ended; RESULT_BUSY: it does not, and this thread cannot end it now, see
    token_free. */
 enum result token_still_mapped(const struct token_view *view);
 

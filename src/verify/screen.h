@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Makes an arena safe to read. The program under test can write anything into it before it dies, and
-   its parent must not follow it into the grave. */
+/* Makes an arena safe to read. The program under test can write anything into it before it dies,
+   and its parent must not follow it into the grave. */
 #ifndef VERIFY_SCREEN_H
 #define VERIFY_SCREEN_H
 

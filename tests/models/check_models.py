@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Checks the models of docs/models by spin, each over all of its states: the model itself must hold,
-and each variant that its first comment lists must fail."""
+"""Checks the models of docs/models by spin, each over all of its states: the model itself must
+hold, and each variant that its first comment lists must fail."""
 
 import argparse
 import re

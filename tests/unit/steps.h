@@ -2,9 +2,9 @@
 /* Two calls with one switch between them, at each instruction of the library that the first has. A
    breakpoint stops the first; the second runs on a stack of its own and counts as another thread,
    because the linker puts the lock below in the place of os/'s: who has to wait switches to the
-   other. So every interleaving with one switch is tried, and none depends on the scheduler. On other
-   CPUs, and under the thread sanitizer, whose own code cannot be stopped, the second runs after the
-   first. */
+   other. So every interleaving with one switch is tried, and none depends on the scheduler. On
+   other CPUs, and under the thread sanitizer, whose own code cannot be stopped, the second runs
+   after the first. */
 #ifndef UNIT_STEPS_H
 #define UNIT_STEPS_H
 
@@ -170,8 +170,8 @@ static inline unsigned steps_trace(void (*first)(void)) {
     return steps.count;
 }
 
-/* Runs first, which has to do what it did when it was traced, and at_stop, in a signal handler, before
-   that instruction of it. False: it was not reached. */
+/* Runs first, which has to do what it did when it was traced, and at_stop, in a signal handler,
+   before that instruction of it. False: it was not reached. */
 static inline bool steps_run(void (*first)(void), void (*at_stop)(void), unsigned stop) {
     steps.reached = false;
 #if CAN_STEP

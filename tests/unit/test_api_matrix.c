@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Write, Fill, Flush and FlushRanges: every value of the flags, in every domain, with every subset
-   of the CPU's features that changes anything. The linker puts the functions below around those that
-   write back, fence, sync and lock, so that it is known of each byte what makes it durable. */
+   of the CPU's features that changes anything. The linker puts the functions below around those
+   that write back, fence, sync and lock, so that it is known of each byte what makes it durable. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

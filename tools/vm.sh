@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # The long form of the test vm: every CPU with every kind of cache, and xfs. Takes some minutes.
-# With --record FOLDER it keeps what each guest's /proc and /sys told, in the form of tests/fixtures.
+# With --record FOLDER it keeps what each guest told in /proc and /sys, as tests/fixtures do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -7,16 +7,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The thread sanitizer slows atomic operations down; what has one thread may do less there. */
+/* What has one thread may do less under the thread sanitizer, and less of what is slow under the
+   other. */
 #if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_THREAD_SANITIZER 1
+#define SANITIZED_FOR(kind) __has_feature(kind##_sanitizer)
+#else
+#define SANITIZED_FOR(kind) 0
 #endif
-#elif defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_THREAD__) || SANITIZED_FOR(thread)
 #define UNDER_THREAD_SANITIZER 1
-#endif
-#ifndef UNDER_THREAD_SANITIZER
+#else
 #define UNDER_THREAD_SANITIZER 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || SANITIZED_FOR(address)
+#define UNDER_ADDRESS_SANITIZER 1
+#else
+#define UNDER_ADDRESS_SANITIZER 0
 #endif
 
 /* For what a test does byte by byte in one thread. */

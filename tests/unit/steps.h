@@ -193,8 +193,15 @@ static inline bool steps_run(void (*first)(void), void (*at_stop)(void), unsigne
     return steps.reached;
 }
 
-/* Ends what was begun with the first. */
-static inline void steps_end_second(void) {
+/* Before the first call of a case, and after it: what else there is to run is run then. */
+static inline void steps_begin(void (*second)(void)) {
+    steps.second = second;
+    steps.begun = steps.ended = false;
+}
+
+static inline void steps_end(void) {
+    if (steps.second == NULL)
+        return;
     if (!steps.begun)
         steps_begin_second();
     while (!steps.ended)
@@ -202,35 +209,37 @@ static inline void steps_end_second(void) {
     steps.begun = false;
 }
 
-static inline void steps_prepare(void (*second)(void)) {
-    steps.second = second;
-    steps.begun = steps.ended = false;
-}
+/* One test: prepare, what is stopped, what runs then (second as if in another thread, or handler in
+   a signal handler on the same one), and a check with the number of the instruction, or UINT_MAX when
+   nothing was stopped. */
+struct steps_case {
+    void (*prepare)(void), (*first)(void), (*second)(void), (*handler)(void);
+    void (*check)(unsigned stop);
+    unsigned stride; /* every so many instructions; 0: each */
+};
 
-/* Runs first, then second as if in another thread; then, for each instruction of first, both again,
-   with second from there on. prepare comes before each time, and check, with the number of the
-   instruction or UINT_MAX, after it. Returns how many instructions there are. */
-static inline unsigned steps_interleave(void (*prepare)(void), void (*first)(void),
-                                        void (*second)(void), void (*check)(unsigned stop)) {
-    unsigned count = 0;
+/* Returns how many instructions the first has; 0: one was not reached. */
+static inline unsigned steps_try(const struct steps_case *it) {
+    unsigned count = 0, stride = it->stride != 0 ? it->stride : 1;
     /* The first time the loader still binds names. */
     for (unsigned round = 0; round < 2; round++) {
-        prepare();
-        steps_prepare(second);
-        count = steps_trace(first);
-        steps_end_second();
-        check(UINT_MAX);
+        it->prepare();
+        steps_begin(it->second);
+        count = steps_trace(it->first);
+        steps_end();
+        it->check(UINT_MAX);
     }
-    for (unsigned stop = 0; stop < count; stop++) {
-        prepare();
-        steps_prepare(second);
-        bool reached = steps_run(first, steps_begin_second, stop);
-        steps_end_second();
+    for (unsigned stop = 0; stop < count; stop += stride) {
+        it->prepare();
+        steps_begin(it->second);
+        bool reached =
+            steps_run(it->first, it->second != NULL ? steps_begin_second : it->handler, stop);
+        steps_end();
         if (!reached) {
             fprintf(stderr, "instruction %u of %u was not reached\n", stop, count);
             return 0;
         }
-        check(stop);
+        it->check(stop);
     }
     return count;
 }

@@ -111,6 +111,21 @@ static inline PVOID syncs_get(uint64_t inode, uintptr_t base, size_t length) {
     return token;
 }
 
+#define SYNCS_SLOTS 4
+
+/* The next tokens take the first slots in their order: no other token may be alive. */
+static inline void syncs_order_slots(void) {
+    PVOID tokens[SYNCS_SLOTS];
+    for (size_t i = 0; i < SYNCS_SLOTS; i++)
+        tokens[i] = syncs_get(1, PAGE, PAGE);
+    for (uintptr_t slot = SYNCS_SLOTS; slot-- > 0;) {
+        for (size_t i = 0; i < SYNCS_SLOTS; i++) {
+            if (((uintptr_t)tokens[i] & ((1u << TOKEN_INDEX_BITS) - 1)) == slot)
+                RtlFreeNonVolatileToken(tokens[i]);
+        }
+    }
+}
+
 static inline NTSTATUS flush_only(PVOID token, uintptr_t address, size_t length) {
     return RtlFlushNonVolatileMemory(token, (PVOID)address, length,
                                      FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN);

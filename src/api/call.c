@@ -66,6 +66,7 @@ enum result call_resolve_default(uintptr_t address, size_t length, struct token_
         if (mapped != RESULT_INVALID)
             return mapped;
     }
+    observe_attach();
     struct event event = {.kind = EVENT_GET,
                           .call = CALL_GET,
                           .effect = EFFECT_INTERNAL,
@@ -82,9 +83,11 @@ enum result call_resolve_default(uintptr_t address, size_t length, struct token_
 NTSTATUS call_refuse(struct event site, PVOID token, uintptr_t address, size_t length,
                      enum result why) {
     struct token_view view;
-    if (observed() && why == RESULT_INVALID) {
+    if (observed() && (why == RESULT_INVALID || why == RESULT_NOT_MAPPED)) {
+        bool is_default =
+            call_is_default(token) && site.call != CALL_FREE && site.call != CALL_QUERY;
         bool lives = token_find((uintptr_t)token, &view);
-        site.kind = lives || call_is_default(token) ? EVENT_OUTSIDE : EVENT_BAD_TOKEN;
+        site.kind = lives || is_default ? EVENT_OUTSIDE : EVENT_BAD_TOKEN;
         site.token = (uintptr_t)token;
         site.address = address;
         site.length = length;

@@ -112,12 +112,14 @@ static bool say_call(struct finding *finding, const struct arena_finding *record
     case KIND_BAD_TOKEN:
         return say(&finding->message, "%s at %s was given 0x%" PRIx64 ", which is no live token%s",
                    call, place, record->value,
-                   finding->related_count != 0 ? ": it was freed before" : "");
+                   finding->related_count != 0   ? ": it was freed before"
+                   : record->value == UINT64_MAX ? ": this call does not take the default token"
+                                                 : "");
     case KIND_OUTSIDE_REGION:
         return say(&finding->message,
-                   "%s at %s was given %" PRIu64 " byte%s at 0x%" PRIx64
-                   ", which leave the token's region",
-                   call, place, record->bytes, plural(record->bytes), record->value);
+                   "%s at %s was given %" PRIu64 " byte%s at 0x%" PRIx64 ", not all inside %s",
+                   call, place, record->bytes, plural(record->bytes), record->value,
+                   finding->region != 0 ? "the token's region" : "one shared view of a file");
     case KIND_OVERLAPPING_WRITE:
         return say(&finding->message,
                    "source and destination of %s at %s overlap: legal here, undefined on Windows",

@@ -101,10 +101,11 @@ static void note_flush(struct act *act) {
     atomic_fetch_add(&arena_here()->head->files[act->token->file].flushes, 1);
 }
 
-/* Are pages judged, always or where the file's domain says so? */
-static bool by_pages(void) {
-    uint32_t judge = arena_here()->head->judge;
-    return judge == MODEL_JUDGE_PAGES || judge == MODEL_JUDGE_ACTUAL;
+/* Is the file judged by its pages? */
+static bool by_pages(uint32_t file) {
+    const struct arena_head *head = arena_here()->head;
+    return head->judge == MODEL_JUDGE_PAGES ||
+           (head->judge == MODEL_JUDGE_ACTUAL && head->files[file].domain == DOMAIN_PAGE_CACHE);
 }
 
 static void drain_file(struct arena_file *file) {
@@ -134,7 +135,7 @@ static void on_store(struct act *act) {
     if (event->effect & EFFECT_STREAM)
         act->way = flush ? MODEL_PERSIST : MODEL_STREAM;
     act->flush = flush && act->way == MODEL_CACHED;
-    act->pages = by_pages() && (flush || act->way != MODEL_CACHED);
+    act->pages = by_pages(act->token->file) && (flush || act->way != MODEL_CACHED);
     tokens_stretches(act->token, event->address, event->length, act_on_stretch, act);
     if (act->way != MODEL_CACHED || act->flush)
         note_flush(act);
@@ -144,7 +145,7 @@ static void on_flush(struct act *act, uintptr_t address, size_t length) {
     if (length == 0 || act->token == NULL)
         return;
     act->flush = true;
-    act->pages = by_pages();
+    act->pages = by_pages(act->token->file);
     tokens_stretches(act->token, address, length, act_on_stretch, act);
     note_flush(act);
 }
@@ -155,9 +156,9 @@ static bool drain_needed(const struct act *act) {
     const struct arena_head *head = arena_here()->head;
     if (model_drain_needed(&head->threads[act->me->thread]))
         return true;
-    for (uint32_t i = 0; by_pages() && i < atomic_load(&head->file_count); i++) {
-        if (atomic_load(&head->files[i].flushes) != 0 &&
-            (act->token == NULL || act->token->file == i))
+    for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
+        if ((act->token == NULL || act->token->file == i) && by_pages(i) &&
+            atomic_load(&head->files[i].flushes) != 0)
             return true;
     }
     return false;
@@ -165,7 +166,7 @@ static bool drain_needed(const struct act *act) {
 
 static void judge_stretch(void *context, const struct stretch *stretch) {
     struct act *act = context;
-    struct arena_finding wish = {.file = stretch->file + 1, .call = act->event->call};
+    struct arena_finding wish = {.file = stretch->file + 1};
     wish.related[0] = act->actor.stack;
     wish.roles[0] = act->event->kind == EVENT_FREE ? ARENA_ROLE_FREED : ARENA_ROLE_ASSERTED;
     arena_judge(arena_here(), stretch->file, stretch->offset, stretch->length, &wish,

@@ -146,6 +146,19 @@ static bool write_file(const struct run_options *options, const struct report *r
     return written;
 }
 
+/* In one piece: standard error has no buffer, and other processes may write there too. */
+static bool write_text(const struct report *report, const struct report_style *style) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&text, &size);
+    bool made = memory != NULL && report_text(memory, report, style);
+    if (memory != NULL && fclose(memory) != 0)
+        made = false;
+    bool written = made && fwrite(text, 1, size, stderr) == size;
+    free(text);
+    return written;
+}
+
 static bool tell(const struct run_options *options, const struct report *report) {
     char folder[PATH_MAX];
     const char *no_colour = getenv("NO_COLOR");
@@ -164,7 +177,7 @@ static bool tell(const struct run_options *options, const struct report *report)
     style.colour = isatty(STDERR_FILENO) && (no_colour == NULL || no_colour[0] == '\0') &&
                    (term == NULL || strcmp(term, "dumb") != 0);
     if (options->text)
-        told = report_text(stderr, report, &style) && told;
+        told = write_text(report, &style) && told;
     if (options->json && options->output == NULL)
         told = report_json(stderr, report) && told;
     return told;

@@ -59,8 +59,9 @@ bool remarks_add(const struct arena_head *head, struct report *report) {
     if (atomic_load(&head->process_count) != 0 && atomic_load(&head->file_count) == 0 &&
         !remark(report, "every Get failed: there was no region to verify"))
         return false;
-    if (!remark(report, "only stores made by Write and Fill are seen (--stores=api): what the "
-                        "program stores through pointers is not"))
+    if (!remark(report,
+                "only the routines are seen (--stores=api): what the program stores through "
+                "pointers is not, nor what it flushes by other means, as by msync"))
         return false;
     return remark_lost(&head->lost, report);
 }

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/bits.h"
-#include "event/event.h"
 #include "verify/remarks.h"
 #include "verify/screen.h"
 #include "verify/session.h"
@@ -17,13 +16,19 @@ struct collector {
     size_t capacity;
 };
 
+/* What called main is of no interest, and looking it up means reading all that is known of libc. */
+static bool is_complete(const struct source_stack *stack) {
+    const struct source_frame *last = stack->count != 0 ? &stack->frames[stack->count - 1] : NULL;
+    return last != NULL && last->function != NULL && strcmp(last->function, "main") == 0;
+}
+
 static bool append_stack(struct collector *collector, uint32_t id, struct source_stack *stack) {
     const struct arena *arena = collector->run->arena;
     const struct arena_stack *record = arena_at(arena, id, sizeof *record);
     if (record == NULL || record->depth > ARENA_STACK_DEPTH ||
         arena_at(arena, id, sizeof *record + record->depth * sizeof record->frames[0]) == NULL)
         return true;
-    for (uint32_t i = 0; i < record->depth; i++) {
+    for (uint32_t i = 0; i < record->depth && !is_complete(stack); i++) {
         uint32_t number = ARENA_FRAME_MODULE(record->frames[i]);
         uint64_t offset = ARENA_FRAME_OFFSET(record->frames[i]);
         const struct arena_module *module =
@@ -163,7 +168,6 @@ static bool add_findings(struct collector *collector) {
 /* What a token left that was freed while a forked child had it too. */
 static void judge_deferred(const struct collect_run *run, const struct arena_token *token) {
     const struct arena_finding wish = {.file = token->file + 1,
-                                       .call = CALL_FREE,
                                        .related = {atomic_load(&token->freed)},
                                        .roles = {ARENA_ROLE_FREED},
                                        .abnormal = !run->ended_well};
@@ -208,7 +212,7 @@ static void judge_end(const struct collect_run *run) {
     for (uint32_t i = 0; i < atomic_load(&head->file_count) && i < ARENA_FILES; i++) {
         const struct arena_finding wish = {.file = i + 1, .abnormal = !run->ended_well};
         judge_tokens(run, i);
-        arena_judge(run->arena, i, 0, UINT64_MAX, &wish, ARENA_THREADS + 1);
+        arena_judge(run->arena, i, 0, atomic_load(&head->files[i].end), &wish, ARENA_THREADS + 1);
     }
 }
 

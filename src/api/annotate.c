@@ -2,6 +2,10 @@
 /* Annotations: words to the verifier, and nothing else. */
 #include "api/call.h"
 
+_Static_assert(EVENT_MARK_NOTE == NVRTL_MARK_NOTE && EVENT_OP_BEGIN == NVRTL_OP_BEGIN &&
+                   EVENT_OP_ACK == NVRTL_OP_ACK,
+               "one numbering of marks");
+
 static void annotate(struct event site, enum event_kind kind, void *token, const void *address,
                      size_t size) {
     struct token_view view;

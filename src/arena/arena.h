@@ -146,6 +146,19 @@ struct arena_lost {
     _Atomic uint64_t locks;     /* taken from who did not give them back */
 };
 
+/* The log of a run that is recorded; see log.h. */
+struct arena_log {
+    uint32_t on;           /* set by the parent before the run: record, and judge nothing */
+    uint64_t room;         /* bytes that the arena may have used when a record is added */
+    _Atomic uint32_t full; /* recording has stopped: no room */
+    _Atomic uint32_t stopped;
+    _Atomic uint32_t deferred; /* events of signal handlers that are still to be recorded */
+    _Atomic arena_id last;     /* the newest record */
+    /* When the power is cut: after this record, after this acknowledgement, or just before this
+       drain; 0: not by that. */
+    uint64_t stop_record, stop_ack, stop_drain;
+};
+
 struct arena_head {
     char magic[8];
     uint64_t size;         /* bytes of the file; a process may map less, never more */
@@ -153,6 +166,7 @@ struct arena_head {
     uint32_t stacks_mode;  /* enum arena_stacks */
     _Atomic uint64_t used; /* bytes */
     struct arena_lost lost;
+    struct arena_log log;
     _Atomic uint32_t process_count, thread_count, module_count, file_count;
     _Atomic uint32_t lock; /* modules, files, tokens */
     struct arena_process processes[ARENA_PROCESSES];

@@ -17,6 +17,7 @@ int cli_info(int argc, char **argv);
 int cli_run(int argc, char **argv);
 int cli_copy(int argc, char **argv);
 int cli_flush(int argc, char **argv);
+int cli_cut(int argc, char **argv);
 
 /* Prints "nvrtl: ", the sentence and a newline on standard error. */
 __attribute__((format(printf, 1, 2))) void cli_complain(const char *format, ...);
@@ -24,7 +25,8 @@ __attribute__((format(printf, 1, 2))) void cli_complain(const char *format, ...)
 /* A progress bar on standard error, when that is a terminal which can show one. Colour is left out
    when NO_COLOR is set. */
 struct cli_progress {
-    uint64_t total; /* bytes */
+    uint64_t total;     /* bytes, or things */
+    const char *things; /* what is counted, set after the start; NULL: bytes */
     struct timespec start, drawn;
     bool shown, colour;
 };

@@ -20,6 +20,7 @@ static const struct command {
     {"info", "nvrtl info", CLI_USAGE, cli_info,
      "what this machine, a file or a process has, and why"},
     {"run", "nvrtl run", CLI_RUN_FAILED, cli_run, "run a program under the verifier"},
+    {"cut", "nvrtl cut", CLI_USAGE, cli_cut, "cut the power at random moments, and check"},
     {"copy", "nvrtl copy", CLI_USAGE, cli_copy,
      "copy a file durably: the old one or the new, never half"},
     {"flush", "nvrtl flush", CLI_USAGE, cli_flush, "make a part of a file durable"},

@@ -47,10 +47,12 @@ void cli_progress_show(struct cli_progress *progress, uint64_t done) {
     char bar[BAR_CELLS + 1] = {0};
     memset(bar, ' ', BAR_CELLS);
     memset(bar, '#', (size_t)(part * BAR_CELLS));
-    fprintf(stderr, "\r%3.0f%% [%s%s%s] %.0f of %.0f MiB, %.0f MiB/s, %.0f s left\033[K",
-            part * 100, progress->colour ? "\033[32m" : "", bar, progress->colour ? "\033[0m" : "",
-            (double)done / MIB, (double)progress->total / MIB, (double)done / MIB / elapsed,
-            done == 0 ? 0 : elapsed / part - elapsed);
+    double scale = progress->things != NULL ? 1 : MIB;
+    const char *things = progress->things != NULL ? progress->things : "MiB";
+    fprintf(stderr, "\r%3.0f%% [%s%s%s] %.0f of %.0f %s, %.*f %s/s, %.0f s left\033[K", part * 100,
+            progress->colour ? "\033[32m" : "", bar, progress->colour ? "\033[0m" : "",
+            (double)done / scale, (double)progress->total / scale, things, progress->things != NULL,
+            (double)done / scale / elapsed, things, done == 0 ? 0 : elapsed / part - elapsed);
     fflush(stderr);
 }
 

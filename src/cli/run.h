@@ -3,6 +3,7 @@
 #ifndef CLI_RUN_H
 #define CLI_RUN_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -11,6 +12,14 @@ struct verify_session;
 /* Can the verifier get into this program? The name is looked up as execvp does. false: it cannot,
    and a sentence has said why. A program that is not found is no reason: running it tells. */
 bool run_target_fits(const char *program);
+
+/* Finds the runtime: it lies where it was installed or built, seen from this executable. false: it
+   is not there, told with a sentence. */
+bool run_find_runtime(char path[PATH_MAX]);
+
+/* Tells the program's libnvrtl, through the environment, where the verifier is and which run it
+   belongs to: the descriptor of the run's memory, and the process that has it open. */
+bool run_prepare_environment(const char *runtime, int descriptor, pid_t parent);
 
 /* Runs the program in the session and waits for it and for every process of the run that goes on
    after it. Returns 0 with *pid and *status (as waitpid tells it), or 125, 126 or 127, told with a

@@ -71,8 +71,7 @@ static void restore_signals(const struct signals *saved) {
     sigprocmask(SIG_SETMASK, &saved->mask, NULL);
 }
 
-/* The runtime lies where it was installed or built, seen from this executable. */
-static bool find_runtime(char path[PATH_MAX]) {
+static bool look_for_runtime(char path[PATH_MAX]) {
     char own[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);
     if (length <= 0)
@@ -86,8 +85,15 @@ static bool find_runtime(char path[PATH_MAX]) {
            access(path, R_OK) == 0;
 }
 
-/* Tells the program's libnvrtl where the verifier is and which run it belongs to. */
-static bool prepare_environment(const char *runtime, int descriptor, pid_t parent) {
+bool run_find_runtime(char path[PATH_MAX]) {
+    if (look_for_runtime(path))
+        return true;
+    cli_complain("libnvrtl-rt.so is not where it belongs beside this command: is the installation "
+                 "complete?");
+    return false;
+}
+
+bool run_prepare_environment(const char *runtime, int descriptor, pid_t parent) {
     char run[64];
     snprintf(run, sizeof run, "%d:%ld", descriptor, (long)parent);
     return setenv("NVRTL_VERIFIER", runtime, 1) == 0 && setenv("NVRTL_ARENA", run, 1) == 0;
@@ -98,7 +104,7 @@ static void become(const struct verify_session *session, char **program, const c
                    const struct signals *signals, pid_t parent, int tell) {
     int descriptor = verify_descriptor(session);
     restore_signals(signals);
-    if (fcntl(descriptor, F_SETFD, 0) == 0 && prepare_environment(runtime, descriptor, parent))
+    if (fcntl(descriptor, F_SETFD, 0) == 0 && run_prepare_environment(runtime, descriptor, parent))
         execvp(program[0], program);
     int error = errno;
     ssize_t written = write(tell, &error, sizeof error);
@@ -161,11 +167,8 @@ static void wait_for_program(pid_t pid, int *status, const struct signals *signa
 int run_child(const struct verify_session *session, char **program, pid_t *pid, int *status) {
     char runtime[PATH_MAX];
     int tell[2], error = 0;
-    if (!find_runtime(runtime)) {
-        cli_complain("libnvrtl-rt.so is not where it belongs beside this command: is the "
-                     "installation complete?");
+    if (!run_find_runtime(runtime))
         return CLI_RUN_FAILED;
-    }
     if (pipe2(tell, O_CLOEXEC) != 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
         cli_complain("cannot start a process: %s", strerror(errno));
         return CLI_RUN_FAILED;

@@ -57,6 +57,9 @@ enum event_call {
     CALL_MARK
 };
 
+/* What a mark is: the numbers of the public header. */
+enum event_mark { EVENT_MARK_NOTE, EVENT_OP_BEGIN, EVENT_OP_ACK };
+
 /* A run of a region that is contiguous in memory and in its file. */
 struct event_segment {
     uintptr_t address;
@@ -91,7 +94,7 @@ struct event {
     const void *caller;                /* return address of the routine */
     const void *frame;                 /* stack address inside the routine's frame */
     const struct event_region *region; /* EVENT_GET only */
-    uint32_t mark;                     /* EVENT_MARK only: NVRTL_MARK_NOTE, NVRTL_OP_... */
+    uint32_t mark;                     /* EVENT_MARK only: enum event_mark, or unknown */
     uint64_t id;                       /* EVENT_MARK only */
     const char *text;                  /* EVENT_MARK only; may be NULL */
 };

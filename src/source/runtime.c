@@ -5,6 +5,7 @@
 
 #include "observe/observe.h"
 #include "source/api.h"
+#include "source/record.h"
 #include "source/self.h"
 
 /* Bytes: how far frames of one stack are apart, mostly; what the runtime needs, generously. */
@@ -13,6 +14,7 @@
 
 static void enqueue(struct self *me, const struct event *event) {
     me->queue[me->queued % SELF_QUEUE] = *event;
+    record_deferred(true);
     atomic_signal_fence(memory_order_seq_cst);
     me->queued = me->queued + 1;
 }
@@ -23,6 +25,8 @@ static void defer(struct self *me, const struct event *event) {
     const struct event_range *ranges = (const struct event_range *)event->address;
     size_t parts = event->kind == EVENT_FLUSH_RANGES ? event->length + 1 : 1;
     /* A token's segments are gone by then too; but no handler makes tokens. */
+    if (event->kind == EVENT_STORING)
+        return; /* its store will be found by what it has changed */
     if (event->kind == EVENT_GET || parts > SELF_QUEUE - (me->queued - me->handled)) {
         atomic_fetch_add(&source_process.arena.head->lost.events, 1);
         return;
@@ -41,12 +45,23 @@ static void defer(struct self *me, const struct event *event) {
     enqueue(me, &part);
 }
 
+static void handle(struct self *me, const struct event *event, bool late) {
+    if (record_wanted())
+        record_handle(me, event, late);
+    else
+        api_handle(me, event,
+                   late ? stack_of_site(event->caller)
+                        : stack_id(&me->cache, event->caller, event->frame),
+                   late);
+}
+
 static void handle_deferred(struct self *me) {
     while (me->handled != me->queued) {
         atomic_signal_fence(memory_order_seq_cst);
         struct event event = me->queue[me->handled % SELF_QUEUE];
         me->handled = me->handled + 1;
-        api_handle(me, &event, stack_of_site(event.caller), true);
+        handle(me, &event, true);
+        record_deferred(false);
     }
 }
 
@@ -86,7 +101,9 @@ void runtime_finish(struct self *me) {
 }
 
 static void hook(const struct event *event) {
-    struct self *me = event->kind != EVENT_STORING ? self_get() : NULL;
+    /* That a store is about to be made matters to the recording alone. */
+    bool heard = event->kind != EVENT_STORING || record_wanted();
+    struct self *me = heard ? self_get() : NULL;
     const char *frame = __builtin_frame_address(0);
     if (me == NULL)
         return;
@@ -98,7 +115,7 @@ static void hook(const struct event *event) {
     atomic_signal_fence(memory_order_seq_cst);
     me->busy = 1;
     handle_deferred(me);
-    api_handle(me, event, stack_id(&me->cache, event->caller, event->frame), false);
+    handle(me, event, false);
     me->busy = 0;
     runtime_finish(me);
 }

@@ -6,7 +6,7 @@ import unittest
 
 from command import FolderTest, run
 
-COMMANDS = ["info", "run", "copy", "flush"]
+COMMANDS = ["info", "run", "cut", "copy", "flush"]
 
 
 class MainTest(FolderTest):
@@ -47,7 +47,8 @@ class MainTest(FolderTest):
         self.assert_fails(run(), 2, "Usage: nvrtl COMMAND")
 
     def test_wrong_usage_of_a_command(self):
-        for command, status in (("copy", 2), ("flush", 2), ("info", 2), ("run", 125)):
+        for command, status in (("copy", 2), ("flush", 2), ("info", 2), ("cut", 2),
+                                ("run", 125)):
             with self.subTest(command=command):
                 self.assert_fails(run(command, "--no-such-option"), status, f"nvrtl {command}")
 

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A cut that recovery did not survive, in words. */
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/cut.h"
+
+/* As the shell reads it. Plain words stay as they are. */
+static void put_word(FILE *out, const char *word) {
+    const char *plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789%+,-./:=@_";
+    if (word[0] != '\0' && strspn(word, plain) == strlen(word)) {
+        fputs(word, out);
+        return;
+    }
+    putc('\'', out);
+    for (; *word != '\0'; word++)
+        fputs(*word == '\'' ? "'\\''" : (const char[]){*word, '\0'}, out);
+    putc('\'', out);
+}
+
+/* Without a reset the files begin as the runs before have left them: the replay puts back the copy.
+ */
+static char *own_reset(const struct cut_failure *failure, const char *folder) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (out == NULL)
+        return NULL;
+    for (size_t i = 0; i < failure->before->count; i++) {
+        const struct cut_before *before = &failure->before->list[i];
+        fputs(i != 0 ? " && " : "", out);
+        if (before->copy < 0) {
+            fputs("rm -f ", out);
+        } else {
+            char copy[4200];
+            snprintf(copy, sizeof copy, "%s/before-%zu", folder, i + 1);
+            fputs("cp ", out);
+            put_word(out, copy);
+            putc(' ', out);
+        }
+        put_word(out, before->path);
+    }
+    return fclose(out) == 0 ? text : NULL;
+}
+
+static void put_option(FILE *out, const char *name, const char *value) {
+    if (value == NULL)
+        return;
+    fprintf(out, " --%s ", name);
+    put_word(out, value);
+}
+
+static void put_replay(FILE *out, const struct cut_failure *failure, const char *folder) {
+    const struct cut_options *options = failure->options;
+    char *reset = options->reset == NULL ? own_reset(failure, folder) : NULL;
+    fprintf(out, "nvrtl cut --seed %" PRIu64 " --first %" PRIu64 " --at %" PRIu64, options->seed,
+            failure->run, failure->records + failure->ended);
+    if (options->model != GENERATION_X86)
+        put_option(out, "model", options->model_name);
+    put_option(out, "reset", options->reset != NULL ? options->reset : reset);
+    put_option(out, "check", options->check);
+    fputs(" --", out);
+    for (char **word = options->program; *word != NULL; word++) {
+        putc(' ', out);
+        put_word(out, *word);
+    }
+    putc('\n', out);
+    free(reset);
+}
+
+static void tell_outcome(FILE *out, const struct cut_failure *failure) {
+    const struct cut_outcome *outcome = failure->outcome;
+    uint64_t open = outcome->lost + outcome->torn + outcome->kept;
+    fprintf(out,
+            "  Of %" PRIu64 " store%s that no drain covered %" PRIu64 " lost, %" PRIu64
+            " kept in part, %" PRIu64 " kept.\n",
+            open, open == 1 ? "" : "s", outcome->lost, outcome->torn, outcome->kept);
+    if (outcome->example_count != 0)
+        fputs("  Cut off, the newest last:\n", out);
+    for (size_t i = 0; i < outcome->example_count; i++) {
+        const struct cut_fate *fate = &outcome->examples[i];
+        const char *path =
+            fate->file < failure->before->count ? failure->before->list[fate->file].path : "?";
+        fprintf(out, "    record %" PRIu64 ": %" PRIu64 " bytes at 0x%" PRIx64 " of %s%s\n",
+                fate->record, fate->length, fate->offset, path, fate->kept != 0 ? ", in part" : "");
+    }
+}
+
+/* Shows what the check said, its last lines if it is long. */
+static void tell_output(FILE *out, int descriptor) {
+    char text[4096];
+    off_t size = descriptor >= 0 ? lseek(descriptor, 0, SEEK_END) : 0;
+    off_t from = size > (off_t)sizeof text ? size - (off_t)sizeof text : 0;
+    ssize_t length = size > 0 ? pread(descriptor, text, sizeof text, from) : 0;
+    bool start = true;
+    for (ssize_t i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if (start)
+            fputs("    | ", out);
+        start = byte == '\n';
+        putc(byte == '\n' || byte == '\t' || (byte >= ' ' && byte != 127) ? byte : '?', out);
+    }
+    if (!start)
+        putc('\n', out);
+}
+
+static void tell(FILE *out, const struct cut_failure *failure, const char *folder, bool kept) {
+    fprintf(out, "cut %" PRIu64 " of seed %" PRIu64 ": the power was cut after ", failure->run,
+            failure->options->seed);
+    if (failure->ended)
+        fputs("the program's end\n", out);
+    else
+        fprintf(out, "record %" PRIu64 "\n", failure->records);
+    tell_outcome(out, failure);
+    fprintf(out, "  Begun: %s; acknowledged: %s.\n",
+            failure->begun[0] != '\0' ? failure->begun : "none",
+            failure->acked[0] != '\0' ? failure->acked : "none");
+    fprintf(out, "  %s\n", failure->what);
+    tell_output(out, failure->output);
+    if (kept)
+        fprintf(out, "  The image, and the file before the run: %s\n", folder);
+    fputs("  Again exactly this cut:\n    ", out);
+    put_replay(out, failure, folder);
+}
+
+void cut_tell(const struct cut_failure *failure) {
+    char made[96], real[PATH_MAX], path[PATH_MAX + 16];
+    const char *folder = failure->options->keep;
+    snprintf(made, sizeof made, "nvrtl-cut-%" PRIu64 "-%" PRIu64, failure->options->seed,
+             failure->run);
+    folder = folder != NULL ? folder : made;
+    bool kept = cut_keep_files(failure->before, "before", folder) &&
+                cut_keep_files(failure->image, "image", folder);
+    if (realpath(folder, real) != NULL)
+        folder = real;
+    tell(stdout, failure, folder, kept);
+    snprintf(path, sizeof path, "%s/report.txt", folder);
+    FILE *file = kept ? fopen(path, "we") : NULL;
+    if (file != NULL) {
+        tell(file, failure, folder, kept);
+        fclose(file);
+    }
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From the log to an image. The files hold what was visible at the end: the system keeps that over
+   the death of the processes. Every line that the log names is replaced by what a cut could have
+   left of it; what nobody told of stays. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cut/session.h"
+
+/* A file of the run, mapped. */
+struct view {
+    uint8_t *bytes;
+    uint64_t size;
+};
+
+struct work {
+    struct cut_session *session;
+    const struct log_record **records;
+    size_t record_count;
+    struct generation *generation;
+    struct view views[ARENA_FILES];
+    uint32_t *kept, *lost; /* of each record, words */
+    struct chance *chance;
+    struct cut_outcome *outcome;
+};
+
+static bool fail(struct work *work, const char *problem, const char *path, int error) {
+    work->outcome->problem = problem;
+    work->outcome->problem_path = path;
+    work->outcome->error = error;
+    return false;
+}
+
+static void replay_store(struct generation *generation, const struct log_record *record) {
+    static const enum generation_kind kinds[] = {[LOG_STORE] = GENERATION_CACHED,
+                                                 [LOG_STREAM] = GENERATION_STREAM,
+                                                 [LOG_UNSEEN] = GENERATION_UNSEEN};
+    const struct generation_store store = {.thread = record->thread,
+                                           .file = record->file,
+                                           .kind = kinds[record->kind],
+                                           .offset = record->offset,
+                                           .length = record->length,
+                                           .bytes = record->bytes,
+                                           .tag = record->number};
+    generation_store(generation, &store);
+    /* Whoever stored unseen may have made it durable unseen too. */
+    if (record->kind == LOG_UNSEEN)
+        generation_settle(generation, record->file, record->offset, record->length);
+}
+
+static void replay(struct generation *generation, const struct log_record *record) {
+    switch ((enum log_kind)record->kind) {
+    case LOG_BASE:
+        generation_base(generation, record->file, record->offset, record->bytes, record->length);
+        return;
+    case LOG_STORE:
+    case LOG_STREAM:
+    case LOG_UNSEEN:
+        replay_store(generation, record);
+        return;
+    case LOG_FLUSH:
+        generation_flush(generation, record->thread, record->file, record->offset, record->length);
+        return;
+    case LOG_DRAIN:
+        generation_drain(generation, record->thread);
+        return;
+    case LOG_SETTLE:
+        generation_settle(generation, record->file, record->offset, record->length);
+        return;
+    case LOG_GET:
+    case LOG_MARK:
+        return;
+    }
+}
+
+/* A record whose length and bytes disagree would be read beyond its end. */
+static bool is_sound(const struct log_record *record) {
+    bool carries = record->kind == LOG_BASE || record->kind == LOG_STORE ||
+                   record->kind == LOG_STREAM || record->kind == LOG_UNSEEN;
+    return record->kind <= LOG_MARK && record->file < ARENA_FILES &&
+           record->thread < ARENA_THREADS && (!carries || record->length <= record->size);
+}
+
+static bool read_log(struct work *work) {
+    work->records = session_records(work->session);
+    if (work->records == NULL)
+        return fail(work, "there is no memory for the log of", "the run", ENOMEM);
+    while (work->records[work->record_count] != NULL) {
+        const struct log_record *record = work->records[work->record_count++];
+        if (!is_sound(record))
+            return fail(work, "the program has overwritten the log of", "the run", 0);
+        replay(work->generation, record);
+    }
+    work->kept = calloc(work->record_count + 1, sizeof *work->kept);
+    work->lost = calloc(work->record_count + 1, sizeof *work->lost);
+    if (work->kept == NULL || work->lost == NULL || generation_failed(work->generation))
+        return fail(work, "there is no memory for the states of", "the run", ENOMEM);
+    return true;
+}
+
+/* Maps a file that the log names lines of, if it is still the one under its name. */
+static bool open_view(struct work *work, uint32_t file) {
+    const struct arena_file *known = &work->session->arena.head->files[file];
+    struct view *view = &work->views[file];
+    struct stat stat;
+    if (view->bytes != NULL)
+        return true;
+    int descriptor = open(known->path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (descriptor < 0 || fstat(descriptor, &stat) != 0) {
+        int error = errno;
+        if (descriptor >= 0)
+            close(descriptor);
+        return fail(work, "cannot open", known->path, error);
+    }
+    if (!S_ISREG(stat.st_mode) || stat.st_ino != known->inode) {
+        close(descriptor);
+        return fail(work,
+                    "another file has taken the name of what the program mapped:", known->path, 0);
+    }
+    view->size = (uint64_t)stat.st_size;
+    void *bytes = MAP_FAILED;
+    if (view->size != 0)
+        bytes = mmap(NULL, view->size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    int error = errno;
+    close(descriptor);
+    if (view->size != 0 && bytes == MAP_FAILED)
+        return fail(work, "cannot map", known->path, error);
+    view->bytes = view->size != 0 ? bytes : NULL;
+    return true;
+}
+
+/* The part of a line that its file has; the file may have been cut short since. */
+static uint32_t part_of(const struct view *view, const struct generation_line *line) {
+    if (line->offset >= view->size)
+        return 0;
+    uint64_t rest = view->size - line->offset;
+    return rest < MODEL_LINE_SIZE ? (uint32_t)rest : MODEL_LINE_SIZE;
+}
+
+static bool is_being_stored(const struct work *work, const struct generation_line *line) {
+    const struct model_page *page =
+        arena_page(&work->session->arena, line->file, line->offset / MODEL_PAGE_SIZE, false);
+    return page != NULL &&
+           (page->storing >> line->offset % MODEL_PAGE_SIZE / MODEL_LINE_SIZE & 1) != 0;
+}
+
+/* Takes up what the line holds and the log does not explain. If a call was storing to it, that call
+   has come this far. Else somebody stored to it, or wrote to the file, and may have made that
+   durable by means that are not watched: it stays. */
+static void take_up(struct work *work, size_t index) {
+    const struct generation_line *line = generation_line(work->generation, index);
+    const uint8_t *visible = work->views[line->file].bytes + line->offset;
+    uint32_t part = part_of(&work->views[line->file], line);
+    uint8_t explained[MODEL_LINE_SIZE];
+    generation_content(line, generation_fullest(line), explained);
+    if (part == 0 || memcmp(visible, explained, part) == 0)
+        return;
+    bool stored = is_being_stored(work, line);
+    const struct generation_store store = {
+        .file = line->file,
+        .kind = stored ? GENERATION_CACHED : GENERATION_UNSEEN,
+        .offset = line->offset,
+        .length = part,
+        .bytes = visible,
+    };
+    generation_store(work->generation, &store);
+    if (!stored)
+        generation_settle(work->generation, store.file, store.offset, store.length);
+}
+
+/* How a cut treats the lines: some cuts lose nearly all that they may, some nearly nothing, since
+   most bugs need one line that differs from the rest. */
+enum mood { MOOD_LEAST, MOOD_FULLEST, MOOD_FEW_LOST, MOOD_FEW_KEPT, MOOD_COIN, MOOD_ANY };
+
+static enum mood draw_mood(struct chance *chance) {
+    static const uint8_t moods[] = {MOOD_LEAST, MOOD_FULLEST, MOOD_FEW_LOST, MOOD_FEW_KEPT,
+                                    MOOD_COIN,  MOOD_COIN,    MOOD_ANY,      MOOD_ANY};
+    return (enum mood)moods[chance_below(chance, sizeof moods)];
+}
+
+static struct generation_choice draw(const struct generation_line *line, enum mood mood,
+                                     struct chance *chance) {
+    bool odd = chance_below(chance, 16) == 0, coin = chance_below(chance, 2) != 0;
+    struct generation_choice any = generation_random(line, chance);
+    if (mood == MOOD_ANY || (odd && (mood == MOOD_FEW_LOST || mood == MOOD_FEW_KEPT)))
+        return any;
+    if (mood == MOOD_FULLEST || mood == MOOD_FEW_LOST || (mood == MOOD_COIN && coin))
+        return generation_fullest(line);
+    return generation_least();
+}
+
+static void cut_line(struct work *work, const struct generation_line *line, enum mood mood) {
+    const struct view *view = &work->views[line->file];
+    struct generation_choice choice = draw(line, mood, work->chance);
+    uint32_t part = part_of(view, line);
+    uint8_t bytes[MODEL_LINE_SIZE];
+    for (uint32_t i = 0; i < line->count; i++) {
+        uint64_t record = line->pieces[i].tag;
+        if (record <= work->record_count)
+            (generation_keeps(line, choice, i) ? work->kept : work->lost)[record]++;
+    }
+    generation_content(line, choice, bytes);
+    if (part != 0 && memcmp(view->bytes + line->offset, bytes, part) != 0)
+        memcpy(view->bytes + line->offset, bytes, part);
+}
+
+/* Counts what became of the stores; the newest that lost something are the examples. */
+static void sum_up(struct work *work) {
+    struct cut_outcome *outcome = work->outcome;
+    const size_t most = sizeof outcome->examples / sizeof outcome->examples[0];
+    for (size_t i = 0; i < work->record_count; i++) {
+        const struct log_record *record = work->records[i];
+        uint32_t kept = work->kept[i + 1], lost = work->lost[i + 1];
+        outcome->lost += lost != 0 && kept == 0;
+        outcome->torn += lost != 0 && kept != 0;
+        outcome->kept += lost == 0 && kept != 0;
+        if (lost == 0)
+            continue;
+        if (outcome->example_count == most) {
+            memmove(outcome->examples, outcome->examples + 1,
+                    (most - 1) * sizeof outcome->examples[0]);
+            outcome->example_count--;
+        }
+        outcome->examples[outcome->example_count++] = (struct cut_fate){
+            record->number, record->file, record->offset, record->length, kept, lost};
+    }
+}
+
+static bool make(struct work *work, enum generation_model model) {
+    work->generation = generation_new(model);
+    if (work->generation == NULL)
+        return fail(work, "there is no memory for the states of", "the run", ENOMEM);
+    if (!read_log(work))
+        return false;
+    size_t count = generation_line_count(work->generation);
+    work->outcome->lines = count;
+    for (size_t i = 0; i < count; i++) {
+        if (!open_view(work, generation_line(work->generation, i)->file))
+            return false;
+        take_up(work, i);
+    }
+    if (generation_failed(work->generation))
+        return fail(work, "there is no memory for the states of", "the run", ENOMEM);
+    enum mood mood = draw_mood(work->chance);
+    for (size_t i = 0; i < count; i++)
+        cut_line(work, generation_line(work->generation, i), mood);
+    sum_up(work);
+    return true;
+}
+
+bool cut_write_image(struct cut_session *session, enum generation_model model,
+                     struct chance *chance, struct cut_outcome *outcome) {
+    struct work *work = calloc(1, sizeof *work);
+    *outcome = (struct cut_outcome){
+        .problem = "there is no memory for", .problem_path = "the run", .error = ENOMEM};
+    if (work == NULL)
+        return false;
+    *outcome = (struct cut_outcome){0};
+    work->session = session;
+    work->chance = chance;
+    work->outcome = outcome;
+    bool made = make(work, model);
+    for (size_t i = 0; i < ARENA_FILES; i++) {
+        if (work->views[i].bytes != NULL)
+            munmap(work->views[i].bytes, work->views[i].size);
+    }
+    generation_free(work->generation);
+    free(work->kept);
+    free(work->lost);
+    free(work);
+    return made;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Recording. For each page that a call stored to a shadow holds what the log explains: the content
+   of a line before its first store, then every store that was told. Where memory differs from it at
+   the next call, something has changed the line that nobody told of, and that becomes a store too.
+   So a program that stores through pointers and flushes by the routines is taken at its word. */
+#include "source/record.h"
+
+#include <string.h>
+
+#include "arena/log.h"
+#include "base/bits.h"
+#include "source/content.h"
+#include "source/tokens.h"
+
+/* One event on its way into the log. */
+struct act {
+    struct self *me;
+    const struct event *event;
+    struct arena_token *token;
+    enum log_kind kind; /* of what a stretch becomes */
+    bool late;
+};
+
+/* One page's share of a stretch. */
+struct share {
+    struct model_page *page;
+    uint8_t *shadow;
+    const uint8_t *memory; /* of the page's first byte */
+    uint64_t offset;       /* likewise, in the file */
+    uint32_t file, from, to;
+};
+
+static struct arena *arena_here(void) {
+    return &source_process.arena;
+}
+
+bool record_wanted(void) {
+    return source_process.arena.head->log.on != 0;
+}
+
+void record_deferred(bool waits) {
+    struct arena_log *log = &arena_here()->head->log;
+    if (log->on)
+        atomic_fetch_add(&log->deferred, waits ? 1u : UINT32_MAX);
+}
+
+static void append(const struct act *act, enum log_kind kind, uint32_t file, uint64_t offset,
+                   uint64_t length, const void *bytes, size_t size) {
+    const struct log_record record = {.kind = kind,
+                                      .thread = act->me->thread,
+                                      .file = file,
+                                      .size = (uint32_t)size,
+                                      .offset = offset,
+                                      .length = length};
+    log_append(arena_here(), &record, size != 0 ? bytes : "");
+}
+
+static void append_share(const struct act *act, enum log_kind kind, const struct share *share,
+                         uint32_t from, uint32_t to) {
+    append(act, kind, share->file, share->offset + from, to - from, share->shadow + from,
+           to - from);
+}
+
+/* The lines of [from, to), one bit each. */
+static uint64_t lines_of(uint32_t from, uint32_t to) {
+    uint32_t first = from / MODEL_LINE_SIZE, last = (to - 1) / MODEL_LINE_SIZE;
+    return UINT64_MAX << first & UINT64_MAX >> (63 - last);
+}
+
+/* Tells of the based lines of the share that have changed untold; other lines are none of the log's
+   business, and survive as they are. */
+static void look(const struct act *act, struct share *share) {
+    uint64_t lines = share->page->based & lines_of(share->from, share->to);
+    for (; lines != 0; lines &= lines - 1) {
+        uint32_t at = (uint32_t)__builtin_ctzll(lines) * MODEL_LINE_SIZE;
+        if (memcmp(share->shadow + at, share->memory + at, MODEL_LINE_SIZE) == 0)
+            continue;
+        memcpy(share->shadow + at, share->memory + at, MODEL_LINE_SIZE);
+        append_share(act, LOG_UNSEEN, share, at, at + MODEL_LINE_SIZE);
+    }
+}
+
+/* Tells what the lines that are about to be stored to hold, those that are new to the log, in runs.
+ */
+static void tell_base(const struct act *act, struct share *share) {
+    uint64_t lines = lines_of(share->from, share->to) & ~share->page->based;
+    while (lines != 0) {
+        uint32_t first = (uint32_t)__builtin_ctzll(lines), end = first;
+        while (end < MODEL_PAGE_LINES && (lines & UINT64_C(1) << end))
+            end++;
+        uint32_t from = first * MODEL_LINE_SIZE, to = end * MODEL_LINE_SIZE;
+        memcpy(share->shadow + from, share->memory + from, to - from);
+        append_share(act, LOG_BASE, share, from, to);
+        /* Only now: who sees the bit finds the record. */
+        share->page->based |= lines_of(from, to);
+        lines &= ~lines_of(from, to);
+    }
+}
+
+static void tell_store(const struct act *act, struct share *share) {
+    uint64_t lines = lines_of(share->from, share->to);
+    if ((share->page->based & lines) != lines)
+        return; /* the call was not announced */
+    memcpy(share->shadow + share->from, share->memory + share->from, share->to - share->from);
+    append_share(act, act->kind, share, share->from, share->to);
+    share->page->storing &= ~lines;
+}
+
+static void act_on_share(struct act *act, struct share *share) {
+    bool store = act->event->kind == EVENT_STORE && act->kind != LOG_FLUSH;
+    if (act->event->kind == EVENT_STORING) {
+        look(act, share);
+        tell_base(act, share);
+        share->page->storing |= lines_of(share->from, share->to);
+    } else if (store && !act->late) {
+        tell_store(act, share);
+    } else {
+        look(act, share);
+    }
+}
+
+static uint8_t *shadow_of(struct model_page *page, bool make) {
+    if (page->shadow == 0 && make)
+        page->shadow = arena_id_of(arena_here(), arena_new(arena_here(), MODEL_PAGE_SIZE));
+    return arena_at(arena_here(), page->shadow, MODEL_PAGE_SIZE);
+}
+
+static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t index) {
+    uint64_t start = index * MODEL_PAGE_SIZE, end = stretch->offset + stretch->length;
+    bool make = act->event->kind == EVENT_STORING;
+    struct model_page *page = arena_page(arena_here(), stretch->file, index, make);
+    uintptr_t address = stretch->address + (uintptr_t)(start - stretch->offset);
+    if (page == NULL)
+        return;
+    struct share share = {
+        .page = page,
+        .memory = (const uint8_t *)address,
+        .offset = start,
+        .file = stretch->file,
+        .from = (uint32_t)(stretch->offset > start ? stretch->offset - start : 0),
+        .to = (uint32_t)(end - start < MODEL_PAGE_SIZE ? end - start : MODEL_PAGE_SIZE)};
+    arena_lock(arena_here(), &page->lock, act->me->thread + 1);
+    share.shadow = shadow_of(page, make);
+    /* What was just stored to need not be asked for. */
+    bool stored = act->event->kind == EVENT_STORE && !act->late;
+    if (share.shadow != NULL && (stored || content_readable(address)))
+        act_on_share(act, &share);
+    arena_unlock(&page->lock);
+}
+
+static void act_on_stretch(void *context, const struct stretch *stretch) {
+    struct act *act = context;
+    uint64_t last = (stretch->offset + stretch->length - 1) / MODEL_PAGE_SIZE;
+    for (uint64_t index = stretch->offset / MODEL_PAGE_SIZE; index <= last; index++)
+        act_on_page(act, stretch, index);
+    if (act->kind == LOG_FLUSH || act->kind == LOG_SETTLE)
+        append(act, act->kind, stretch->file, stretch->offset, stretch->length, NULL, 0);
+}
+
+static void flush(struct act *act, uintptr_t address, uint64_t length) {
+    struct arena_head *head = arena_here()->head;
+    act->kind = LOG_FLUSH;
+    if (act->token == NULL || length == 0)
+        return;
+    tokens_stretches(act->token, address, length, act_on_stretch, act);
+    /* A thread's number is not given away while it has something to drain. */
+    atomic_fetch_add(&head->threads[act->me->thread].flushes, 1);
+}
+
+static void store(struct act *act) {
+    const struct event *event = act->event;
+    bool stream = (event->effect & EFFECT_STREAM) != 0;
+    act->kind = stream ? LOG_STREAM : LOG_STORE;
+    if (act->token == NULL || event->length == 0)
+        return;
+    tokens_stretches(act->token, event->address, event->length, act_on_stretch, act);
+    if (event->kind == EVENT_STORE && ((event->effect & EFFECT_FLUSH) || act->late))
+        flush(act, event->address, event->length);
+    else if (event->kind == EVENT_STORE && stream)
+        atomic_fetch_add(&arena_here()->head->threads[act->me->thread].flushes, 1);
+}
+
+static void get(struct act *act) {
+    const struct arena_token *token = tokens_add(act->me, act->event, 0);
+    if (token == NULL)
+        return;
+    const struct arena_file *file = &arena_here()->head->files[token->file];
+    append(act, LOG_GET, token->file, 0, atomic_load(&file->end), NULL, 0);
+}
+
+/* The routine has waited for the regions of all live tokens of the file. */
+static void retry(struct act *act) {
+    if (act->token == NULL)
+        return;
+    const struct arena_file *file = &arena_here()->head->files[act->token->file];
+    act->kind = LOG_SETTLE;
+    for (arena_id id = atomic_load(&file->tokens); id != 0;) {
+        const struct arena_token *token = arena_at(arena_here(), id, sizeof *token);
+        if (token == NULL)
+            return;
+        if (atomic_load(&token->freed) == 0 && token->process == source_process.process)
+            tokens_stretches(token, 0, UINT64_MAX, act_on_stretch, act);
+        id = token->sibling;
+    }
+}
+
+static void mark(struct act *act) {
+    const struct event *event = act->event;
+    /* The words of a handler are gone by the time its mark is told. */
+    size_t size = event->text != NULL && !act->late ? strnlen(event->text, LOG_TEXT) : 0;
+    append(act, LOG_MARK, 0, event->id, event->mark, event->text, size);
+}
+
+void record_handle(struct self *me, const struct event *event, bool late) {
+    struct act act = {.me = me, .event = event, .late = late};
+    const struct event_range *ranges = (const struct event_range *)event->address;
+    if (event->kind != EVENT_GET && event->token != 0)
+        act.token = tokens_find(me, event->token);
+    if (event->kind == EVENT_GET)
+        get(&act);
+    else if (event->kind == EVENT_FREE && act.token != NULL)
+        atomic_store(&act.token->freed, 1);
+    else if (event->kind == EVENT_STORING || event->kind == EVENT_STORE)
+        store(&act);
+    else if (event->kind == EVENT_FLUSH)
+        flush(&act, event->address, event->length);
+    else if (event->kind == EVENT_RETRY)
+        retry(&act);
+    else if (event->kind == EVENT_MARK)
+        mark(&act);
+    for (size_t i = 0; event->kind == EVENT_FLUSH_RANGES && i < event->length; i++)
+        flush(&act, (uintptr_t)ranges[i].address, ranges[i].length);
+    if (event->effect & EFFECT_DRAIN) {
+        atomic_store(&arena_here()->head->threads[me->thread].flushes, 0);
+        append(&act, LOG_DRAIN, 0, 0, 0, NULL, 0);
+    }
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Programs for `nvrtl cut`: cut-cases KIND FILE... counts in FILE, in one way or another, and
+ * acknowledges each count; cut-cases check KIND FILE... holds the files against NVRTL_ACKED. All but
+ * pair-bad are correct, so that no cut may ever fail.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <nvrtl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { SIZE = 16384, ROUNDS = 30, LINE = 8 /* words */, SECOND = 1000, WRITTEN = 1000000 };
+
+struct region {
+    NvRtlMapping mapping;
+    volatile uint64_t *words;
+    const char *path;
+};
+
+static void require(bool good, const char *what) {
+    if (!good) {
+        fprintf(stderr, "cut-cases: %s\n", what);
+        exit(3);
+    }
+}
+
+static struct region open_region(const char *path) {
+    struct region region = {.path = path};
+    NTSTATUS status = NvRtlMapFile(path, 0, SIZE, NVRTL_MAP_CREATE, 0644, &region.mapping);
+    require(status == STATUS_SUCCESS, NvRtlStatusText(status));
+    region.words = region.mapping.base;
+    return region;
+}
+
+static void put(const struct region *region, size_t word, uint64_t value, ULONG flags) {
+    require(RtlWriteNonVolatileMemory(region->mapping.token, (void *)&region->words[word], &value,
+                                      sizeof value, flags) == STATUS_SUCCESS,
+            "write");
+}
+
+static void flush(const struct region *region, size_t word, size_t words) {
+    require(RtlFlushNonVolatileMemory(region->mapping.token, (void *)&region->words[word],
+                                      words * sizeof(uint64_t), 0) == STATUS_SUCCESS,
+            "flush");
+}
+
+static void acknowledge(const struct region *region, uint64_t id) {
+    NvRtlVerifierMark(region->mapping.token, NVRTL_OP_ACK, id, "counted");
+}
+
+/* Two words in two lines, the second never ahead of the first; else the next start aborts. */
+static void count_pairs(struct region *region, bool good) {
+    if (region->words[LINE] > region->words[0])
+        abort();
+    for (uint64_t i = 1; i <= ROUNDS; i++) {
+        put(region, 0, i, good ? WRITE_NV_MEMORY_FLAG_FLUSH : 0);
+        put(region, LINE, i, good ? WRITE_NV_MEMORY_FLAG_FLUSH : 0);
+        if (!good)
+            flush(region, 0, 2 * LINE);
+    }
+}
+
+/* Stores through pointers around a Write, all in one line, and one flush by the routines. */
+static void count_plainly(struct region *region) {
+    for (uint64_t i = 1; i <= ROUNDS; i++) {
+        region->words[0] = i;
+        put(region, 1, i, 0);
+        region->words[2] = i;
+        flush(region, 0, 1);
+        acknowledge(region, i);
+    }
+}
+
+static void count(struct region *region, size_t word, uint64_t first) {
+    for (uint64_t i = first; i < first + ROUNDS; i++) {
+        put(region, word, i,
+            i % 2 ? WRITE_NV_MEMORY_FLAG_FLUSH : WRITE_NV_MEMORY_FLAG_NON_TEMPORAL);
+        put(region, word + 1, i, WRITE_NV_MEMORY_FLAG_PERSIST);
+        acknowledge(region, i);
+    }
+}
+
+/* What a Write has stored is then written by the system, and made durable by it. */
+static void count_by_the_system(struct region *region) {
+    int file = open(region->path, O_RDWR | O_CLOEXEC);
+    for (uint64_t i = 1; i <= ROUNDS; i++) {
+        uint64_t value = WRITTEN + i;
+        put(region, 0, i, 0);
+        require(pwrite(file, &value, sizeof value, 0) == sizeof value && fsync(file) == 0, "fsync");
+        acknowledge(region, i);
+    }
+    close(file);
+}
+
+static void count_in_a_child(struct region *region) {
+    pid_t child = fork();
+    int status;
+    if (child == 0) {
+        count(region, 0, 1);
+        exit(0);
+    }
+    require(waitpid(child, &status, 0) == child && status == 0, "child");
+}
+
+static void *count_second(void *region) {
+    count(region, 4 * LINE, SECOND + 1);
+    return NULL;
+}
+
+static void count_in_threads(struct region *region) {
+    pthread_t thread;
+    require(pthread_create(&thread, NULL, count_second, region) == 0, "thread");
+    count(region, 0, 1);
+    pthread_join(thread, NULL);
+}
+
+static void run(const char *kind, char **paths) {
+    struct region region = open_region(paths[0]);
+    if (strncmp(kind, "pair", 4) == 0)
+        count_pairs(&region, strcmp(kind, "pair-good") == 0);
+    else if (strcmp(kind, "plain") == 0)
+        count_plainly(&region);
+    else if (strcmp(kind, "system") == 0)
+        count_by_the_system(&region);
+    else if (strcmp(kind, "fork") == 0)
+        count_in_a_child(&region);
+    else if (strcmp(kind, "threads") == 0)
+        count_in_threads(&region);
+    else
+        count(&region, 0, 1);
+    if (paths[1] != NULL) {
+        struct region second = open_region(paths[1]);
+        count(&second, 0, SECOND + 1);
+        NvRtlUnmapFile(&second.mapping);
+    }
+    NvRtlUnmapFile(&region.mapping);
+}
+
+/* The greatest acknowledged id, of those up to SECOND or beyond it. */
+static uint64_t acknowledged(bool beyond) {
+    const char *ids = getenv("NVRTL_ACKED");
+    uint64_t greatest = 0;
+    require(ids != NULL && getenv("NVRTL_BEGUN") != NULL, "no ids");
+    for (char *end; *ids != '\0'; ids = end) {
+        uint64_t id = strtoull(ids, &end, 10);
+        require(end != ids, "ids");
+        if ((id > SECOND) == beyond && id > greatest)
+            greatest = id;
+    }
+    return greatest;
+}
+
+static uint64_t word_of(const char *path, size_t word) {
+    uint64_t value = 0;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file >= 0 && pread(file, &value, sizeof value, (off_t)(word * sizeof value)) < 0)
+        value = 0;
+    close(file);
+    return value;
+}
+
+static void check(const char *kind, char **paths) {
+    uint64_t first = acknowledged(false), second = acknowledged(true);
+    uint64_t words[3];
+    for (size_t i = 0; i < 3; i++)
+        words[i] = word_of(paths[0], i);
+    if (strcmp(kind, "system") == 0 && first != 0)
+        require(words[0] >= WRITTEN + first || words[0] == first + 1, "what was synced is lost");
+    else
+        require(words[0] >= first && words[1] >= first, "an acknowledged count is lost");
+    if (strcmp(kind, "plain") == 0)
+        require(words[2] >= first && words[0] >= words[1] && words[1] >= words[2],
+                "a line lost its order");
+    if (second != 0)
+        require(word_of(paths[1] != NULL ? paths[1] : paths[0], paths[1] != NULL ? 0 : 4 * LINE) >=
+                    second,
+                "the other file's or thread's count is lost");
+}
+
+int main(int argc, char **argv) {
+    const char *kind = argc > 1 ? argv[1] : "none";
+    if (strcmp(kind, "none") == 0)
+        return 0;
+    if (strcmp(kind, "fail") == 0 || strcmp(kind, "abort") == 0)
+        return kind[0] == 'f' ? 3 : (abort(), 0);
+    require(argc > 2, "usage: cut-cases [check] KIND FILE...");
+    if (strcmp(kind, "check") == 0)
+        check(argv[2], argv + 3);
+    else
+        run(kind, argv + 2);
+    return 0;
+}

@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""nvrtl cut: correct programs survive every cut, broken ones do not, and a failure can be replayed."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import unittest
+
+from command import NVRTL, FolderTest, run
+
+STORE = os.environ.get("WORDSTORE_BIN")
+BROKEN = os.environ.get("WORDSTORE_BROKEN_BIN")
+UNFLUSHED = os.environ.get("WORDSTORE_UNFLUSHED_BIN")
+CASES = os.environ.get("CUT_CASES_BIN")
+SEED = os.environ.get("NVRTL_TEST_SEED", "1")
+CHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "check_wordstore.py")
+
+
+class CutTest(FolderTest):
+    # What the medium keeps is modelled, not used; so the fastest place will do.
+    parent = "/dev/shm" if os.path.isdir("/dev/shm") else None
+
+    def cut(self, *arguments, **options):
+        print(f"seed {SEED}", end=" ", flush=True)
+        return run("cut", "--seed", SEED, *arguments, cwd=self.folder, **options)
+
+    def reset(self, *names):
+        return ("--reset", "rm -f " + " ".join(shlex.quote(self.path(name)) for name in names))
+
+    def assert_survives(self, result, cuts):
+        self.assertEqual((result.returncode, result.stderr), (0, ""), result.stdout)
+        self.assertRegex(result.stdout, rf"^{cuts} cuts, seed {SEED}, \d+ records to cut at: "
+                                        r"nothing was found\n$")
+
+    def assert_found(self, result, within):
+        """Returns the number of the failing cut."""
+        self.assertEqual((result.returncode, result.stderr), (1, ""), result.stdout)
+        number = int(re.match(rf"cut (\d+) of seed {SEED}: the power was cut after ",
+                              result.stdout)[1])
+        self.assertLessEqual(number, within)
+        return number
+
+
+@unittest.skipIf(STORE is None, "the example is not built")
+class WordstoreTest(CutTest):
+    WORDS = 9000  # three batches, the last one short
+
+    def load(self, program, cuts, *options):
+        words = self.write("list", "".join(f"word-{n}\n" for n in range(self.WORDS)).encode())
+        check = " ".join(map(shlex.quote, (sys.executable, "-B", CHECK, program, words)))
+        return self.cut("--runs", cuts, *self.reset("store"), "--check", check + " {}", *options,
+                        "--", program, self.path("store"), "load", words)
+
+    def test_it_survives(self):
+        self.assert_survives(self.load(STORE, 60), 60)
+
+    def test_the_broken_twin_does_not(self):
+        self.assert_found(self.load(BROKEN, 50), 50)
+
+    def test_without_any_flush_it_fails_at_once(self):
+        self.assert_found(self.load(UNFLUSHED, 50), 3)
+
+    def test_a_failure_can_be_replayed(self):
+        first = self.load(BROKEN, 50, "--keep", self.path("first"))
+        number = self.assert_found(first, 50)
+        replay = first.stdout[first.stdout.index("    nvrtl cut "):].strip()
+        folder = f"nvrtl-cut-{SEED}-{number}"
+        again = subprocess.run(["sh", "-c", replay], stdout=subprocess.PIPE, text=True,
+                               stderr=subprocess.PIPE, cwd=self.folder, check=False,
+                               env={**os.environ, "PATH": os.path.dirname(NVRTL) + ":" +
+                                    os.environ["PATH"]})
+        self.assertEqual(again.returncode, 1, again.stderr)
+        self.assertEqual(again.stdout.replace(folder, "first"), first.stdout)
+        self.assertEqual(self.read(f"{folder}/image-1"), self.read("first/image-1"))
+        self.assertEqual(self.read("first/report.txt").decode(), first.stdout)
+
+
+@unittest.skipIf(CASES is None, "the cases are not built")
+class CasesTest(CutTest):
+    def run_case(self, kind, cuts, *options, files=("file",), check=True):
+        paths = [self.path(name) for name in files]
+        if check:
+            options += ("--check", f"{shlex.quote(CASES)} check {kind} " +
+                        " ".join(map(shlex.quote, paths)))
+        return self.cut("--runs", cuts, *options, "--", CASES, kind, *paths)
+
+    def test_correct_programs_survive(self):
+        for kind in ("count", "plain", "system", "fork", "threads"):
+            with self.subTest(kind=kind):
+                self.assert_survives(self.run_case(kind, 40, *self.reset("file")), 40)
+
+    def test_two_files(self):
+        result = self.run_case("two", 30, *self.reset("a", "b"), files=("a", "b"))
+        self.assert_survives(result, 30)
+
+    def test_every_model(self):
+        for model in ("eadr", "page"):
+            result = self.run_case("count", 20, "--model", model, *self.reset("file"))
+            self.assert_survives(result, 20)
+
+    def test_the_program_itself_is_the_check(self):
+        self.assert_survives(self.run_case("pair-good", 30, *self.reset("file"), check=False), 30)
+        result = self.run_case("pair-bad", 60, *self.reset("file"), check=False)
+        self.assert_found(result, 60)
+        self.assertIn("The program, run again, was killed by signal 6", result.stdout)
+
+    def test_eadr_loses_nothing(self):
+        result = self.run_case("pair-bad", 30, "--model", "eadr", *self.reset("file"), check=False)
+        self.assert_survives(result, 30)
+
+    def test_a_replay_without_a_reset_puts_the_file_back(self):
+        first = self.run_case("pair-bad", 200, check=False)
+        number = self.assert_found(first, 200)
+        folder = f"nvrtl-cut-{SEED}-{number}"
+        os.rename(self.path(folder), self.path("first"))
+        self.assertTrue(os.path.exists(self.path("first/before-1")))
+        replay = first.stdout[first.stdout.index("    nvrtl cut "):].strip()
+        again = run(*shlex.split(replay.replace(self.path(folder), self.path("first")))[1:],
+                    cwd=self.folder)
+        self.assertEqual(again.returncode, 1, again.stderr)
+        self.assertEqual(self.read(f"{folder}/image-1"), self.read("first/image-1"))
+
+    def test_the_files_name_is_quoted(self):
+        result = self.cut("--runs", "3", "--check", "test -e {}", "--", CASES, "count",
+                          self.path("it's a file"))
+        self.assert_survives(result, 3)
+
+    def test_the_check_gets_the_ids_and_its_words_are_shown(self):
+        result = self.cut("--runs", "60", "--check", "echo ids:$NVRTL_ACKED; test -z \"$NVRTL_ACKED\"",
+                          "--", CASES, "count", self.path("file"))
+        self.assert_found(result, 60)
+        self.assertRegex(result.stdout, r"\n    \| ids:1")
+        self.assertRegex(result.stdout, r"; acknowledged: 1[ .]")
+        self.assertIn("The check ended with status 1.", result.stdout)
+
+    def test_programs_that_cannot_be_cut(self):
+        self.assert_fails(self.cut("--", CASES, "none"), 2, "made no token", "nothing to cut")
+        self.assert_fails(self.cut("--", CASES, "fail"), 125, "without any cut", "status 3")
+        self.assert_fails(self.cut("--", CASES, "abort"), 125, "without any cut", "signal 6")
+        self.assert_fails(self.cut("--", self.path("none")), 125, "No such file")
+
+    def test_commands_that_cannot_be_run(self):
+        for options, words in ((("--check", "no-such-command"), "the check cannot be run"),
+                               (("--reset", "false"), "the reset failed")):
+            result = self.cut(*options, "--", CASES, "count", self.path("file"))
+            self.assert_fails(result, 125, words)
+
+    def test_a_file_that_is_gone(self):
+        result = self.cut("--runs", "50", "--", "sh", "-c",
+                          '"$0" count "$1" && rm "$1"', CASES, self.path("file"))
+        self.assertIn(result.returncode, (0, 125))
+        if result.returncode == 125:
+            self.assertIn(f"cannot open {self.path('file')}", result.stderr)
+
+    def test_the_time_ends(self):
+        result = self.run_case("count", 10 ** 9, "--time", "1", *self.reset("file"))
+        self.assertEqual((result.returncode, result.stderr), (3, ""))
+        self.assertIn("nothing was found", result.stdout)
+
+    def test_wrong_usage(self):
+        for option, value in (("--runs", "0"), ("--runs", "many"), ("--first", "0"),
+                              ("--seed", "-1"), ("--model", "arm"), ("--time", "x")):
+            self.assert_fails(self.cut(option, value, "--", CASES, "none"), 2, value)
+        self.assert_fails(self.cut(), 2, "which program?")
+
+    def test_the_seed_is_printed(self):
+        result = run("cut", "--runs", "1", "--", CASES, "count", self.path("file"))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout, r"^1 cuts, seed [1-9]\d*, ")
+
+
+if __name__ == "__main__":
+    unittest.main()

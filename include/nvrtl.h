@@ -446,8 +446,8 @@ NVRTL_API void NvRtlVerifierAssertDurable(void *token, const void *address, size
  * token      a live token or FLUSH_NV_MEMORY_DEFAULT_TOKEN
  * kind       NVRTL_MARK_NOTE  a remark for whoever reads the events
  *            NVRTL_OP_BEGIN   operation id begins: from now on a power cut may leave parts of it
- *            NVRTL_OP_ACK     operation id is acknowledged: its caller counts on it now, and
- *                             no power cut may take it away
+ *            NVRTL_OP_ACK     operation id is acknowledged: from now on its caller counts on it,
+ *                             and no power cut may take it away
  * id         the program's own number of the operation; `nvrtl cut` gives those that were begun and
  *            those that were acknowledged to the check
  * text       a few words, or NULL; read during the call, the first 64 bytes are kept

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# tools/cut.sh [CUTS [SEED [LIST]]]: the pull-the-plug test of the example store in its long form. By
-# default 2000 cuts while it loads the word list of the system; every acknowledged word has to be
+# tools/cut.sh [CUTS [SEED [LIST]]]: the pull-the-plug test of the example store in its long form.
+# By default 2000 cuts while it loads the word list of the system; every acknowledged word has to be
 # there afterwards, and no other. Then its broken twin, which must not survive 50.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -24,8 +24,8 @@ static _Noreturn void cut(struct arena_log *log) {
     }
 }
 
-/* One call of the system for the memory ahead is much cheaper than a fault for each page of it. Fails
-   where it is not known, and does no harm then. */
+/* One call of the system for the memory ahead is much cheaper than a fault for each of its pages.
+   Fails where it is not known, and does no harm then. */
 static void prepare_memory(const struct arena *arena, const struct log_record *record) {
     static _Atomic uint64_t prepared; /* up to here, in this process */
     const uint64_t step = UINT64_C(1) << 20;

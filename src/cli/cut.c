@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* nvrtl cut: the pull-the-plug test. A program is killed at a random moment, its files are made what
-   a power cut could have left of them, and its recovery has to cope. */
+/* nvrtl cut: the pull-the-plug test. A program is killed at a random moment, its files are made
+   what a power cut could have left of them, and its recovery has to cope. */
 #include "cli/cut.h"
 
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <nvrtl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,6 @@
 #include "base/bits.h"
 #include "cli/cli.h"
 #include "cli/run.h"
-#include "event/event.h"
 
 enum { STATUS_FOUND = 1, STATUS_BUDGET = 3 };
 enum { OPTION_FIRST = 256, OPTION_AT, OPTION_RESET, OPTION_MODEL, OPTION_KEEP, OPTION_TIME };
@@ -229,8 +229,8 @@ static bool learn(struct campaign *campaign, struct attempt *attempt) {
     uint64_t *ids[2] = {NULL, NULL};
     size_t counts[2] = {0, 0};
     bool learnt = cut_learn_files(&campaign->files, attempt->session) &&
-                  cut_marks(attempt->session, EVENT_OP_BEGIN, &ids[0], &counts[0]) &&
-                  cut_marks(attempt->session, EVENT_OP_ACK, &ids[1], &counts[1]);
+                  cut_marks(attempt->session, NVRTL_OP_BEGIN, &ids[0], &counts[0]) &&
+                  cut_marks(attempt->session, NVRTL_OP_ACK, &ids[1], &counts[1]);
     if (learnt) {
         attempt->begun = cut_join(ids[0], counts[0]);
         attempt->acked = cut_join(ids[1], counts[1]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The parts of `nvrtl cut`: its processes, the files before a run, and what is said of a failure. */
+/* The parts of `nvrtl cut`: its processes, copies of files, and what is said of a failure. */
 #ifndef CLI_CUT_H
 #define CLI_CUT_H
 

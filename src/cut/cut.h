@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One recorded run of a program that ends in a power cut, as the parent sees it: the memory that the
-   program's processes write their log to, the moment at which they are killed, and then what the
+/* One recorded run of a program that ends in a power cut, as the parent sees it: the memory that
+   the program's processes write their log to, the moment at which they are killed, and then what the
    cut leaves in their files. */
 #ifndef CUT_CUT_H
 #define CUT_CUT_H
@@ -43,7 +43,7 @@ struct cut_counts cut_counts(const struct cut_session *session);
 size_t cut_file_count(const struct cut_session *session);
 const char *cut_file_path(const struct cut_session *session, size_t index);
 
-/* The ids of the marks of a kind (enum event_mark), in order, to a fresh array; false: no memory. */
+/* The ids of the marks of a kind (NVRTL_OP_...), in order, a fresh array; false: no memory. */
 bool cut_marks(struct cut_session *session, uint32_t kind, uint64_t **ids, size_t *count);
 
 /* What became of a store that no drain covered. */

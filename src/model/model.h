@@ -81,13 +81,11 @@ struct model_page {
     uint32_t file;         /* likewise */
     uint32_t page_drains;  /* of the file, when the page was last flushed */
     uint32_t page_stack;   /* of that flush */
-    uint32_t reserved;     /* keeps what follows aligned */
+    uint32_t shadow;       /* source's business: what the log explains of the page */
     uint64_t index;        /* offset in the file / MODEL_PAGE_SIZE */
     uint64_t touched;      /* one bit a line that was stored to */
-    uint64_t based;    /* source's business, like the next two: one bit a line that the log has */
-    uint64_t storing;  /* one bit a line that a call is storing to */
-    uint32_t shadow;   /* what the log explains of the page */
-    uint32_t reserved; /* keeps what follows aligned */
+    uint64_t based;        /* likewise: one bit a line that the log has */
+    uint64_t storing;      /* likewise: one bit a line that a call is storing to */
     struct model_line line[MODEL_PAGE_LINES];
 };
 

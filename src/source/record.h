@@ -8,7 +8,8 @@
 /* Is this run recorded? Then it is not judged. */
 bool record_wanted(void);
 
-/* Works one event into the log. late: it happened a while ago. May not return: the power was cut. */
+/* Works one event into the log. late: it happened a while ago. May not return, when the power is
+   cut. */
 void record_handle(struct self *me, const struct event *event, bool late);
 
 /* An event of a signal handler waits, or waits no longer. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""check_wordstore.py WORDSTORE LIST STORE: the check of `nvrtl cut` over `wordstore STORE load LIST`.
+"""check_wordstore.py WORDSTORE LIST STORE: the check of a cut `wordstore STORE load LIST`.
 
 Recovers the store, then: the table is sound, every word of every acknowledged batch is there with
 its value, and no word that was never begun. NVRTL_BEGUN and NVRTL_ACKED name the batches of the run

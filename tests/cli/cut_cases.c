@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Programs for `nvrtl cut`: cut-cases KIND FILE... counts in FILE, in one way or another, and
- * acknowledges each count; cut-cases check KIND FILE... holds the files against NVRTL_ACKED. All but
- * pair-bad are correct, so that no cut may ever fail.
+ * acknowledges each count; cut-cases check KIND FILE... holds the files against NVRTL_ACKED. All
+ * but pair-bad are correct, so that no cut may ever fail.
  */
 #include <errno.h>
 #include <fcntl.h>

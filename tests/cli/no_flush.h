@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Included in front of a program (-include), it takes every flush out of it: what is left are stores
-   and drains of nothing. */
+/* Included in front of a program (-include), it takes every flush out of it: what is left are
+   stores, and drains of nothing. */
 #ifndef CLI_NO_FLUSH_H
 #define CLI_NO_FLUSH_H
 

@@ -27,12 +27,14 @@ _nvrtl_offer_value() {
         before=${cur%"${cur##*,}"}
         mapfile -t COMPREPLY < <(compgen -P "$before" -W 'text json' -- "${cur##*,}")
         ;;
-    -s | --stores) _nvrtl_offer 'auto api' ;;
+    -s | --stores) [[ ${COMP_WORDS[1]} == cut ]] || _nvrtl_offer 'auto api' ;;
     --stacks) _nvrtl_offer 'cached full site' ;;
     --enable | --disable) _nvrtl_offer "all $_nvrtl_kinds" ;;
-    --output) _nvrtl_offer_files -d ;;
+    --output | --keep) _nvrtl_offer_files -d ;;
     --pid) _nvrtl_offer "$(cd /proc && printf '%s ' [0-9]*)" ;;
-    --error-exitcode) COMPREPLY=() ;;
+    --model) _nvrtl_offer 'x86 eadr page' ;;
+    --error-exitcode | --at | --first | -n | --runs | --seed | --time) COMPREPLY=() ;;
+    -c | --check | --reset) COMPREPLY=() ;;
     *) return 1 ;;
     esac
 }
@@ -44,6 +46,10 @@ _nvrtl_offer_options() {
     run)
         options+=' --disable= --enable= --error-exitcode= --judge= --output= --report= --stacks='
         options+=' --stores= -j -r -s'
+        ;;
+    cut)
+        options+=' --at= --check= --first= --keep= --model= --reset= --runs= --seed= --time='
+        options+=' -c -n -s'
         ;;
     copy) options+=' --force -f' ;;
     flush) ;;
@@ -71,13 +77,13 @@ _nvrtl_scan() {
             fi
         else
             ((arguments++ == 0)) && first=$at
-            [[ ${COMP_WORDS[1]} == run ]] && break
+            [[ ${COMP_WORDS[1]} == @(run|cut) ]] && break
         fi
     done
     COMPREPLY=()
 }
 
-# The program of `nvrtl run`, or an argument of it.
+# The program of `nvrtl run` and `nvrtl cut`, or an argument of it.
 _nvrtl_offer_program() {
     if declare -F _command_offset >/dev/null; then
         _command_offset "$((first > 0 ? first : COMP_CWORD))"
@@ -90,11 +96,11 @@ _nvrtl_offer_program() {
 
 _nvrtl_offer_argument() {
     case $1 in
-    run) _nvrtl_offer_program ;;
+    run | cut) _nvrtl_offer_program ;;
     info) ((arguments < 1)) && _nvrtl_offer_files -f ;;
     copy) ((arguments < 2)) && _nvrtl_offer_files -f ;;
     flush) ((arguments < 1)) && _nvrtl_offer_files -f ;;
-    help) ((arguments < 1)) && _nvrtl_offer 'info run copy flush' ;;
+    help) ((arguments < 1)) && _nvrtl_offer 'info run cut copy flush' ;;
     esac
     return 0
 }
@@ -107,12 +113,12 @@ _nvrtl() {
         if [[ $cur == -* ]]; then
             _nvrtl_offer_options ''
         else
-            _nvrtl_offer 'info run copy flush help'
+            _nvrtl_offer 'info run cut copy flush help'
         fi
         return 0
     fi
     _nvrtl_scan
-    if [[ -n $closed ]] || { [[ $command == run ]] && ((first > 0)); }; then
+    if [[ -n $closed ]] || { [[ $command == @(run|cut) ]] && ((first > 0)); }; then
         _nvrtl_offer_argument "$command"
         return 0
     fi

@@ -157,14 +157,17 @@ static void act_on_stretch(void *context, const struct stretch *stretch) {
         append(act, act->kind, stretch->file, stretch->offset, stretch->length, NULL, 0);
 }
 
+/* A thread's number is not given away while it has something to drain. */
+static void note_pending(const struct self *me, bool pending) {
+    atomic_store(&arena_here()->head->threads[me->thread].pending, pending);
+}
+
 static void flush(struct act *act, uintptr_t address, uint64_t length) {
-    struct arena_head *head = arena_here()->head;
     act->kind = LOG_FLUSH;
     if (act->token == NULL || length == 0)
         return;
     tokens_stretches(act->token, address, length, act_on_stretch, act);
-    /* A thread's number is not given away while it has something to drain. */
-    atomic_fetch_add(&head->threads[act->me->thread].flushes, 1);
+    note_pending(act->me, true);
 }
 
 static void store(struct act *act) {
@@ -177,7 +180,7 @@ static void store(struct act *act) {
     if (event->kind == EVENT_STORE && ((event->effect & EFFECT_FLUSH) || act->late))
         flush(act, event->address, event->length);
     else if (event->kind == EVENT_STORE && stream)
-        atomic_fetch_add(&arena_here()->head->threads[act->me->thread].flushes, 1);
+        note_pending(act->me, true);
 }
 
 static void get(struct act *act) {
@@ -231,7 +234,7 @@ void record_handle(struct self *me, const struct event *event, bool late) {
     for (size_t i = 0; event->kind == EVENT_FLUSH_RANGES && i < event->length; i++)
         flush(&act, (uintptr_t)ranges[i].address, ranges[i].length);
     if (event->effect & EFFECT_DRAIN) {
-        atomic_store(&arena_here()->head->threads[me->thread].flushes, 0);
+        note_pending(me, false);
         append(&act, LOG_DRAIN, 0, 0, 0, NULL, 0);
     }
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The shared drain of a page-cache file (src/drain, src/token/pending.c). Two tokens of one file,
- * whose views hold the same page; three threads that store and flush, drain, free and get tokens,
- * and retry, in any order, four steps in all; a kernel that writes the page back,
- * or fails to and marks it clean all the same, and tells an error once to each view.
+ * whose views hold the same page; three threads: one stores and flushes, then does any step (store
+ * and flush, drain, free, get, retry), one does any step, one drains; a kernel that writes the page
+ * back, or fails to and marks it clean all the same, and tells an error once to each view. With
+ * -DSTEPS=2 -DFAULTS=2 the search takes hours.
  *
  * Checked: a drain that returns success has on the medium whatever any thread had flushed before it
  * began; nobody waits for ever.
@@ -19,10 +20,10 @@
  * -DRETRY_CLEAN     a retry does not make pages dirty again
  */
 #ifndef STEPS
-#define STEPS 1 /* of the second thread: with 2 the search takes an hour and much memory */
+#define STEPS 1 /* of the second thread */
 #endif
 #ifndef FAULTS
-#define FAULTS 1
+#define FAULTS 1 /* write-backs that may fail */
 #endif
 #define TOKENS 2
 
@@ -273,9 +274,9 @@ inline get(token) {
     give(table_lock)
 }
 
-byte faults = FAULTS; /* write-backs that may still fail */
+byte faults = FAULTS; /* that may still come */
 
-proctype thread(byte left) {
+proctype thread(byte left; bool stores, drains) {
     byte before = 0, version = 0, seen = 0, mine = 0, goal = 0, token = 0;
     bool good = false, taken = false, result = false, open = false, again = false;
     do
@@ -286,12 +287,13 @@ proctype thread(byte left) {
         :: token = 1
         fi;
         if
-        :: store(); flush(token)
-        :: drain(token)
-        :: end(token)
-        :: get(token)
-        :: FAULTS > 0 -> retry(token)
+        :: !drains -> store(); flush(token)
+        :: !stores -> drain(token)
+        :: !stores && !drains -> end(token)
+        :: !stores && !drains -> get(token)
+        :: !stores && !drains && FAULTS > 0 -> retry(token)
         fi;
+        stores = false;
         token = 0
     :: left == 0 -> break
     od
@@ -307,8 +309,8 @@ init {
         state[0] = 1;
         state[1] = 1;
         run kernel();
-        run thread(2);
-        run thread(STEPS);
-        run thread(1)
+        run thread(2, true, false);
+        run thread(STEPS, false, false);
+        run thread(1, false, true)
     }
 }

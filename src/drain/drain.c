@@ -7,18 +7,51 @@ enum result drain_failure(const struct token_view *token) {
     return (enum result)atomic_load_explicit(&token_file(token)->failure, memory_order_acquire);
 }
 
-/* Syncs one span of a view, cut to it: units of several pages reach beyond a view at both ends, and
-   the span of a freed token may lie in a slot that is used again. */
-static enum result sync_span(const struct token_view *token, span pages) {
+/* The kernel tells how many pages at once; small enough for any stack. */
+#define RESIDENT_BATCH 128
+
+/* Makes every page of the range that is in memory dirty again. A page that is not in memory is
+   read from the medium when it is used: there the two are equal. */
+static enum result redirty(uintptr_t start, uintptr_t end) {
+    size_t page = os_page_size();
+    for (uintptr_t at = start; at < end; at += RESIDENT_BATCH * page) {
+        unsigned char resident[RESIDENT_BATCH];
+        size_t count = (end - at) / page < RESIDENT_BATCH ? (end - at) / page : RESIDENT_BATCH;
+        enum result result = os_resident((void *)at, count * page, resident);
+        if (result != RESULT_OK)
+            return result;
+        for (size_t i = 0; i < count; i++) {
+            if ((resident[i] & 1) != 0 && isa_touch((void *)(at + i * page)) != FAULT_NONE)
+                return RESULT_IO_ERROR;
+        }
+    }
+    return RESULT_OK;
+}
+
+/* The pages of one span of a view, cut to it: units of several pages reach beyond a view at both
+   ends, and the span of a freed token may lie in a slot that is used again. */
+static void span_range(const struct token_view *token, span pages, uintptr_t *start,
+                       uintptr_t *end) {
     unsigned shift = span_shift(token->length, os_page_size());
     uintptr_t base = token->base >> shift;
     uintptr_t view_start = align_down(token->base, os_page_size());
     uintptr_t view_end = align_up(token->base + token->length, os_page_size());
-    uintptr_t start = (base + span_first(pages)) << shift;
-    uintptr_t end = (base + span_end(pages)) << shift;
-    start = start > view_start ? start : view_start;
-    end = end < view_end ? end : view_end;
+    *start = (base + span_first(pages)) << shift;
+    *end = (base + span_end(pages)) << shift;
+    *start = *start > view_start ? *start : view_start;
+    *end = *end < view_end ? *end : view_end;
+}
+
+static enum result sync_span(const struct token_view *token, span pages) {
+    uintptr_t start, end;
+    span_range(token, pages, &start, &end);
     return start < end ? os_sync_view((void *)start, end - start) : RESULT_OK;
+}
+
+static enum result redirty_span(const struct token_view *token, span pages) {
+    uintptr_t start, end;
+    span_range(token, pages, &start, &end);
+    return redirty(start, end);
 }
 
 /* The system tells a failed write-back once: from now on only this knows. The first one is kept. */
@@ -34,7 +67,11 @@ static enum result drain_view(struct token_file *file, const struct token_view *
     enum result result = token_take_pending(token, &pages);
     if (result != RESULT_OK || pages == 0)
         return result;
-    result = sync_span(token, pages);
+    /* The parent may be told that these pages failed, and this process never: they may be clean. */
+    if (atomic_load(&file->doubtful))
+        result = redirty_span(token, pages);
+    if (result == RESULT_OK)
+        result = sync_span(token, pages);
     if (result == RESULT_INVALID && !token_lives(token))
         result = RESULT_OK; /* freed and unmapped meanwhile: its owner no longer waits for it */
     remember(file, result);
@@ -88,7 +125,10 @@ static enum result until_settled(enum result (*pass)(struct token_file *file),
 
 /* Drains all tokens of a file. pre: the file's lock is held */
 static enum result drain_locked(struct token_file *file) {
-    return until_settled(drain_pass, file);
+    enum result result = until_settled(drain_pass, file);
+    if (result == RESULT_OK)
+        atomic_store(&file->doubtful, false);
+    return result;
 }
 
 /* Does something with the file of a page-cache token while nobody else drains it. */
@@ -137,30 +177,12 @@ enum result drain_token(const struct token_view *token) {
     return token->operations.flags & TOKEN_EVERY ? until_settled(every_pass, NULL) : RESULT_OK;
 }
 
-/* The kernel tells how many pages at once; small enough for any stack. */
-#define RESIDENT_BATCH 128
-
-/* Makes every page of the region that is in memory dirty again. A page that is not in memory is
-   read from the medium when it is used: there the two are equal. */
-static enum result redirty(const struct token_view *view) {
-    size_t page = os_page_size();
-    uintptr_t end = align_up(view->base + view->length, page);
-    for (uintptr_t at = align_down(view->base, page); at < end; at += RESIDENT_BATCH * page) {
-        unsigned char resident[RESIDENT_BATCH];
-        size_t count = (end - at) / page < RESIDENT_BATCH ? (end - at) / page : RESIDENT_BATCH;
-        enum result result = os_resident((void *)at, count * page, resident);
-        if (result != RESULT_OK)
-            return result;
-        for (size_t i = 0; i < count; i++) {
-            if ((resident[i] & 1) != 0 && isa_touch((void *)(at + i * page)) != FAULT_NONE)
-                return RESULT_IO_ERROR;
-        }
-    }
-    return RESULT_OK;
-}
-
 static enum result sync_view(const struct token_view *view) {
     return sync_span(view, token_span(view, view->base, view->length));
+}
+
+static enum result redirty_view(const struct token_view *view) {
+    return redirty_span(view, token_span(view, view->base, view->length));
 }
 
 typedef enum result view_step(const struct token_view *view);
@@ -169,7 +191,7 @@ typedef enum result view_step(const struct token_view *view);
    its old ones; only then does success say that what was made dirty since is on the medium.
    pre: the file's lock is held */
 static enum result retry_locked(struct token_file *file) {
-    static view_step *const steps[] = {sync_view, redirty, sync_view};
+    static view_step *const steps[] = {sync_view, redirty_view, sync_view};
     struct token_view view;
     for (size_t step = 0; step < ARRAY_LENGTH(steps); step++) {
         for (uint32_t i = 0; next_view(file, &i, &view);) {

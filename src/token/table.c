@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "token/table.h"
 
+#include <string.h>
+
 #include "os/guard.h"
 
 struct token_table token_table;
@@ -42,13 +44,18 @@ static void after_fork(void) {
 }
 
 /* Only the forking thread lives on in the child: a drain that another thread had begun will never
-   end there, so its pages count as not drained. */
+   end there, so its pages count as not drained. How it ends only the parent is told. */
 static void after_fork_in_child(void) {
     struct token_slot *slots = atomic_load_explicit(&token_table.slots, memory_order_relaxed);
     for (uint32_t i = 0; i < atomic_load(&token_table.slots_used); i++) {
         span taken = atomic_exchange(&slots[i].in_flight, 0);
-        if (taken != 0)
-            span_add(&slots[i].pending, taken);
+        if (taken == 0)
+            continue;
+        span_add(&slots[i].pending, taken);
+        struct token_view view = {.slot = &slots[i]};
+        uint64_t word = atomic_load(&slots[i].operations);
+        memcpy(&view.operations, &word, sizeof word);
+        atomic_store(&token_file(&view)->doubtful, true);
     }
     for (uint32_t i = 0; i < atomic_load(&token_table.files_used); i++)
         atomic_store(&token_table.files[i].lock.owner, 0);

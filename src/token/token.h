@@ -71,6 +71,7 @@ struct token_file {
     struct os_lock lock;            /* held while its pages are drained */
     _Atomic uint32_t failure;       /* enum result; RESULT_OK until a write-back fails */
     _Atomic uint64_t unsettled;     /* tokens of it that ended with pages flushed and not drained */
+    _Atomic bool doubtful;          /* in a forked child: the parent was draining it at the fork */
     _Atomic uint64_t device, inode; /* changed under the table's lock */
     uint32_t
         tokens; /* under the table's lock; 0, and neither failed nor unsettled: may be reused */

@@ -57,10 +57,39 @@ static inline uint32_t steps_id(void) {
     return (1u << 23) + steps.running;
 }
 
+#if UNDER_ADDRESS_SANITIZER
+#include <sanitizer/common_interface_defs.h>
+
+/* What the sanitizer has to be told of stacks. */
+static struct {
+    void *kept[2];
+    const void *bottom[2];
+    size_t size[2];
+} steps_stacks = {.bottom = {NULL, steps_stack}, .size = {0, sizeof steps_stack}};
+
+static inline void steps_leave(unsigned from, bool for_good) {
+    __sanitizer_start_switch_fiber(for_good ? NULL : &steps_stacks.kept[from],
+                                   steps_stacks.bottom[!from], steps_stacks.size[!from]);
+}
+static inline void steps_arrive(unsigned at, bool first_time) {
+    __sanitizer_finish_switch_fiber(first_time ? NULL : steps_stacks.kept[at],
+                                    &steps_stacks.bottom[!at], &steps_stacks.size[!at]);
+}
+#else
+static inline void steps_leave(unsigned from, bool for_good) {
+    (void)from, (void)for_good;
+}
+static inline void steps_arrive(unsigned at, bool first_time) {
+    (void)at, (void)first_time;
+}
+#endif
+
 static inline void steps_switch(void) {
     unsigned from = steps.running;
     steps.running = !from;
+    steps_leave(from, from == 1 && steps.ended);
     swapcontext(&steps.contexts[from], &steps.contexts[!from]);
+    steps_arrive(from, false);
 }
 
 /* Each waits for the other, or for itself. */
@@ -86,6 +115,7 @@ bool __wrap_os_lock(struct os_lock *lock) {
 }
 
 static inline void steps_second(void) {
+    steps_arrive(1, true);
     steps.second();
     steps.ended = true;
     steps_switch();

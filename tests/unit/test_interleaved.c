@@ -60,8 +60,11 @@ static void end(PVOID token, bool must_live) {
 
 static void at_each_step(void (*before)(void), void (*first)(void), void (*second)(void),
                          void (*check)(unsigned stop)) {
-    const struct steps_case it = {
-        .prepare = prepare, .first = first, .second = second, .check = check};
+    const struct steps_case it = {.prepare = prepare,
+                                  .first = first,
+                                  .second = second,
+                                  .check = check,
+                                  .stride = UNDER_ADDRESS_SANITIZER ? 5 : 1};
     set_up = before;
     for (unsigned i = 0; i < 2; i++) {
         swapped = i != 0;

@@ -39,7 +39,7 @@ static int move_away(int descriptor) {
 }
 
 int arena_create(struct arena *arena) {
-    int descriptor = memfd_create("nvrtl-arena", MFD_CLOEXEC);
+    int descriptor = memfd_create(ARENA_NAME, MFD_CLOEXEC);
     if (descriptor >= 0)
         descriptor = move_away(descriptor);
     if (descriptor < 0)

@@ -16,6 +16,7 @@
 #include "arena/kinds.h"
 #include "model/model.h"
 
+#define ARENA_NAME "nvrtl-arena" /* of the file, as /proc tells it */
 #define ARENA_MAGIC "nvrtl-a1"
 #define ARENA_GRAIN 64
 #define ARENA_SIZE_MAX (UINT64_C(64) << 30)

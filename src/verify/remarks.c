@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/bits.h"
+
 __attribute__((format(printf, 2, 3))) static bool remark(struct report *report, const char *format,
                                                          ...) {
     char **larger = realloc(report->remarks, (report->remark_count + 1) * sizeof *larger);
@@ -21,33 +23,33 @@ __attribute__((format(printf, 2, 3))) static bool remark(struct report *report, 
 }
 
 static bool remark_lost(const struct arena_lost *lost, struct report *report) {
-    uint64_t events = atomic_load(&lost->events), memory = atomic_load(&lost->memory),
-             threads = atomic_load(&lost->threads), locks = atomic_load(&lost->locks),
-             processes = atomic_load(&lost->processes);
-    if (events != 0 &&
-        !remark(report, "%" PRIu64 " calls in signal handlers could not be recorded", events))
-        return false;
-    if (memory != 0 &&
-        !remark(report, "%" PRIu64 " records found no place: the run is too large", memory))
-        return false;
-    if (threads != 0 &&
-        !remark(report, "%" PRIu64 " threads or processes beyond the limits were not watched",
-                threads))
-        return false;
-    if (processes != 0 &&
-        !remark(report,
-                "%" PRIu64 " processes were not watched: their limit of address space leaves the "
-                "verifier no room",
-                processes))
-        return false;
-    if (locks != 0 &&
-        !remark(report,
-                "%" PRIu64
-                " records were in use by threads that stood still, or that left a signal "
-                "handler by longjmp",
-                locks))
-        return false;
-    return (events | memory | threads | processes | locks) == 0 ||
+    const struct {
+        uint64_t count;
+        const char *one, *several; /* what they are, and what became of them */
+    } losses[] = {
+        {atomic_load(&lost->events), "call in a signal handler could not be recorded",
+         "calls in signal handlers could not be recorded"},
+        {atomic_load(&lost->memory), "record found no place: the run is too large",
+         "records found no place: the run is too large"},
+        {atomic_load(&lost->threads), "thread or process beyond the limits was not watched",
+         "threads or processes beyond the limits were not watched"},
+        {atomic_load(&lost->processes),
+         "process was not watched: its limit of address space leaves the verifier no room",
+         "processes were not watched: their limits of address space leave the verifier no room"},
+        {atomic_load(&lost->locks),
+         "record was in use by a thread that stood still, or that left a signal handler by longjmp",
+         "records were in use by threads that stood still, or that left a signal handler by "
+         "longjmp"},
+    };
+    bool any = false;
+    for (size_t i = 0; i < ARRAY_LENGTH(losses); i++) {
+        uint64_t count = losses[i].count;
+        any = any || count != 0;
+        if (count != 0 && !remark(report, "%" PRIu64 " %s", count,
+                                  count == 1 ? losses[i].one : losses[i].several))
+            return false;
+    }
+    return !any ||
            remark(report, "so what was found is told as warnings: a flush may have been missed");
 }
 

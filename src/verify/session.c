@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "verify/session.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -102,6 +103,39 @@ static bool is_ours(pid_t pid) {
     return parent == getpid();
 }
 
+/* Has the process the arena? So it has if it was forked by one of the run and became no other. */
+static bool has_arena(pid_t pid) {
+    char path[64], *line = NULL;
+    size_t size = 0;
+    bool found = false;
+    snprintf(path, sizeof path, "/proc/%ld/maps", (long)pid);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && !found && getline(&line, &size, file) > 0)
+        found = strstr(line, "/memfd:" ARENA_NAME) != NULL;
+    if (file != NULL)
+        fclose(file);
+    free(line);
+    return found;
+}
+
+/* A descendant that has the arena, though it may not have made itself known there yet. */
+static pid_t find_unknown(pid_t pid) {
+    siginfo_t info;
+    pid_t found = 0;
+    /* Whatever is left of the run is, or descends from, a child of this process. */
+    DIR *folder =
+        waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? opendir("/proc") : NULL;
+    const struct dirent *entry;
+    while (folder != NULL && found == 0 && (entry = readdir(folder)) != NULL) {
+        pid_t other = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (other > 0 && other != pid && is_ours(other) && has_arena(other))
+            found = other;
+    }
+    if (folder != NULL)
+        closedir(folder);
+    return found;
+}
+
 pid_t verify_still_running(const struct verify_session *session, pid_t pid) {
     const struct arena_head *head = session->arena.head;
     uint32_t count = atomic_load(&head->process_count);
@@ -111,7 +145,7 @@ pid_t verify_still_running(const struct verify_session *session, pid_t pid) {
             is_ours(other))
             return other;
     }
-    return 0;
+    return count != 0 ? find_unknown(pid) : 0;
 }
 
 /* Did every process that began by itself end by exit() or return? Where one was killed, aborted or

@@ -120,13 +120,29 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return EINVAL;
     case ARGP_KEY_SUCCESS: {
         const char *wrong;
-        if (!verify_options_check(&options->verify, &wrong))
-            argp_error(state, "'%s' is no way to judge or to record stacks", wrong);
-        return 0;
+        if (verify_options_check(&options->verify, &wrong))
+            return 0;
+        if (wrong == options->verify.judge)
+            argp_error(state, "there is no judge '%s' (strict, memory, page-cache, actual)", wrong);
+        argp_error(state, "stacks cannot be recorded by '%s' (cached, full, site)", wrong);
+        return EINVAL;
     }
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+/* Can reports be written there? Asked before the program runs, which may take hours. */
+static bool make_output(const char *output) {
+    int error = mkdir(output, 0777) == 0 || errno == EEXIST ? 0 : errno;
+    struct stat status;
+    if (error == 0 && stat(output, &status) == 0 && !S_ISDIR(status.st_mode))
+        error = ENOTDIR;
+    if (error == 0 && access(output, W_OK | X_OK) != 0)
+        error = errno;
+    if (error != 0)
+        cli_complain("cannot write reports to the directory %s: %s", output, strerror(error));
+    return error == 0;
 }
 
 /* Writes one report to a file of the output directory. */
@@ -165,15 +181,9 @@ static bool tell(const struct run_options *options, const struct report *report)
     const char *term = getenv("TERM");
     struct report_style style = {.source = true, .base = getcwd(folder, sizeof folder)};
     bool told = true;
-    if (options->output != NULL) {
-        if (mkdir(options->output, 0777) != 0 && errno != EEXIST) {
-            cli_complain("cannot make the directory %s: %s", options->output, strerror(errno));
-            told = false;
-        } else {
-            told = (!options->text || write_file(options, report, &style, false)) &&
-                   (!options->json || write_file(options, report, &style, true));
-        }
-    }
+    if (options->output != NULL)
+        told = (!options->text || write_file(options, report, &style, false)) &&
+               (!options->json || write_file(options, report, &style, true));
     style.colour = isatty(STDERR_FILENO) && (no_colour == NULL || no_colour[0] == '\0') &&
                    (term == NULL || strcmp(term, "dumb") != 0);
     if (options->text)
@@ -211,8 +221,11 @@ int cli_run(int argc, char **argv) {
                                   .error_status = 1};
     for (unsigned kind = 0; kind < KIND_COUNT; kind++)
         options.verify.wanted[kind] = kind_facts[kind].on;
+    if (options.output != NULL && options.output[0] == '\0')
+        options.output = NULL; /* set to nothing is not set */
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &options);
-    if (!run_target_fits(options.program[0]))
+    if (!run_target_fits(options.program[0]) ||
+        (options.output != NULL && !make_output(options.output)))
         return CLI_RUN_FAILED;
     struct verify_session *session = verify_begin(&options.verify);
     if (session == NULL) {

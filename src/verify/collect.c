@@ -33,6 +33,8 @@ static bool append_stack(struct collector *collector, uint32_t id, struct source
         uint64_t offset = ARENA_FRAME_OFFSET(record->frames[i]);
         const struct arena_module *module =
             number >= 1 && number <= ARENA_MODULES ? &arena->head->modules[number - 1] : NULL;
+        if (module != NULL && memchr(module->path, '\0', sizeof module->path) == NULL)
+            module = NULL;
         bool named = module != NULL && module->build_id_size != 0 &&
                      module->build_id_size <= sizeof module->build_id;
         if (!symbols_append(collector->symbols, module != NULL ? module->path : NULL,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Programs that do unusual things run under the verifier as they run without it, and the report says
-what it should."""
+"""Programs that do unusual things run under the verifier as they run without it, and the report
+says what it should."""
 
 import json
 import os

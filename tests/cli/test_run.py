@@ -5,6 +5,7 @@ cannot enter, that it cannot read, or that are ended from outside."""
 
 import json
 import os
+import platform
 import pty
 import shutil
 import signal
@@ -351,8 +352,40 @@ class SymbolsTest(RunTest):
         finding = self.run_while(change)
         self.assertEqual(set(finding["at"]), {"module", "offset"})
 
+    @unittest.skipUnless(platform.machine() == "x86_64", "its code is made for x86-64")
+    def test_code_without_a_file(self):
+        """Made by the program itself, as a just-in-time compiler does."""
+        self.compile("made", b"""#include <nvrtl.h>
+#include <string.h>
+#include <sys/mman.h>
+int main(int count, char **arguments) {
+    NvRtlMapping map;
+    if (count < 2 || NvRtlMapFile(arguments[1], 0, 4096, NVRTL_MAP_CREATE, 0600, &map) != 0)
+        return 1;
+    /* push; mov $routine, %rax; call *%rax; pop; ret */
+    unsigned char code[] = {0x50, 0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xd0, 0x59, 0xc3};
+    void *routine = (void *)RtlFillNonVolatileMemory;
+    memcpy(code + 3, &routine, sizeof routine);
+    void *made = mmap(0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+                      -1, 0);
+    memcpy(made, code, sizeof code);
+    ((NTSTATUS(*)(void *, void *, SIZE_T, UCHAR, ULONG))made)(map.token, map.base, 8, 1, 0);
+    return NvRtlUnmapFile(&map);
+}
+""")
+        finding = self.finding([self.path("made"), self.path("file")])
+        self.assertEqual((finding["at"], finding["stack"]), ({}, [{}]))
+        result = self.nvrtl("--", self.path("made"), self.path("file"))
+        self.assertIn("8 bytes stored at an unknown place were never flushed", result.stderr)
+
+    def compile(self, name, source):
+        """Makes the program, of a source that stays beside it, with the library inside."""
+        library = os.path.join(os.path.dirname(os.path.dirname(RUNTIME)), "libnvrtl.a")
+        subprocess.run(["gcc", "-g", f"-I{ROOT}/include", self.write(f"{name}.c", source), library,
+                        "-o", self.path(name)], check=True)
+
     def test_the_source_is_gone(self):
-        source = self.write("gone.c", b"""#include <nvrtl.h>
+        self.compile("gone", b"""#include <nvrtl.h>
 int main(int count, char **arguments) {
     NvRtlMapping map;
     if (count < 2 || NvRtlMapFile(arguments[1], 0, 4096, NVRTL_MAP_CREATE, 0600, &map) != 0)
@@ -361,9 +394,7 @@ int main(int count, char **arguments) {
     return NvRtlUnmapFile(&map);
 }
 """)
-        library = os.path.join(os.path.dirname(os.path.dirname(RUNTIME)), "libnvrtl.a")
-        subprocess.run(["gcc", "-g", f"-I{ROOT}/include", source, library, "-o",
-                        self.path("gone")], check=True)
+        source = self.path("gone.c")
         os.remove(source)
         finding = self.finding([self.path("gone"), self.path("file")])
         self.assertEqual((finding["at"]["file"], finding["at"]["line"]), (source, 6))

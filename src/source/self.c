@@ -25,9 +25,14 @@ static pthread_key_t end_of_thread;
 static pthread_mutex_t idle_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct self *idle;
 
+/* The program's own destructors may still call routines: this one lets them go first, as long as it
+   is asked again. */
 static void thread_ends(void *ending) {
     struct self *ended = ending;
     runtime_finish(ended);
+    if (++ended->ends < PTHREAD_DESTRUCTOR_ITERATIONS &&
+        pthread_setspecific(end_of_thread, ended) == 0)
+        return;
     self = NULL;
     /* The next thread takes this one's index, unless it would drain what this one flushed. */
     ended->placed = !model_drain_needed(&source_process.arena.head->threads[ended->thread]);
@@ -80,7 +85,7 @@ static struct self *new_self(void) {
     }
     head->thread_ids[made->thread] = (uint32_t)syscall(SYS_gettid);
     head->thread_processes[made->thread] = source_process.process;
-    made->busy = made->queued = made->handled = 0;
+    made->busy = made->queued = made->handled = made->ends = 0;
     made->usual = __builtin_frame_address(0);
     pthread_setspecific(end_of_thread, made);
     return made;

@@ -16,6 +16,7 @@
 struct self {
     uint32_t thread;   /* index in the arena */
     bool placed;       /* that index stays with this memory when the thread ends */
+    unsigned ends;     /* how often the thread's end has asked */
     const char *usual; /* a frame that was not on the stack for signals */
     /* A signal handler may interrupt the runtime on the same thread, or have little stack: what it
        does then waits here, already with its site alone for a stack, until the runtime is done, or

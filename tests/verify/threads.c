@@ -66,6 +66,30 @@ CASE(thread_that_ends) {
     CLOSE(); /* role: freed */
 }
 
+static pthread_key_t key;
+
+static void drain_at_the_end(void *unused) {
+    (void)unused;
+    RIGHT DRAIN();
+}
+
+static void *write_until_the_end(void *unused) {
+    pthread_setspecific(key, base);
+    /* expect: undrained-flush of drained_at_the_end if strict memory actual/volatile */
+    /* role: store of drained_at_the_end */
+    WRITE(0, 8, FLUSHED | LATER);
+    return unused;
+}
+
+/* What a thread does in the destructors of its own values it does itself. */
+CASE(drained_at_the_end) {
+    OPEN();
+    pthread_key_create(&key, drain_at_the_end);
+    in_thread(write_until_the_end);
+    WRITE(4096, 8, FLUSHED);
+    CLOSE(); /* role: freed */
+}
+
 static void *fill_its_own(void *argument) {
     size_t at = 4096 * (size_t)(uintptr_t)argument;
     FILL(at, 4096, 0);
@@ -102,4 +126,4 @@ CASE(side_by_side) {
 
 PROGRAM({"only_written", only_written}, {"drained_by_another", drained_by_another},
         {"flushed_by_another", flushed_by_another}, {"thread_that_ends", thread_that_ends},
-        {"side_by_side", side_by_side})
+        {"drained_at_the_end", drained_at_the_end}, {"side_by_side", side_by_side})

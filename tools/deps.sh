@@ -53,8 +53,12 @@ if [ "$(id -u)" -ne 0 ]; then
         fail "installing takes root or sudo"
 fi
 echo "Installing ${missing[*]}" >&2
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 apt() {
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" >&2
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" >"$log" 2>&1
 }
-{ apt update && apt install --yes --no-install-recommends "${missing[@]}"; } ||
+if ! { apt update && apt install --yes --no-install-recommends "${missing[@]}"; }; then
+    cat "$log" >&2
     fail "apt-get could not install them"
+fi

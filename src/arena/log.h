@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the processes of a run did, in the order of visibility, as far as it matters for what a
-   power cut leaves. A chain of records that only grows at its end: each is complete before it is in the
-   chain, so the log is whole whenever the writer dies, and there are no gaps.
+   power cut leaves. A chain of records that only grows at its end: each is complete before it is in
+   the chain, so the log is whole whenever the writer dies, and there are no gaps.
 
    The log is also where the power is cut. The parent says at which record; whoever gets there kills
    its process, and so does everybody who comes later. */

@@ -383,15 +383,17 @@ static int run_all(struct campaign *campaign) {
         result = cut_once(campaign, options->first + done);
     }
     cli_progress_end(&campaign->progress);
-    if (result != GO_ON && result != STATUS_FOUND && result <= 128)
+    bool stopped = result > 128;
+    if (result != GO_ON && result != STATUS_FOUND && !stopped)
         return result;
     if (campaign->skipped != 0)
         printf("%" PRIu64 " cuts could not be judged: not all of what the program did was seen\n",
                campaign->skipped);
-    if (result == GO_ON)
+    if (result != STATUS_FOUND)
         printf("%" PRIu64 " cuts, seed %" PRIu64 ", %" PRIu64
-               " records to cut at: nothing was found\n",
-               done, options->seed, campaign->counts.records);
+               " records to cut at: nothing was found%s\n",
+               stopped && done > 0 ? done - 1 : done, options->seed, campaign->counts.records,
+               stopped ? "; interrupted" : "");
     return result != GO_ON ? result : done < options->runs ? STATUS_BUDGET : EXIT_SUCCESS;
 }
 

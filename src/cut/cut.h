@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One recorded run of a program that ends in a power cut, as the parent sees it: the memory that
-   the program's processes write their log to, the moment at which they are killed, and then what the
-   cut leaves in their files. */
+   the program's processes write their log to, the moment at which they are killed, and then what
+   the cut leaves in their files. */
 #ifndef CUT_CUT_H
 #define CUT_CUT_H
 

@@ -46,7 +46,7 @@ class CutTest(FolderTest):
 
 @unittest.skipIf(STORE is None, "the example is not built")
 class WordstoreTest(CutTest):
-    WORDS = 9000  # three batches, the last one short
+    WORDS = 4300  # two batches, the last one short
 
     def load(self, program, cuts, *options):
         words = self.write("list", "".join(f"word-{n}\n" for n in range(self.WORDS)).encode())

@@ -17,7 +17,6 @@
 static _Noreturn void cut(struct arena_log *log) {
     const struct timespec second = {.tv_sec = 1};
     atomic_store(&log->stopped, 1);
-    syscall(SYS_futex, &log->stopped, FUTEX_WAKE, 1, NULL, NULL, 0);
     for (;;) {
         syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
         syscall(SYS_futex, &log->stopped, FUTEX_WAIT, 1, &second, NULL, 0);

@@ -29,7 +29,7 @@ static const ULONG all_flags[] = {
 
 /* Other bytes each time, so that a store that was left out is seen. */
 static const unsigned char *next_source(void) {
-    static unsigned turn;
+    static size_t turn;
     turn++;
     for (size_t i = 0; i < sizeof source; i++)
         source[i] = (unsigned char)(i * 7 + i / 251 + turn * 31);

@@ -58,9 +58,17 @@ wait_for() {
     done
 }
 
+count() {
+    echo $#
+}
+
 # The numbers of the regions are in no order; their addresses are in the order of the devices.
 find_regions() {
     names=$(parameter devices | tr , ' ')
+    # shellcheck disable=SC2086 # one word each
+    until [ "$(count /sys/bus/nd/devices/region*/resource)" -eq "$(count $names)" ]; do
+        sleep 0.05
+    done
     for region in /sys/bus/nd/devices/region*; do
         echo "$(($(cat "$region/resource"))) ${region##*region}"
     done | sort -n >/tmp/regions

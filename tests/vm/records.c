@@ -6,7 +6,7 @@
 #include "guest.h"
 
 /* A text that says which record it is, then as many signs again. */
-#define TEXT_SIZE 128
+#define TEXT_SIZE ((size_t)128)
 #define RECORD_SIZE (2 * TEXT_SIZE)
 #define SIGN '#'
 
@@ -22,7 +22,7 @@ static const char *const way_names[] = {"write-persist", "write-flush", "write-l
 static void make_record(char *record, const struct view *view, const char *nonce, enum way way) {
     int length =
         snprintf(record, TEXT_SIZE, "nvrtl-vm %s %s %s ", nonce, view->name, way_names[way]);
-    memset(record + length, '.', (size_t)(TEXT_SIZE - length));
+    memset(record + length, '.', TEXT_SIZE - (size_t)length);
     memset(record + TEXT_SIZE, SIGN, TEXT_SIZE);
 }
 
@@ -30,35 +30,36 @@ static void make_record(char *record, const struct view *view, const char *nonce
 static unsigned char *place_of(const struct view *view, enum way way) {
     if (way == LOST)
         return view->base + LOST_AT;
-    return view->base + AREA_SIZE + view->number * PLACE_SIZE + way * 3 * TEXT_SIZE + 40;
+    return view->base + AREA_SIZE + view->number * PLACE_SIZE + 3 * TEXT_SIZE * way + 40;
 }
 
-static NTSTATUS keep(struct view *view, enum way way, unsigned char *place, const char *record) {
+static NTSTATUS then_drain(void *token, NTSTATUS status) {
+    return status == STATUS_SUCCESS ? RtlDrainNonVolatileFlush(token) : status;
+}
+
+static NTSTATUS write_record(void *token, unsigned char *place, const char *record, ULONG flags) {
+    return RtlWriteNonVolatileMemory(token, place, record, RECORD_SIZE, flags);
+}
+
+static NTSTATUS keep(void *token, enum way way, unsigned char *place, const char *record) {
     const ULONG no_drain = WRITE_NV_MEMORY_FLAG_NO_DRAIN;
+    const ULONG flush = WRITE_NV_MEMORY_FLAG_FLUSH, stream = WRITE_NV_MEMORY_FLAG_NON_TEMPORAL;
     NV_MEMORY_RANGE ranges[] = {{place + TEXT_SIZE, TEXT_SIZE}, {place, TEXT_SIZE}};
-    void *token = view->token;
-    NTSTATUS status = STATUS_SUCCESS;
+    NTSTATUS status;
     switch (way) {
     case WRITE_PERSIST:
-        return RtlWriteNonVolatileMemory(token, place, record, RECORD_SIZE,
-                                         WRITE_NV_MEMORY_FLAG_PERSIST);
+        return write_record(token, place, record, WRITE_NV_MEMORY_FLAG_PERSIST);
     case WRITE_FLUSH:
-        return RtlWriteNonVolatileMemory(token, place, record, RECORD_SIZE,
-                                         WRITE_NV_MEMORY_FLAG_FLUSH);
+        return write_record(token, place, record, flush);
     case WRITE_LATER:
-        status = RtlWriteNonVolatileMemory(token, place, record, RECORD_SIZE,
-                                           WRITE_NV_MEMORY_FLAG_FLUSH | no_drain);
-        return status != STATUS_SUCCESS ? status : RtlDrainNonVolatileFlush(token);
+        return then_drain(token, write_record(token, place, record, flush | no_drain));
     case STREAM:
-        status = RtlWriteNonVolatileMemory(token, place, record, RECORD_SIZE,
-                                           WRITE_NV_MEMORY_FLAG_NON_TEMPORAL | no_drain);
-        return status != STATUS_SUCCESS ? status : RtlDrainNonVolatileFlush(token);
+        return then_drain(token, write_record(token, place, record, stream | no_drain));
     case FILL:
-        status = RtlFillNonVolatileMemory(token, place, RECORD_SIZE, SIGN,
-                                          FILL_NV_MEMORY_FLAG_NON_TEMPORAL);
-        return status != STATUS_SUCCESS ? status
-                                        : RtlWriteNonVolatileMemory(token, place, record, TEXT_SIZE,
-                                                                    WRITE_NV_MEMORY_FLAG_FLUSH);
+        status = RtlFillNonVolatileMemory(token, place, RECORD_SIZE, SIGN, stream);
+        if (status != STATUS_SUCCESS)
+            return status;
+        return RtlWriteNonVolatileMemory(token, place, record, TEXT_SIZE, flush);
     case FLUSH:
         memcpy(place, record, RECORD_SIZE);
         return RtlFlushNonVolatileMemory(token, place, RECORD_SIZE, 0);
@@ -66,11 +67,12 @@ static NTSTATUS keep(struct view *view, enum way way, unsigned char *place, cons
         memcpy(place, record, RECORD_SIZE);
         status =
             RtlFlushNonVolatileMemoryRanges(token, ranges, 2, FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN);
-        return status != STATUS_SUCCESS ? status : RtlDrainNonVolatileFlush(token);
+        return then_drain(token, status);
     case LOST:
-        memcpy(place, record, RECORD_SIZE);
+        break;
     }
-    return status;
+    memcpy(place, record, RECORD_SIZE);
+    return STATUS_SUCCESS;
 }
 
 const char *keep_records(struct view *view, const char *nonce) {
@@ -79,7 +81,7 @@ const char *keep_records(struct view *view, const char *nonce) {
     char record[RECORD_SIZE];
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         make_record(record, view, nonce, order[i]);
-        NTSTATUS status = keep(view, order[i], place_of(view, order[i]), record);
+        NTSTATUS status = keep(view->token, order[i], place_of(view, order[i]), record);
         if (status != STATUS_SUCCESS)
             return NvRtlStatusText(status);
     }

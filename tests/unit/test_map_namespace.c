@@ -130,6 +130,16 @@ static int mount_overlay(const char *options) {
     return mount("overlay", path, "overlay", 0, text);
 }
 
+/* Is a file beside the overlay's folders volatile? The folder may lie in what only looks like a
+   disk. */
+static bool folder_is_volatile(void) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/plain", folder);
+    const char *view = map_new_file(path);
+    return view != MAP_FAILED && probe(view, PAGE) == RESULT_OK &&
+           region.answer.domain == MAP_DOMAIN_VOLATILE;
+}
+
 /* 0: on a disk, 1: volatile, else something failed */
 static int probe_in_overlay(const char *options) {
     char path[256];
@@ -151,7 +161,9 @@ static int probe_in_overlay(const char *options) {
 }
 
 static int probe_plain_overlay(void) {
-    return probe_in_overlay("");
+    int expected = folder_is_volatile();
+    int result = probe_in_overlay("");
+    return result == NO_NAMESPACE || result > 1 ? result : result != expected;
 }
 
 static int probe_volatile_overlay(void) {

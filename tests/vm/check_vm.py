@@ -87,6 +87,7 @@ def record(boot, archive, folder):
         for name, words in boot.said("view").items():
             view = dict(word.split("=", 1) for word in words)
             note = notes.get(view["domain"], "-" if name.startswith("devdax") else "sync")
+            note = "emulated" if name.startswith("e820") else note
             expected.write(f"{view['address']}+1000 ok {view['domain']} {note} {view['reason']}\n")
 
 

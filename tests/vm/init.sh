@@ -182,7 +182,11 @@ send_record() {
     keep_devices "dev partition queue/dax queue/write_cache" /sys/class/block/*
     keep_devices "" /sys/dev/block/*
     keep_devices "dev subsystem" /sys/bus/dax/devices/*
-    keep_devices persistence_domain /sys/bus/nd/devices/region*
+    keep_devices "persistence_domain devtype" /sys/bus/nd/devices/region*
+    for bus in /sys/bus/nd/devices/ndbus*; do
+        keep "$(readlink -f "$bus")/provider"
+    done
+    keep /proc/cmdline
     for link in /sys/dev/char/*; do
         case $(readlink "$link") in
             */dax[0-9]*) keep "$link" ;;

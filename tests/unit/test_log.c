@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The log of a recorded run: whole whenever its writers are killed, and cut exactly where the parent
-   says. */
+/* The log of a recorded run: whole whenever its writers are killed, and cut exactly where the
+   parent says. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,8 +41,8 @@ static int tear_down(void **state) {
     return close(descriptor);
 }
 
-/* Every third record is a drain, every third an acknowledgement. The bytes tell the writer and which
-   of its records it is, again and again. */
+/* Every third record is a drain, every third an acknowledgement. The bytes tell the writer and
+   which of its records it is, again and again. */
 static void add(uint32_t writer, uint64_t number) {
     static const enum log_kind kinds[] = {LOG_STORE, LOG_DRAIN, LOG_MARK};
     uint64_t bytes[16];
@@ -141,6 +141,19 @@ static void test_cut_after_a_record(void **state) {
     assert_int_equal(atomic_load(&arena.head->log.stopped), 1);
 }
 
+/* At once: the program does not get one step further. */
+static void test_cut_at_the_last_record(void **state) {
+    (void)state;
+    arena.head->log.stop_record = 10;
+    pid_t child = fork();
+    for (uint64_t i = 0; child == 0 && i < 10; i++)
+        add(0, i);
+    if (child == 0)
+        _exit(0);
+    check_killed(child);
+    assert_int_equal(length_now(), 10);
+}
+
 static void test_cut_after_an_acknowledgement(void **state) {
     (void)state;
     arena.head->log.stop_ack = 100;
@@ -179,6 +192,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_whole_whenever_it_is_killed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cut_after_a_record, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cut_at_the_last_record, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cut_after_an_acknowledgement, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cut_before_a_drain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing_is_added_after_the_cut, set_up, tear_down),

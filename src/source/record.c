@@ -107,12 +107,12 @@ static void tell_store(const struct act *act, struct share *share) {
 }
 
 static void act_on_share(struct act *act, struct share *share) {
-    bool store = act->event->kind == EVENT_STORE && act->kind != LOG_FLUSH;
+    bool tells = act->event->kind == EVENT_STORE && act->kind != LOG_FLUSH;
     if (act->event->kind == EVENT_STORING) {
         look(act, share);
         tell_base(act, share);
         share->page->storing |= lines_of(share->from, share->to);
-    } else if (store && !act->late) {
+    } else if (tells && !act->late) {
         tell_store(act, share);
     } else {
         look(act, share);

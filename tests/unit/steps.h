@@ -240,8 +240,8 @@ static inline void steps_end(void) {
 }
 
 /* One test: prepare, what is stopped, what runs then (second as if in another thread, or handler in
-   a signal handler on the same one), and a check with the number of the instruction, or UINT_MAX when
-   nothing was stopped. */
+   a signal handler on the same one), and a check with the number of the instruction, or UINT_MAX
+   when nothing was stopped. */
 struct steps_case {
     void (*prepare)(void), (*first)(void), (*second)(void), (*handler)(void);
     void (*check)(unsigned stop);

@@ -158,9 +158,9 @@ enum fault __wrap_isa_touch(void *address) {
     return __real_isa_touch(address);
 }
 
-/* Is page 0 on the medium, as the child knows? If a drain of the parent was waiting for it, that one
-   may be told of a failure and the child not, with the page taken for clean: then the page has to be
-   made dirty first. */
+/* Is page 0 on the medium, as the child knows? If a drain of the parent was waiting for it, that
+   one may be told of a failure and the child not, with the page taken for clean: then the page has
+   to be made dirty first. */
 static bool child_drained(void) {
     unsigned waits = syncs.count;
     bool was_done = waits > 0 && syncs.calls[0].succeeded;

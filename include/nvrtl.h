@@ -27,8 +27,9 @@
  * Threads and signals. Every routine may be called from any thread at any time, even while another
  * thread frees the token: such a call works or returns STATUS_INVALID_PARAMETER. Write, Fill,
  * Flush, FlushRanges, Drain and Read may be called from a signal handler, the others may not. After
- * fork the child's copies of the tokens work. None of the routines prints, exits, aborts or sets
- * errno.
+ * fork the child's copies of the tokens work; but the two processes share the open files behind the
+ * views, and the system tells a failed write-back to one of them alone. None of the routines
+ * prints, exits, aborts or sets errno.
  */
 #ifndef NVRTL_H
 #define NVRTL_H

@@ -33,6 +33,7 @@ static inline uint64_t seed_of_test(void) {
     const char *given = getenv("NVRTL_TEST_SEED");
     uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : UINT64_C(0x9e3779b97f4a7c15);
     printf("NVRTL_TEST_SEED=%#llx\n", (unsigned long long)seed);
+    fflush(stdout); /* a child may leave without */
     return seed != 0 ? seed : 1;
 }
 

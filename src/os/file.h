@@ -24,8 +24,8 @@ struct os_file_wish {
 };
 
 /* Opens a file for reading and writing. RESULT_INVALID: no such file, or exclusive and it is there;
-   RESULT_DENIED; RESULT_NOT_SUPPORTED: a directory, pipe or socket; RESULT_NO_SPACE;
-   RESULT_NO_MEMORY; RESULT_IO_ERROR. */
+   RESULT_DENIED; RESULT_NOT_SUPPORTED: a directory, pipe or socket, or a device without bytes;
+   RESULT_NO_SPACE; RESULT_NO_MEMORY; RESULT_IO_ERROR. */
 enum result os_file_open(const char *path, struct os_file_wish wish, struct os_file *file);
 
 /* Makes the file size bytes long, with blocks for all that is new unless sparse; on failure it

@@ -77,6 +77,8 @@ static int measure(struct os_file *file) {
     file->device = S_ISCHR(stat.st_mode);
     if (file->device) {
         file->size = device_size(stat.st_rdev);
+        if (file->size == 0)
+            return ENODEV; /* no DAX device: /dev/null, a terminal */
     } else {
         off_t end = lseek(file->descriptor, 0, SEEK_END); /* block devices tell it only so */
         if (end < 0)

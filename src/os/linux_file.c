@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef MAP_SHARED_VALIDATE
@@ -125,10 +127,38 @@ enum result os_file_open(const char *path, struct os_file_wish wish, struct os_f
     return result_of(error);
 }
 
+/* A file that grows beyond the process's limit (ulimit -f) sends SIGXFSZ, which ends a program that
+   does not expect it. The result says it as well: one that came of this is taken back. */
+struct hush {
+    sigset_t signals, before;
+    bool pending; /* already */
+};
+
+static bool is_pending(int number) {
+    sigset_t pending;
+    return sigpending(&pending) == 0 && sigismember(&pending, number) == 1;
+}
+
+static void hush_begin(struct hush *hush) {
+    sigemptyset(&hush->signals);
+    sigaddset(&hush->signals, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &hush->signals, &hush->before);
+    hush->pending = is_pending(SIGXFSZ);
+}
+
+static void hush_end(const struct hush *hush) {
+    const struct timespec at_once = {0, 0};
+    if (!hush->pending && is_pending(SIGXFSZ))
+        sigtimedwait(&hush->signals, NULL, &at_once);
+    pthread_sigmask(SIG_SETMASK, &hush->before, NULL);
+}
+
 enum result os_file_grow(struct os_file *file, uint64_t size, bool sparse) {
     if (file->device || size > INT64_MAX)
         return RESULT_INVALID;
     int saved = errno, error;
+    struct hush hush;
+    hush_begin(&hush);
     do {
         if (sparse)
             error = ftruncate(file->descriptor, (off_t)size) == 0 ? 0 : errno;
@@ -140,6 +170,7 @@ enum result os_file_grow(struct os_file *file, uint64_t size, bool sparse) {
         error = error == 0 ? errno : error;
     if (error == 0)
         file->size = size;
+    hush_end(&hush);
     errno = saved;
     return result_of(error);
 }

@@ -23,9 +23,8 @@ enum { CHILD_FAILED = 76, CHILD_CANNOT = 77 /* this machine has no such thing */
         }                                                                                          \
     } while (0)
 
-/* Runs a function in a child. It must return (signal_number 0) or die of that signal. Skips the
-   test when the child says CHILD_CANNOT. */
-static inline void check_child(void (*function)(void), int signal_number) {
+/* Runs a function in a child; the child's status. */
+static inline int child_status(void (*function)(void)) {
     const struct rlimit no_core = {0, 0};
     int status;
     pid_t child = fork();
@@ -39,6 +38,19 @@ static inline void check_child(void (*function)(void), int signal_number) {
         _exit(0);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+/* Runs a function in a child: 0, CHILD_FAILED, CHILD_CANNOT, or the signal that ended it. */
+static inline int child_result(void (*function)(void)) {
+    int status = child_status(function);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
+}
+
+/* Runs a function in a child. It must return (signal_number 0) or die of that signal. Skips the
+   test when the child says CHILD_CANNOT. */
+static inline void check_child(void (*function)(void), int signal_number) {
+    int status = child_status(function);
     if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_CANNOT)
         skip();
     assert_int_equal(WIFSIGNALED(status) ? WTERMSIG(status) : 0, signal_number);

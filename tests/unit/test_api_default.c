@@ -17,7 +17,6 @@
 #include "view.h"
 
 #define BOTH (PROT_READ | PROT_WRITE)
-#define EACH ((PVOID)FLUSH_NV_MEMORY_DEFAULT_TOKEN)
 
 /* Nothing is there to drain before the first Get, and a size of 0 asks for no token. */
 static void check_before_the_first(void) {

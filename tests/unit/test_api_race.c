@@ -21,7 +21,6 @@
 #define OPERATIONS 20000
 #define REGIONS 16
 #define STRIPE 256 /* of a region, for each thread its own */
-#define EACH ((PVOID)FLUSH_NV_MEMORY_DEFAULT_TOKEN)
 
 /* One Get's token. */
 struct entry {

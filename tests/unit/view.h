@@ -18,6 +18,9 @@
 /* A folder that is in memory on every machine that these tests know. */
 #define MEMORY_FOLDER "/dev/shm"
 
+/* In the place of a token. */
+#define EACH ((PVOID)FLUSH_NV_MEMORY_DEFAULT_TOKEN)
+
 /* A file without a name, so that no failing test leaves one behind, and a shared view of all of
    it. */
 struct view {

@@ -305,6 +305,11 @@ static void test_flushes_of_several(void **state) {
     assert_int_equal(flush_by(1, 1, 7, 1), MODEL_FLUSH_NEEDED);
     assert_int_equal(flush_by(0, 1, 8, 1), MODEL_FLUSH_NEEDED);
     assert_int_equal(flush_by(0, 1, 9, 1), MODEL_FLUSH_AGAIN);
+    store(10, 128, 8);
+    model_store(&page, &other, 136, 8, false, MODEL_CACHED);
+    assert_int_equal(flush_by(1, 1, 11, 2), MODEL_FLUSH_NEEDED);
+    drain_by(1, 1);
+    assert_int_equal(flush_by(0, 1, 12, 2), MODEL_FLUSH_NEEDED);
 }
 
 static void test_needless_drains(void **state) {
@@ -351,6 +356,33 @@ static void test_many_tokens(void **state) {
     assert_one(0, 8, 3, 4);
 }
 
+/* The first token has lost its place to the last one. */
+static void take_all_places(void) {
+    store(1, 0, 8);
+    flush_by(0, 1, 2, 0);
+    for (uint32_t token = 2; token <= MODEL_TOKENS; token++)
+        drain_by(0, token);
+    flush_by(0, MODEL_TOKENS + 1, 3, 1);
+}
+
+/* What was flushed for it waits all the same. */
+static void test_token_without_a_place(void **state) {
+    (void)state;
+    take_all_places();
+    drain_by(0, MODEL_TOKENS + 1);
+    assert_true(model_drain_needed(&threads[0]));
+}
+
+/* Nor is it drained because the token has found another place. */
+static void test_token_with_a_new_place(void **state) {
+    (void)state;
+    take_all_places();
+    store(4, 64, 8);
+    flush_by(0, 1, 5, 1);
+    assert_int_equal(count_holes(0, 64), 1);
+    assert_hole(0, 0, 8, 1, 2);
+}
+
 /* The number of stores to a line comes to its end: every state that a store can be in stays. */
 static void test_renumbering(void **state) {
     (void)state;
@@ -395,9 +427,14 @@ static void test_pages(void **state) {
     assert_int_equal(count_holes(0, 8), 1);
     assert_hole(0, 0, 8, 1, 3);
     file_drains++; /* by any thread */
+    store(4, 400, 8);
+    model_flush_page(&page, file_drains, 5);
+    assert_one(400, 8, 4, 5);
+    file_drains++;
     assert_durable();
-    stream(4, 0, 8, MODEL_STREAM);
-    assert_one(0, 8, 4, 0); /* the page was not flushed: that is told separately */
+    stream(6, 0, 8, MODEL_STREAM); /* it flushes its page: that is told separately */
+    drain();
+    assert_one(0, 8, 6, 0);
 }
 
 /* By what the file is: whole pages, but a store that only its page's flush saved is told. */
@@ -441,6 +478,12 @@ static void test_bytes_and_runs(void **state) {
     assert_int_equal(count_holes(0, MODEL_PAGE_SIZE), 2); /* each byte once */
     assert_hole(0, 40, 4, 5, 0);
     assert_hole(1, 52, 8, 5, 0);
+    const struct model_actor other = by(1, 1, 6);
+    model_store(&page, &other, 0, 16, false, MODEL_CACHED);
+    store(6, 0, 8); /* from the same place, by another thread */
+    assert_int_equal(count_holes(0, MODEL_PAGE_SIZE), 2);
+    assert_int_equal(holes[0].thread, 0);
+    assert_int_equal(holes[1].thread, 1);
 }
 
 static void test_whole_page(void **state) {
@@ -470,6 +513,8 @@ int main(void) {
         cmocka_unit_test_setup(test_flushes_of_several, fresh),
         cmocka_unit_test_setup(test_needless_drains, fresh),
         cmocka_unit_test_setup(test_many_tokens, fresh),
+        cmocka_unit_test_setup(test_token_without_a_place, fresh),
+        cmocka_unit_test_setup(test_token_with_a_new_place, fresh),
         cmocka_unit_test_setup(test_renumbering, fresh),
         cmocka_unit_test_setup(test_pages, fresh),
         cmocka_unit_test_setup(test_actual, fresh),

@@ -67,6 +67,13 @@ static enum result drain_view(struct token_file *file, const struct token_view *
     enum result result = token_take_pending(token, &pages);
     if (result != RESULT_OK || pages == 0)
         return result;
+    if (!token_stands(token)) {
+        /* What lies at these addresses now is something else. */
+        token_abandon(token);
+        token_end_flight(token, 0);
+        atomic_store(&token_table.lost, true);
+        return RESULT_INVALID;
+    }
     /* The parent may be told that these pages failed, and this process never: they may be clean. */
     if (atomic_load(&file->doubtful))
         result = redirty_span(token, pages);
@@ -167,6 +174,10 @@ static enum result every_pass(struct token_file *unused) {
         if (first == RESULT_OK && token_lives(&view))
             first = result;
     }
+    /* Told once, and not in the shadow of another failure. */
+    if ((first == RESULT_OK || first == RESULT_INVALID) &&
+        atomic_exchange(&token_table.lost, false))
+        return RESULT_INVALID;
     return first;
 }
 
@@ -195,6 +206,8 @@ static enum result retry_locked(struct token_file *file) {
     struct token_view view;
     for (size_t step = 0; step < ARRAY_LENGTH(steps); step++) {
         for (uint32_t i = 0; next_view(file, &i, &view);) {
+            if (!token_stands(&view))
+                continue;
             enum result result = steps[step](&view);
             remember(file, result);
             bool old_error = step == 0 && (result == RESULT_IO_ERROR || result == RESULT_NO_SPACE);

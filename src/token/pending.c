@@ -14,7 +14,8 @@ static void unsettle(const struct token_view *ended) {
     struct token_view view;
     atomic_fetch_add(&token_file(ended)->unsettled, 1);
     for (uint32_t i = 0; i < atomic_load(&token_table.slots_used); i++) {
-        if (token_at(i, &view) && view.operations.file == ended->operations.file)
+        if (token_at(i, &view) && view.slot != ended->slot &&
+            view.operations.file == ended->operations.file && token_stands(&view))
             pending_add_all(view.slot);
     }
     token_table.moves++;
@@ -27,6 +28,12 @@ void pending_end(const struct token_view *view, uint64_t state) {
     /* Still under the lock: a drain that finds the token dead finds its pages with the others. */
     if (atomic_load(&slot->pending) != 0 || atomic_load(&slot->in_flight) != 0)
         unsettle(view);
+    os_unlock(&token_table.flight_lock);
+}
+
+void token_abandon(const struct token_view *view) {
+    os_lock(&token_table.flight_lock);
+    unsettle(view);
     os_unlock(&token_table.flight_lock);
 }
 

@@ -53,7 +53,9 @@ struct token_file *token_file(const struct token_view *view) {
     return &token_table.files[view->operations.file];
 }
 
-enum result token_still_mapped(const struct token_view *view) {
+bool token_stands(const struct token_view *view) {
+    if ((view->operations.flags & TOKEN_INTERNAL) == 0)
+        return true;
     const struct token_file *file = token_file(view);
     uint64_t offset = atomic_load_explicit(&view->slot->mapped_offset, memory_order_acquire);
     const struct map_identity identity = {
@@ -63,8 +65,14 @@ enum result token_still_mapped(const struct token_view *view) {
         .inode = atomic_load_explicit(&file->inode, memory_order_acquire),
         .offset = offset,
     };
-    if (token_lives(view) && map_same(&map_this_system, &identity))
+    return token_lives(view) && map_same(&map_this_system, &identity);
+}
+
+enum result token_still_mapped(const struct token_view *view) {
+    if (token_stands(view))
         return RESULT_OK;
+    if (atomic_load(&view->slot->pending) != 0 || atomic_load(&view->slot->in_flight) != 0)
+        atomic_store(&token_table.lost, true);
     const struct event event = {
         .kind = EVENT_FREE, .effect = EFFECT_INTERNAL, .token = token_handle(view)};
     return token_free(&event) == RESULT_BUSY ? RESULT_BUSY : RESULT_INVALID;

@@ -84,7 +84,8 @@ struct token_table {
     uint32_t capacity;           /* of all three; set, as they are, before slots */
     _Atomic uint32_t slots_used; /* slots ever used: [0, slots_used) */
     _Atomic uint32_t files_used;
-    struct os_lock lock;            /* Get and Free */
+    _Atomic bool lost;   /* an internal token ended undrained, its view was gone; told once */
+    struct os_lock lock; /* Get and Free */
     struct os_lock flight_lock;     /* a token ends, or a drain takes or gives back its pages */
     uint64_t moves;                 /* under that lock; see token_moves */
     uint32_t first_free;            /* slot index + 1 */
@@ -186,9 +187,16 @@ void token_end_flight(const struct token_view *view, span left);
    above. */
 enum result token_moves(uint64_t *moves);
 
-/* Does the mapping that an internal token was made for still stand? RESULT_INVALID: it does not,
-   and the token has ended; RESULT_BUSY: it does not, and this thread cannot end it now, see
-   token_free. */
+/* Does the mapping that an internal token was made for still stand? Always true of other tokens: the
+   program promised to keep their views. */
+bool token_stands(const struct token_view *view);
+
+/* The view of an internal token is gone: what is in flight of it can no longer be waited for. Its
+   file's other tokens drain all that they hold at their next drain. */
+void token_abandon(const struct token_view *view);
+
+/* As token_stands, for a token that is about to be used. RESULT_INVALID: it does not, and the token
+   has ended; RESULT_BUSY: it does not, and this thread cannot end it now, see token_free. */
 enum result token_still_mapped(const struct token_view *view);
 
 #endif

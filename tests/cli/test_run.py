@@ -166,6 +166,15 @@ class EntryTest(RunTest):
         self.assertEqual([region["path"] for region in report["regions"]],
                          [self.path("file.1"), self.path("file.2")])
 
+    def test_when_one_of_several_is_killed(self):
+        """It may have been the one that was to flush: no error is told of what is in flight."""
+        for script, status in (('"$0" dirty "$1"; "$0" dirty "$1.2" -9; exit 0', 0),
+                               ('"$0" dirty "$1"; kill -9 $$', 137)):
+            report, result = self.report(program=["sh", "-c", script, ODD, self.path("file")])
+            self.assertEqual(result.returncode, status)
+            self.assertEqual({finding["severity"] for finding in report["findings"]}, {"note"})
+            self.assertEqual(set(self.kinds(report)), {"unflushed-write"})
+
     def test_a_run_within_a_run(self):
         report, _ = self.report(program=[NVRTL, "run", "--", *self.odd("dirty")])
         self.assertEqual((report["exit"], report["findings"]), (1, []))
@@ -296,6 +305,15 @@ class FindingsTest(RunTest):
                          (self.odd("dirty"), "actual", "api"))
         region, = report["regions"]
         self.assertEqual((region["path"], region["size"]), (self.path("file"), 65536))
+
+    def test_a_file_that_was_renamed(self):
+        """What nobody uses any more is not that file when its inode has another name."""
+        script = 'for f in one two; do mv -f one two 2>/dev/null; "$0" dirty $f; done'
+        report, _ = self.report("--disable=leaked-token", cwd=self.folder,
+                                program=["sh", "-c", script, ODD])
+        self.assertEqual([os.path.basename(region["path"]) for region in report["regions"]],
+                         ["one", "two"])
+        self.assertEqual([finding["region"] for finding in report["findings"]], [1, 2])
 
     def test_names_that_are_not_plain(self):
         for name in ("with space", "Wörter", "new\nline", "\x01", "\udcff"):

@@ -63,6 +63,18 @@ CASE(ranges_of_two_tokens) {
     unmap_it();
 }
 
+/* An internal token is nobody's, and no reason to wait with what is to be told. */
+CASE(freed_beside_an_internal_one) {
+    void *token;
+    map_it();
+    GET(0, 4096, &token);
+    WRITE_BY(EVERY, 8192, 8, FLUSHED);
+    WRITE_BY(token, 64, 8, 0); /* expect: unflushed-write */
+    RIGHT FLUSH_BY(token, 64, 8, 0);
+    FREE(token); /* role: freed */
+    unmap_it();
+}
+
 /* Flushed by the default token, drained by the token that it stands for. */
 CASE(mixed) {
     OPEN();
@@ -76,4 +88,4 @@ CASE(mixed) {
 
 PROGRAM({"without_any_token", without_any_token}, {"not_drained", not_drained},
         {"mapped_anew", mapped_anew}, {"ranges_of_two_tokens", ranges_of_two_tokens},
-        {"mixed", mixed})
+        {"freed_beside_an_internal_one", freed_beside_an_internal_one}, {"mixed", mixed})

@@ -169,6 +169,19 @@ CASE(child_asserts) {
     CLOSE();
 }
 
+static void write_and_leave(void) {
+    FILL(0, 8, 0); /* expect: unflushed-write of parent_asserts */
+    RIGHT FLUSH(0, 8, 0);
+}
+
+/* Who asserts that a child's store is durable is told that it is not. */
+CASE(parent_asserts) {
+    OPEN();
+    in_child(write_and_leave);
+    ASSERT(0, 64);
+    CLOSE();
+}
+
 PROGRAM({"child_writes_parent_flushes", child_writes_parent_flushes},
         {"parent_writes_child_flushes", parent_writes_child_flushes},
         {"drained_by_the_other", drained_by_the_other}, {"child_ends", child_ends},
@@ -176,4 +189,4 @@ PROGRAM({"child_writes_parent_flushes", child_writes_parent_flushes},
         {"child_with_a_token", child_with_a_token}, {"child_frees", child_frees},
         {"parent_forgets", parent_forgets},
         {"child_flushes_after_parent_freed", child_flushes_after_parent_freed},
-        {"child_asserts", child_asserts})
+        {"child_asserts", child_asserts}, {"parent_asserts", parent_asserts})

@@ -166,6 +166,21 @@ CASE(two_views) {
     close(file);
 }
 
+/* Of two files each has its own lines. */
+CASE(another_file) {
+    NvRtlMapping other;
+    OPEN();
+    WRITE(0, 8, 0); /* expect: unflushed-write */
+    strcat(path, ".other");
+    ok(NvRtlMapFile(path, 0, SIZE, NVRTL_MAP_CREATE, 0600, &other));
+    base = other.base;
+    WRITE_BY(other.token, 0, 8, FLUSHED);
+    base = map.base;
+    RIGHT FLUSH(0, 8, 0);
+    CLOSE(); /* role: freed */
+    ok(NvRtlUnmapFile(&other));
+}
+
 /* A view that begins in the middle of the file. */
 CASE(at_an_offset) {
     NvRtlMapping part;
@@ -186,4 +201,4 @@ PROGRAM({"plain_write", plain_write}, {"plain_fill", plain_fill}, {"flagged", fl
         {"many_times", many_times}, {"in_a_function", in_a_function},
         {"ended_elsewhere", ended_elsewhere}, {"two_tokens", two_tokens},
         {"part_of_the_region", part_of_the_region}, {"two_views", two_views},
-        {"at_an_offset", at_an_offset})
+        {"another_file", another_file}, {"at_an_offset", at_an_offset})

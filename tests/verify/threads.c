@@ -57,10 +57,17 @@ static void *write_late(void *unused) {
     return unused;
 }
 
+static void *write_well(void *unused) {
+    WRITE(4096, 8, FLUSHED | LATER);
+    DRAIN();
+    return unused;
+}
+
 /* A thread's end is no drain; the next thread's drain is its own. */
 CASE(thread_that_ends) {
     OPEN();
     in_thread(write_late);
+    in_thread(write_well);
     WRITE(0, 8, FLUSHED | LATER);
     DRAIN();
     CLOSE(); /* role: freed */

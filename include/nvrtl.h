@@ -121,8 +121,8 @@ extern "C" {
    meaning [ours]: the whole range must lie in one token's region; an address that no token covers
    gets an internal token for the one mapping that holds it, and the call returns what Get would
    have returned if that fails. Drain with it drains every token; where a view was unmapped with
-   pages flushed and not drained (page-cache), it says STATUS_INVALID_PARAMETER, once. Free and Query
-   refuse it. */
+   pages flushed and not drained (page-cache), it says STATUS_INVALID_PARAMETER, once. Free and
+   Query refuse it. */
 #define FLUSH_NV_MEMORY_DEFAULT_TOKEN ((ULONG_PTR)-1)
 
 /* Write and Fill [sdk; meaning: doc of Fill, details ours]:

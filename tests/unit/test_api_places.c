@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The routines work the same wherever the memory is: on file systems of every kind, at odd places of
-   files and in odd views, after a fork, in a signal handler; and the program's locks on the file
+/* The routines work the same wherever the memory is: on file systems of every kind, at odd places
+   of files and in odd views, after a fork, in a signal handler; and the program's locks on the file
    stay. Nothing is made up here. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -90,7 +90,7 @@ static void check_folders(void) {
     }
 }
 
-/* A view that begins in the middle of the file, and a region in the middle of that; beyond 4 GiB. */
+/* A view that begins in the middle of the file, and a region in the middle of it; beyond 4 GiB. */
 static void check_odd_offsets(void) {
     for (size_t i = 0; i < ARRAY_LENGTH(folders); i++) {
         static const off_t offsets[] = {3 * PAGE, (5LL << 30) + PAGE};

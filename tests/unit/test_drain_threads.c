@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Drains by several threads, with a wait that is held up, and 8 threads that store, flush, drain and
-   free for all they are worth. */
+/* Drains by several threads, with a wait that is held up, and 8 threads that store, flush, drain
+   and free for all they are worth. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -126,7 +126,7 @@ static void test_second_waits(void **state) {
     check_second_waits(ENOMEM, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, 2);
 }
 
-/* Everything else goes on meanwhile; what would have to wait hangs, and the child's alarm ends it. */
+/* Everything else goes on meanwhile; what has to wait hangs, and the child's alarm ends it. */
 static void check_others_go_on(void) {
     struct drainer first;
     begin_first_drain(&first, 0);

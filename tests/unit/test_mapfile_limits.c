@@ -94,7 +94,7 @@ static void count_signal(int number) {
     signals++;
 }
 
-/* The program's own signal of that kind stays what it is: handled, or pending where it is blocked. */
+/* The program's own signal of that kind stays what it is: handled, or pending while blocked. */
 static void check_file_size_signal(void) {
     sigset_t set, pending;
     char folder[PATH_MAX];

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "verify/scopes.h"
+#include "verify/tails.h"
 
 /* A run of addresses that one compilation unit describes. */
 struct run {
@@ -232,6 +233,67 @@ static bool name_from_elf(struct module *module, GElf_Addr address, char **name)
     return *name != NULL;
 }
 
+static Dwarf_Die *unit_at(void *module, Dwarf_Addr address) {
+    return module_unit(module, address);
+}
+
+static bool find_global(void *argument, const char *name, Dwarf_Addr *address) {
+    struct module *module = argument;
+    int count = dwfl_module_getsymtab(module->file);
+    for (int i = 0; i < count; i++) {
+        GElf_Sym symbol;
+        GElf_Addr value;
+        const char *found =
+            dwfl_module_getsym_info(module->file, i, &symbol, &value, NULL, NULL, NULL);
+        if (found != NULL && GELF_ST_TYPE(symbol.st_info) == STT_FUNC &&
+            GELF_ST_BIND(symbol.st_info) != STB_LOCAL && symbol.st_shndx != SHN_UNDEF &&
+            strcmp(found, name) == 0) {
+            *address = value - module->bias;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Appends the functions at an address of the debug information. named: the module is the one that
+   ran, and pc lies in it. false: out of memory. */
+static bool append_place(struct module *module, Dwarf_Die *unit, bool named, Dwarf_Addr pc,
+                         uint64_t offset, struct source_stack *stack) {
+    struct scope scopes[SCOPES_MAX] = {{NULL, NULL, 0}};
+    size_t count = 1;
+    bool complete = true;
+    if (unit != NULL)
+        complete = scopes_find(unit, pc, scopes, &count);
+    if (named && complete && count == 1)
+        complete = name_from_elf(module, pc + module->bias, &scopes[0].function);
+    for (size_t i = 0; i < count; i++) {
+        if (complete) {
+            complete = add_frame(stack, module->path, offset, &scopes[i], i + 1 < count);
+        } else {
+            free(scopes[i].function);
+            free(scopes[i].file);
+        }
+    }
+    return complete;
+}
+
+/* Appends the functions that left the stack by a jump between the last frame and the call at pc. */
+static bool append_tails(struct module *module, Dwarf_Die *unit, Dwarf_Addr pc,
+                         struct source_stack *stack) {
+    const struct tails_module view = {.module = module, .unit = unit_at, .find = find_global};
+    const char *callee = stack->count != 0 ? stack->frames[stack->count - 1].function : NULL;
+    struct tail tails[TAILS_MAX];
+    if (stack->count != 0 && callee == NULL)
+        return true;
+    size_t count = tails_find(&view, unit, pc, callee, tails);
+    for (size_t i = 0; i < count; i++) {
+        if (!append_place(module, tails[i].unit, true, tails[i].pc, tails[i].pc + module->bias + 1,
+                          stack))
+            return false;
+    }
+    return true;
+}
+
 bool symbols_append(struct symbols *symbols, const char *path, const void *build_id,
                     size_t build_id_size, uint64_t offset, struct source_stack *stack) {
     if (path == NULL)
@@ -239,24 +301,11 @@ bool symbols_append(struct symbols *symbols, const char *path, const void *build
     struct module *module = symbols_module(symbols, path);
     if (module == NULL)
         return false;
-    struct scope scopes[SCOPES_MAX] = {{NULL, NULL, 0}};
-    size_t count = 1;
-    bool complete = true;
+    if (!module_is(module, build_id, build_id_size))
+        return append_place(module, NULL, false, 0, offset, stack);
     /* A return address may already belong to the next line, or function: look at the call. */
-    if (module_is(module, build_id, build_id_size)) {
-        Dwarf_Die *unit = module_unit(module, offset - 1 - module->bias);
-        if (unit != NULL)
-            complete = scopes_find(unit, offset - 1 - module->bias, scopes, &count);
-        if (complete && count == 1)
-            complete = name_from_elf(module, offset - 1, &scopes[0].function);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (complete) {
-            complete = add_frame(stack, path, offset, &scopes[i], i + 1 < count);
-        } else {
-            free(scopes[i].function);
-            free(scopes[i].file);
-        }
-    }
-    return complete;
+    Dwarf_Addr pc = offset - 1 - module->bias;
+    Dwarf_Die *unit = module_unit(module, pc);
+    return (unit == NULL || append_tails(module, unit, pc + 1, stack)) &&
+           append_place(module, unit, true, pc, offset, stack);
 }

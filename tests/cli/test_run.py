@@ -402,6 +402,34 @@ int main(int count, char **arguments) {
         subprocess.run(["gcc", "-g", f"-I{ROOT}/include", self.write(f"{name}.c", source), library,
                         "-o", self.path(name)], check=True)
 
+    def test_jump_into_the_library_from_another_file(self):
+        """The function that jumped is on no stack; it is found through its name."""
+        put = self.write("put.c", b"""#include <nvrtl.h>
+NTSTATUS put(const NvRtlMapping *map, const char *text);
+NTSTATUS put(const NvRtlMapping *map, const char *text) {
+    return RtlWriteNonVolatileMemory(map->token, map->base, text, 8, 0);
+}
+""")
+        main = self.write("main.c", b"""#include <nvrtl.h>
+NTSTATUS put(const NvRtlMapping *map, const char *text);
+int main(int count, char **arguments) {
+    NvRtlMapping map;
+    if (count < 2 || NvRtlMapFile(arguments[1], 0, 4096, NVRTL_MAP_CREATE, 0600, &map) != 0)
+        return 1;
+    put(&map, "12345678");
+    return NvRtlUnmapFile(&map);
+}
+""")
+        library = os.path.join(os.path.dirname(os.path.dirname(RUNTIME)), "libnvrtl.a")
+        for compiler in ("gcc", "clang"):
+            for version in ("-gdwarf-4", "-gdwarf-5"):
+                with self.subTest(compiler=compiler, version=version):
+                    subprocess.run([compiler, "-O2", version, f"-I{ROOT}/include", put, main,
+                                    library, "-o", self.path("jumps")], check=True)
+                    finding = self.finding([self.path("jumps"), self.path("file")])
+                    places = [(frame["function"], frame["line"]) for frame in finding["stack"]]
+                    self.assertEqual(places, [("put", 4), ("main", 7)])
+
     def test_the_source_is_gone(self):
         self.compile("gone", b"""#include <nvrtl.h>
 int main(int count, char **arguments) {

@@ -33,6 +33,7 @@
 #define LATER WRITE_NV_MEMORY_FLAG_NO_DRAIN
 #define EVERY ((void *)FLUSH_NV_MEMORY_DEFAULT_TOKEN)
 
+#define APART __attribute__((noinline))
 #define CASE(name) static void name(void)
 #define WRONG if (broken)
 #define RIGHT if (!broken)

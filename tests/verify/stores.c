@@ -102,9 +102,9 @@ CASE(in_a_function) {
     CLOSE(); /* role: freed */
 }
 
-__attribute__((noinline)) static void end(void) {
-    CLOSE(); /* role: freed of ended_elsewhere */
-    __asm__ volatile("");
+APART static void end(void) {
+    CLOSE();              /* role: freed of ended_elsewhere */
+    __asm__ volatile(""); /* no jump */
 }
 
 CASE(ended_elsewhere) {

@@ -51,9 +51,10 @@ if ! build; then
     cat "$work/build.log" >&2
     fail "the build failed"
 fi
+echo
 show $nvrtl --version
 
-say "A small database, and what a power cut leaves of its file"
+say "A small database, loaded with a list of words, and what its file can promise"
 show $examples/wordstore $work/words load $words
 show $examples/wordstore $work/words check
 show $nvrtl info $work/words

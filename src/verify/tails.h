@@ -26,9 +26,9 @@ struct tail {
 
 #define TAILS_MAX 4
 
-/* The functions that are missing between the call that returns to pc, in unit, and the function that
-   came of it, innermost first; how many. callee: its name; NULL: one of the library's routines. 0 as
-   well when nothing is known, or there is more than one way. */
+/* The functions that are missing between the call that returns to pc, in unit, and the function
+   that came of it, innermost first; how many. callee: its name; NULL: one of the library's
+   routines. 0 as well when nothing is known, or there is more than one way. */
 size_t tails_find(const struct tails_module *module, Dwarf_Die *unit, Dwarf_Addr pc,
                   const char *callee, struct tail tails[TAILS_MAX]);
 

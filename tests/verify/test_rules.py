@@ -28,7 +28,8 @@ USUAL = ("strict", "volatile")
 SITUATIONS = [(judge, domain) for judge in ("strict", "memory", "actual", "page-cache")
               for domain in ("volatile", "page-cache")]
 # Cases of these share a run; those of the others end it.
-TOGETHER = ("stores", "tails", "drains", "streams", "calls", "redundant", "threads", "defaults", "notes")
+TOGETHER = ("stores", "tails", "drains", "streams", "calls", "redundant", "threads", "defaults",
+            "notes")
 ALONE = ("ends", "forks", "tokens")
 
 builds = sorted(name[len("stores-"):] for name in os.listdir(PROGRAMS)

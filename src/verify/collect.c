@@ -236,6 +236,8 @@ static int compare_findings(const void *left, const void *right) {
         order = strcmp(file_name(a), file_name(b));
     if (order == 0 && a->at.count != 0 && b->at.count != 0)
         order = compare_numbers((uint64_t)a->at.frames[0].line, (uint64_t)b->at.frames[0].line);
+    if (order == 0)
+        order = compare_numbers(a->region, b->region);
     if (order == 0 && a->range_count != 0 && b->range_count != 0)
         order = compare_numbers(a->ranges[0].offset, b->ranges[0].offset);
     return order != 0 ? order : compare_numbers(b->count, a->count);

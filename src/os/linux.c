@@ -48,8 +48,17 @@ size_t os_page_size(void) {
 
 void *os_reserve(size_t size) {
     int error = errno;
-    void *memory = os_calls.mmap(NULL, size, PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    /* After mlockall(MCL_FUTURE) the kernel would at once give a page to all that may be touched.
+     */
+    void *memory =
+        os_calls.mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory != MAP_FAILED) {
+        munlock(memory, size);
+        if (mprotect(memory, size, PROT_READ | PROT_WRITE) != 0) {
+            munmap(memory, size);
+            memory = MAP_FAILED;
+        }
+    }
     errno = error;
     return memory == MAP_FAILED ? NULL : memory;
 }

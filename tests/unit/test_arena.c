@@ -11,6 +11,8 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -295,13 +297,43 @@ static void test_mapping(void **state) {
     assert_int_equal(arena_map(&other, no_arena), ARENA_NOT_FOUND);
 }
 
+/* Bytes of memory that the arena's file has. */
+static uint64_t memory_of(int file) {
+    struct stat status;
+    return fstat(file, &status) == 0 ? (uint64_t)status.st_blocks * 512 : UINT64_MAX;
+}
+
+/* A program that locks all of its memory is not made to lock the arena, which would take all that
+   the machine has. The limit is for the case that it is. */
+static void test_mapping_locked(void **state) {
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        const struct rlimit limit = {UINT64_C(2) << 30, UINT64_C(2) << 30};
+        struct arena other;
+        arena_unmap(&arena);
+        if (setrlimit(RLIMIT_AS, &limit) != 0 || mlockall(MCL_FUTURE) != 0)
+            _exit(2);
+        uint64_t before = memory_of(descriptor);
+        if (arena_map(&other, descriptor) != ARENA_MAPPED)
+            _exit(2);
+        _exit(memory_of(descriptor) == before ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 2)
+        skip(); /* not allowed to lock as much, or run by what needs more address space */
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
     const struct CMUnitTest tests[] = {
-        TEST(test_stacks),  TEST(test_pages),         TEST(test_ids),
-        TEST(test_no_room), TEST(test_trampled_head), TEST(test_trampled_chains),
-        TEST(test_locks),   TEST(test_own_lock),      TEST(test_locks_of_the_dead),
-        TEST(test_mapping),
+        TEST(test_stacks),  TEST(test_pages),          TEST(test_ids),
+        TEST(test_no_room), TEST(test_trampled_head),  TEST(test_trampled_chains),
+        TEST(test_locks),   TEST(test_own_lock),       TEST(test_locks_of_the_dead),
+        TEST(test_mapping), TEST(test_mapping_locked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,22 +48,6 @@ static void test_page_size(void **state) {
     assert_int_equal(size, sysconf(_SC_PAGESIZE));
 }
 
-static void test_reserve(void **state) {
-    (void)state;
-    size_t size = (size_t)1 << 30;
-    char *memory = (char *)os_reserve(size);
-    assert_non_null(memory);
-    for (size_t at = 0; at < size; at += size / 8 - 1) {
-        assert_int_equal(memory[at], 0);
-        memory[at] = 1;
-    }
-    munmap(memory, size);
-    errno = ERRNO_BEFORE;
-    assert_null(os_reserve((size_t)1 << 60));
-    assert_null(os_reserve(SIZE_MAX));
-    assert_int_equal(errno, ERRNO_BEFORE);
-}
-
 /* An msync that fails as it is told. */
 static struct {
     int error;         /* of MS_SYNC; 0: success */
@@ -478,7 +462,6 @@ static void test_no_cancellation(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_page_size),
-        TEST(test_reserve),
         TEST(test_sync_errors),
         TEST(test_sync_real),
         TEST(test_setting),

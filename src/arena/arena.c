@@ -43,6 +43,26 @@ static int move_away(int descriptor) {
     return moved;
 }
 
+/* The limit of the size of files counts for those in memory too, and passing it is a deadly signal,
+   so it is lifted meanwhile, as far as that is allowed. */
+static bool set_size(int descriptor, uint64_t size) {
+    struct rlimit limit;
+    bool limited = getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < size;
+    struct rlimit wider = {.rlim_cur = size, .rlim_max = limit.rlim_max};
+    if (limited && size > limit.rlim_max)
+        wider.rlim_max = size; /* for those who may */
+    if (limited && setrlimit(RLIMIT_FSIZE, &wider) != 0) {
+        errno = EFBIG;
+        return false;
+    }
+    bool set = ftruncate(descriptor, (off_t)size) == 0;
+    int error = errno;
+    if (limited)
+        setrlimit(RLIMIT_FSIZE, &limit);
+    errno = error;
+    return set;
+}
+
 int arena_create(struct arena *arena) {
     int descriptor = memfd_create(ARENA_NAME, MFD_CLOEXEC);
     if (descriptor >= 0)
@@ -50,7 +70,7 @@ int arena_create(struct arena *arena) {
     if (descriptor < 0)
         return -1;
     for (uint64_t size = ARENA_SIZE_MAX; size >= ARENA_SIZE_MIN; size /= 4) {
-        if (ftruncate(descriptor, (off_t)size) != 0 || !map_size(arena, descriptor, size))
+        if (!set_size(descriptor, size) || !map_size(arena, descriptor, size))
             continue;
         memcpy(arena->head->magic, ARENA_MAGIC, sizeof arena->head->magic);
         arena->head->size = size;

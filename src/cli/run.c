@@ -229,7 +229,8 @@ int cli_run(int argc, char **argv) {
         return CLI_RUN_FAILED;
     struct verify_session *session = verify_begin(&options.verify);
     if (session == NULL) {
-        cli_complain("no memory for the run: %s", strerror(errno));
+        cli_complain("no memory for the run: %s%s", strerror(errno),
+                     errno == EFBIG ? " (the limit of file sizes, ulimit -f, is too tight)" : "");
         return CLI_RUN_FAILED;
     }
     pid_t pid;

@@ -74,6 +74,15 @@ class StatusTest(RunTest):
         result = self.nvrtl("--report=text,json", "--", *self.odd("dirty"))
         self.assertEqual(result.stdout, "dirty\n")
 
+    def test_limit_of_file_sizes(self):
+        """It counts for files in memory too, and is lifted or complained about, never deadly."""
+        command = ["sh", NVRTL, "run", "--", "sh", "-c", "ulimit -f"]
+        result = run("-c", 'ulimit -S -f 100 && exec "$@"', *command, program="sh")
+        self.assertEqual((result.returncode, result.stdout), (0, "100\n"), result.stderr)
+        result = run("-c", 'ulimit -f 100 && exec "$@"', *command, program="sh")
+        if result.returncode != 0: # only who may raise limits has none
+            self.assert_fails(result, 125, "limit of file sizes")
+
     def test_usage(self):
         for arguments, words in (
                 ([], "which program?"),

@@ -74,6 +74,14 @@ class StatusTest(RunTest):
         result = self.nvrtl("--report=text,json", "--", *self.odd("dirty"))
         self.assertEqual(result.stdout, "dirty\n")
 
+    def test_standard_output_that_is_closed(self):
+        """Nobody misses an answer where there is none to give."""
+        for case, status in (("clean", 0), ("dirty", 1)):
+            result = run("-c", 'exec "$@" >&-', "sh", NVRTL, "run", "--", *self.odd(case),
+                         program="sh")
+            self.assertEqual(result.returncode, status, result.stderr)
+            self.assertNotIn("standard output", result.stderr)
+
     def test_limit_of_file_sizes(self):
         """It counts for files in memory too, and is lifted or complained about, never deadly."""
         command = ["sh", NVRTL, "run", "--", "sh", "-c", "ulimit -f"]

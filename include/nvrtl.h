@@ -14,6 +14,8 @@
  * - Surviving the death of the process is another thing: every shared file view does that.
  * - Keep a view mapped as long as its token lives. The routines write through the addresses that
  *   you pass; a region that is unmapped, or mapped over by something else, is not noticed by all.
+ * - What is stored behind the end of the file, in what the view has of its last page, is no part of
+ *   the file and is lost, whatever a drain returns: make the file as long as its data first.
  * - An error of a flush or drain is never forgotten: the file stays failed (see RtlDrain...).
  *
  * Sources. Each declaration says where its meaning comes from: [doc] the public Windows driver
@@ -22,7 +24,8 @@
  * SIGBUS. The first Get puts a handler before the program's own, or before the default. It turns a
  * SIGBUS that a routine meets in its own copying into the status of that call, and hands every
  * other one on exactly as if it were not there. NVRTL_NO_SIGBUS in the environment leaves it out; a
- * handler that the program installs later takes its place, and NvRtlQueryToken says so. [ours]
+ * handler that the program installs later takes its place, and NvRtlQueryToken says so. In a thread
+ * that blocks SIGBUS the system ends the process instead: leave it out of what is blocked. [ours]
  *
  * Threads and signals. Every routine may be called from any thread at any time, even while another
  * thread frees the token: such a call works or returns STATUS_INVALID_PARAMETER. Write, Fill,

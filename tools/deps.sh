@@ -13,7 +13,7 @@ demo=(wamerican)
 tests=(g++ libcmocka-dev python3 python3-jsonschema mandoc zsh
     clang clang-format clang-tidy cppcheck shellcheck
     gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64
-    spin strace qemu-system-x86 busybox-static e2fsprogs xfsprogs)
+    spin strace valgrind qemu-system-x86 busybox-static e2fsprogs xfsprogs)
 
 case ${1:-test} in
 build) wanted=("${build[@]}") ;;

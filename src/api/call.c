@@ -80,30 +80,36 @@ enum result call_resolve_default(uintptr_t address, size_t length, struct token_
                : RESULT_INVALID;
 }
 
-NTSTATUS call_refuse(struct event site, PVOID token, uintptr_t address, size_t length,
+NTSTATUS call_refuse(const struct call_site *site, PVOID token, uintptr_t address, size_t length,
                      enum result why) {
     struct token_view view;
     if (observed() && (why == RESULT_INVALID || why == RESULT_NOT_MAPPED)) {
         bool is_default =
-            call_is_default(token) && site.call != CALL_FREE && site.call != CALL_QUERY;
+            call_is_default(token) && site->call != CALL_FREE && site->call != CALL_QUERY;
         bool lives = token_find((uintptr_t)token, &view);
-        site.kind = lives || is_default ? EVENT_OUTSIDE : EVENT_BAD_TOKEN;
-        site.token = (uintptr_t)token;
-        site.address = address;
-        site.length = length;
-        observe_emit(&site);
+        struct event event =
+            call_event(site, lives || is_default ? EVENT_OUTSIDE : EVENT_BAD_TOKEN);
+        event.token = (uintptr_t)token;
+        event.address = address;
+        event.length = length;
+        observe_emit(&event);
     }
     return call_status(why);
 }
 
-void call_tell(struct event site, enum event_kind kind, uint32_t effect,
-               const struct token_view *token, uintptr_t address, size_t length) {
-    site.kind = kind;
-    site.effect = effect;
+void call_emit(struct event *event, const struct token_view *token, uintptr_t address,
+               size_t length) {
     if (token->operations.flush != ISA_FLUSH_NONE)
-        site.effect |= EFFECT_LOADED; /* a write-back faults where a load would */
-    site.token = (token->operations.flags & TOKEN_EVERY) ? 0 : token_handle(token);
-    site.address = address;
-    site.length = length;
-    observe_emit(&site);
+        event->effect |= EFFECT_LOADED; /* a write-back faults where a load would */
+    event->token = (token->operations.flags & TOKEN_EVERY) ? 0 : token_handle(token);
+    event->address = address;
+    event->length = length;
+    observe_emit(event);
+}
+
+void call_tell(const struct call_site *site, enum event_kind kind, uint32_t effect,
+               const struct token_view *token, uintptr_t address, size_t length) {
+    struct event event = call_event(site, kind);
+    event.effect = effect;
+    call_emit(&event, token, address, length);
 }

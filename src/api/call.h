@@ -10,22 +10,48 @@
 #include "observe/observe.h"
 #include "token/token.h"
 
-/* Where the program stands, for the observer: the routine's return address, and an address in its
-   stack frame. Only meaningful in a function that the program calls. */
+/* Where the program stands, for the observer: the routine, its return address, and an address in
+   its stack frame. */
+struct call_site {
+    enum event_call call;
+    const void *caller, *frame;
+};
+
+/* Only meaningful in a function that the program calls. */
 #define CALL_SITE(call_, local_)                                                                   \
-    ((struct event){.call = (call_), .caller = __builtin_return_address(0), .frame = (local_)})
+    ((const struct call_site){(call_), __builtin_return_address(0), (local_)})
+
+/* Routines that are called often have two bodies made from one text. The short one is for a live
+   token while nobody listens: it costs a load and a branch more than if nobody ever could. The
+   other is kept apart: it resolves the default token, which may let a verifier in, and tells of the
+   call. The text takes the site of the call; NULL in the short body, where nothing is told. */
+#define CALL_TEXT static inline __attribute__((always_inline))
+
+/* The event of a call, without what happened. */
+static inline struct event call_event(const struct call_site *site, enum event_kind kind) {
+    return (struct event){
+        .kind = kind, .call = site->call, .caller = site->caller, .frame = site->frame};
+}
+
+/* Is there somebody to tell? */
+static inline bool call_observed(const struct call_site *site) {
+    return site != NULL && observed();
+}
 
 /* The token of a range that was given with the default token, made if there is none: results of its
    Get. An empty range stands for every token. */
 enum result call_resolve_default(uintptr_t address, size_t length, struct token_view *view);
 
 /* A refused call: tells the observer why, and gives the status. */
-NTSTATUS call_refuse(struct event site, PVOID token, uintptr_t address, size_t length,
+NTSTATUS call_refuse(const struct call_site *site, PVOID token, uintptr_t address, size_t length,
                      enum result why);
 
-/* Tells the observer of a call that was done. */
-void call_tell(struct event site, enum event_kind kind, uint32_t effect,
+/* Tells the observer of a call that was done; call_emit of one that its event says more of.
+   pre: observed() */
+void call_tell(const struct call_site *site, enum event_kind kind, uint32_t effect,
                const struct token_view *token, uintptr_t address, size_t length);
+void call_emit(struct event *event, const struct token_view *token, uintptr_t address,
+               size_t length);
 
 NTSTATUS call_status(enum result result);
 
@@ -41,16 +67,19 @@ static inline bool call_is_default(PVOID token) {
     return (uintptr_t)token == FLUSH_NV_MEMORY_DEFAULT_TOKEN;
 }
 
-/* Finds the token of a call and checks that the range lies in its region; an empty one lies in all.
-   RESULT_INVALID, or a result of call_resolve_default. */
+/* Does the range lie in the token's region? An empty one lies in all. */
+static inline bool call_inside(const struct token_view *view, uintptr_t address, size_t length) {
+    return LIKELY(range_inside(address, length, view->base, view->length)) || length == 0;
+}
+
+/* Finds the token of a call and checks that the range lies in its region. RESULT_INVALID, or a
+   result of call_resolve_default. */
 static inline enum result call_resolve(PVOID token, uintptr_t address, size_t length,
                                        struct token_view *view) {
     if (UNLIKELY(!token_find((uintptr_t)token, view)))
         return call_is_default(token) ? call_resolve_default(address, length, view)
                                       : RESULT_INVALID;
-    if (LIKELY(range_inside(address, length, view->base, view->length)) || length == 0)
-        return RESULT_OK;
-    return RESULT_INVALID;
+    return call_inside(view, address, length) ? RESULT_OK : RESULT_INVALID;
 }
 
 #endif

@@ -17,27 +17,41 @@ static uint32_t effect_of(ULONG flags, enum result result) {
     return result == RESULT_OK ? EFFECT_DRAIN : EFFECT_FAILED;
 }
 
+CALL_TEXT NTSTATUS flush_of(const struct token_view *token, uintptr_t address, size_t length,
+                            ULONG flags, const struct call_site *site) {
+    if (UNLIKELY((flags & ~(ULONG)KNOWN_FLAGS) != 0))
+        return STATUS_INVALID_PARAMETER;
+    enum result result = call_flush(token, address, length);
+    if (LIKELY(result == RESULT_OK) && drains(flags))
+        result = drain_token(token);
+    if (call_observed(site) && result != RESULT_INVALID)
+        call_tell(site, EVENT_FLUSH, effect_of(flags, result), token, address, length);
+    return call_status(result);
+}
+
+APART static NTSTATUS flush_resolved(PVOID value, uintptr_t address, size_t length, ULONG flags,
+                                     const void *caller) {
+    struct token_view token;
+    const struct call_site site = {CALL_FLUSH, caller, &token};
+    enum result result = call_resolve(value, address, length, &token);
+    return result == RESULT_OK ? flush_of(&token, address, length, flags, &site)
+                               : call_refuse(&site, value, address, length, result);
+}
+
 NVRTL_API NTSTATUS RtlFlushNonVolatileMemory(PVOID NvToken, PVOID NvBuffer, SIZE_T Size,
                                              ULONG Flags) {
     struct token_view token;
     uintptr_t address = (uintptr_t)NvBuffer;
-    enum result result = call_resolve(NvToken, address, Size, &token);
-    if (UNLIKELY(result != RESULT_OK))
-        return call_refuse(CALL_SITE(CALL_FLUSH, &token), NvToken, address, Size, result);
-    if (UNLIKELY((Flags & ~(ULONG)KNOWN_FLAGS) != 0))
+    if (UNLIKELY(observed() || !token_find((uintptr_t)NvToken, &token)))
+        return flush_resolved(NvToken, address, Size, Flags, __builtin_return_address(0));
+    if (UNLIKELY(!call_inside(&token, address, Size)))
         return STATUS_INVALID_PARAMETER;
-    result = call_flush(&token, address, Size);
-    if (LIKELY(result == RESULT_OK) && drains(Flags))
-        result = drain_token(&token);
-    if (observed() && result != RESULT_INVALID)
-        call_tell(CALL_SITE(CALL_FLUSH, &token), EVENT_FLUSH, effect_of(Flags, result), &token,
-                  address, Size);
-    return call_status(result);
+    return flush_of(&token, address, Size, Flags, NULL);
 }
 
 /* Checks every range before the first is flushed; the default token's are resolved one by one. */
-static enum result check_ranges(PVOID token, const NV_MEMORY_RANGE *ranges, size_t count,
-                                size_t *bad) {
+APART static enum result check_ranges(PVOID token, const NV_MEMORY_RANGE *ranges, size_t count,
+                                      size_t *bad) {
     struct token_view view;
     for (*bad = 0; *bad < count; ++*bad) {
         enum result result =
@@ -50,7 +64,7 @@ static enum result check_ranges(PVOID token, const NV_MEMORY_RANGE *ranges, size
 
 /* Flushes all of them, and tells the first failure. The array is the program's and may change under
    us, so each range is checked at its use too. */
-static enum result flush_ranges(PVOID token, const NV_MEMORY_RANGE *ranges, size_t count) {
+APART static enum result flush_ranges(PVOID token, const NV_MEMORY_RANGE *ranges, size_t count) {
     enum result first = RESULT_OK;
     struct token_view view;
     for (size_t i = 0; i < count; i++) {
@@ -70,8 +84,8 @@ _Static_assert(sizeof(struct event_range) == sizeof(NV_MEMORY_RANGE) &&
 
 /* The ranges of the default token belong to several tokens: each is told of as a flush of its own,
    and the end as a drain of every token. */
-static void tell_ranges(struct event site, const struct token_view *token,
-                        const NV_MEMORY_RANGE *ranges, size_t count, uint32_t effect) {
+APART static void tell_ranges(const struct call_site *site, const struct token_view *token,
+                              const NV_MEMORY_RANGE *ranges, size_t count, uint32_t effect) {
     bool every = (token->operations.flags & TOKEN_EVERY) != 0;
     struct token_view owner;
     for (size_t i = 0; every && i < count; i++) {
@@ -82,39 +96,61 @@ static void tell_ranges(struct event site, const struct token_view *token,
     call_tell(site, EVENT_FLUSH_RANGES, effect, token, (uintptr_t)ranges, every ? 0 : count);
 }
 
+CALL_TEXT NTSTATUS flush_ranges_of(const struct token_view *token, PVOID value,
+                                   const NV_MEMORY_RANGE *ranges, size_t count, ULONG flags,
+                                   const struct call_site *site) {
+    size_t bad = 0;
+    if ((flags & ~(ULONG)KNOWN_FLAGS) != 0 || count > SIZE_MAX / sizeof *ranges ||
+        (count != 0 && (ranges == NULL || range_wraps((uintptr_t)ranges, count * sizeof *ranges))))
+        return STATUS_INVALID_PARAMETER;
+    enum result result = check_ranges(value, ranges, count, &bad);
+    if (result != RESULT_OK)
+        return site == NULL ? call_status(result)
+                            : call_refuse(site, value, (uintptr_t)ranges[bad].BaseAddress,
+                                          ranges[bad].Length, result);
+    result = flush_ranges(value, ranges, count);
+    enum result drained = drains(flags) ? drain_token(token) : drain_failure(token);
+    if (result == RESULT_OK)
+        result = drained;
+    if (call_observed(site) && result != RESULT_INVALID)
+        tell_ranges(site, token, ranges, count, effect_of(flags, result));
+    return call_status(result);
+}
+
+APART static NTSTATUS flush_ranges_resolved(PVOID value, const NV_MEMORY_RANGE *ranges,
+                                            size_t count, ULONG flags, const void *caller) {
+    struct token_view token;
+    const struct call_site site = {CALL_FLUSH_RANGES, caller, &token};
+    enum result result = call_resolve(value, 0, 0, &token);
+    return result == RESULT_OK ? flush_ranges_of(&token, value, ranges, count, flags, &site)
+                               : call_refuse(&site, value, 0, 0, result);
+}
+
 NVRTL_API NTSTATUS RtlFlushNonVolatileMemoryRanges(PVOID NvToken, PNV_MEMORY_RANGE NvRanges,
                                                    SIZE_T NumRanges, ULONG Flags) {
     struct token_view token;
-    size_t bad = 0;
-    enum result result = call_resolve(NvToken, 0, 0, &token);
+    if (UNLIKELY(observed() || !token_find((uintptr_t)NvToken, &token)))
+        return flush_ranges_resolved(NvToken, NvRanges, NumRanges, Flags,
+                                     __builtin_return_address(0));
+    return flush_ranges_of(&token, NvToken, NvRanges, NumRanges, Flags, NULL);
+}
+
+APART static NTSTATUS drain_resolved(PVOID value, const void *caller) {
+    struct token_view token;
+    const struct call_site site = {CALL_DRAIN, caller, &token};
+    enum result result = call_resolve(value, 0, 0, &token);
     if (result != RESULT_OK)
-        return call_refuse(CALL_SITE(CALL_FLUSH_RANGES, &token), NvToken, 0, 0, result);
-    if ((Flags & ~(ULONG)KNOWN_FLAGS) != 0 || NumRanges > SIZE_MAX / sizeof *NvRanges ||
-        (NumRanges != 0 &&
-         (NvRanges == NULL || range_wraps((uintptr_t)NvRanges, NumRanges * sizeof *NvRanges))))
-        return STATUS_INVALID_PARAMETER;
-    result = check_ranges(NvToken, NvRanges, NumRanges, &bad);
-    if (result != RESULT_OK)
-        return call_refuse(CALL_SITE(CALL_FLUSH_RANGES, &token), NvToken,
-                           (uintptr_t)NvRanges[bad].BaseAddress, NvRanges[bad].Length, result);
-    result = flush_ranges(NvToken, NvRanges, NumRanges);
-    enum result drained = drains(Flags) ? drain_token(&token) : drain_failure(&token);
-    if (result == RESULT_OK)
-        result = drained;
-    if (observed() && result != RESULT_INVALID)
-        tell_ranges(CALL_SITE(CALL_FLUSH_RANGES, &token), &token, NvRanges, NumRanges,
-                    effect_of(Flags, result));
+        return call_refuse(&site, value, 0, 0, result);
+    result = drain_token(&token);
+    if (observed())
+        call_tell(&site, EVENT_DRAIN, result == RESULT_OK ? EFFECT_DRAIN : EFFECT_FAILED, &token, 0,
+                  0);
     return call_status(result);
 }
 
 NVRTL_API NTSTATUS RtlDrainNonVolatileFlush(PVOID NvToken) {
     struct token_view token;
-    enum result result = call_resolve(NvToken, 0, 0, &token);
-    if (UNLIKELY(result != RESULT_OK))
-        return call_refuse(CALL_SITE(CALL_DRAIN, &token), NvToken, 0, 0, result);
-    result = drain_token(&token);
-    if (observed())
-        call_tell(CALL_SITE(CALL_DRAIN, &token), EVENT_DRAIN,
-                  result == RESULT_OK ? EFFECT_DRAIN : EFFECT_FAILED, &token, 0, 0);
-    return call_status(result);
+    if (UNLIKELY(observed() || !token_find((uintptr_t)NvToken, &token)))
+        return drain_resolved(NvToken, __builtin_return_address(0));
+    return call_status(drain_token(&token));
 }

@@ -5,7 +5,7 @@
 
 #include "api/call.h"
 
-enum result get_token(struct event site, void *address, size_t length, PVOID *token);
-enum result free_token(struct event site, PVOID token);
+enum result get_token(const struct call_site *site, void *address, size_t length, PVOID *token);
+enum result free_token(const struct call_site *site, PVOID token);
 
 #endif

@@ -54,7 +54,8 @@ static enum result fit(struct os_file *file, uint64_t offset, size_t *size, uint
 }
 
 /* Maps the open file and makes the token. */
-static enum result map_open_file(struct event site, struct owned *owned, uint64_t offset) {
+static enum result map_open_file(const struct call_site *site, struct owned *owned,
+                                 uint64_t offset) {
     NvRtlMapping *mapping = &owned->mapping;
     size_t inset = (size_t)(offset % os_page_size());
     owned->view_size = inset + mapping->size;
@@ -71,8 +72,8 @@ static enum result map_open_file(struct event site, struct owned *owned, uint64_
     return result;
 }
 
-static enum result open_and_map(struct event site, const char *path, uint64_t offset, uint32_t mode,
-                                struct owned *owned) {
+static enum result open_and_map(const struct call_site *site, const char *path, uint64_t offset,
+                                uint32_t mode, struct owned *owned) {
     NvRtlMapping *mapping = &owned->mapping;
     const struct os_file_wish wish = {.create = (mapping->flags & NVRTL_MAP_CREATE) != 0,
                                       .exclusive = (mapping->flags & NVRTL_MAP_EXCLUSIVE) != 0,
@@ -103,7 +104,7 @@ NVRTL_API NTSTATUS NvRtlMapFile(const char *path, uint64_t offset, size_t size, 
         return STATUS_INSUFFICIENT_RESOURCES;
     owned->mapping.size = size;
     owned->mapping.flags = flags;
-    enum result result = open_and_map(CALL_SITE(CALL_MAP_FILE, &owned), path, offset, mode, owned);
+    enum result result = open_and_map(&CALL_SITE(CALL_MAP_FILE, &owned), path, offset, mode, owned);
     if (result != RESULT_OK) {
         free(owned);
         return result == RESULT_NOT_MAPPED ? STATUS_INVALID_PARAMETER : call_status(result);
@@ -118,7 +119,7 @@ NVRTL_API NTSTATUS NvRtlUnmapFile(NvRtlMapping *mapping) {
     if (owned == NULL)
         return STATUS_INVALID_PARAMETER;
     /* The program may have freed the token itself: that is no reason to keep the view. */
-    (void)free_token(CALL_SITE(CALL_UNMAP_FILE, &owned), owned->mapping.token);
+    (void)free_token(&CALL_SITE(CALL_UNMAP_FILE, &owned), owned->mapping.token);
     os_file_unmap(owned->view, owned->view_size);
     os_file_close(&owned->file);
     free(owned);

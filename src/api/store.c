@@ -51,8 +51,9 @@ static enum result finish(const struct token_view *token, enum store_way way, ui
     return LIKELY(result == RESULT_OK) && wants_drain(flags) ? drain_token(token) : result;
 }
 
-/* What is stored where: a copy when source is given, else a fill. */
+/* What is stored where: CALL_WRITE copies source, CALL_FILL stores value. */
 struct wish {
+    enum event_call call;
     void *destination;
     const void *source;
     size_t length;
@@ -61,11 +62,12 @@ struct wish {
 };
 
 /* *fault: it ended in the middle of the stores. */
-static inline enum result perform(const struct token_view *token, const struct wish *wish,
-                                  enum fault *fault) {
+CALL_TEXT enum result perform(const struct token_view *token, const struct wish *wish,
+                              enum fault *fault) {
     enum store_way way = choose_way(token, wish->flags);
-    *fault = wish->source != NULL ? store_copy(&way, wish->destination, wish->source, wish->length)
-                                  : store_fill(&way, wish->destination, wish->value, wish->length);
+    *fault = wish->call == CALL_WRITE
+                 ? store_copy(&way, wish->destination, wish->source, wish->length)
+                 : store_fill(&way, wish->destination, wish->value, wish->length);
     if (UNLIKELY(*fault != FAULT_NONE))
         return call_fault(token, *fault);
     return finish(token, way, (uintptr_t)wish->destination, wish->length, wish->flags);
@@ -79,60 +81,79 @@ static uint32_t effect_of(const struct wish *wish, enum result drained) {
         effect |= EFFECT_FLUSH;
     if (wants_drain(wish->flags))
         effect |= drained == RESULT_OK ? EFFECT_DRAIN : EFFECT_FAILED;
-    if (wish->source != NULL && range_overlaps((uintptr_t)wish->destination, wish->length,
-                                               (uintptr_t)wish->source, wish->length))
+    if (wish->call == CALL_WRITE && range_overlaps((uintptr_t)wish->destination, wish->length,
+                                                   (uintptr_t)wish->source, wish->length))
         effect |= EFFECT_OVERLAP;
     return effect;
 }
 
-/* The same with somebody listening. Of stores that ended in a fault nothing is told: the program
+CALL_TEXT bool is_wrong(const struct wish *wish) {
+    bool source = wish->call == CALL_WRITE;
+    return (wish->flags & ~(ULONG)KNOWN_FLAGS) != 0 ||
+           (source && range_wraps((uintptr_t)wish->source, wish->length)) ||
+           (source && wish->source == NULL && wish->length != 0);
+}
+
+/* The call after its token was found. Of stores that ended in a fault nothing is told: the program
    knows from the status that it cannot count on them. */
-static __attribute__((noinline)) enum result
-perform_observed(struct event site, const struct token_view *token, const struct wish *wish) {
+CALL_TEXT NTSTATUS store_into(const struct token_view *token, const struct wish *wish,
+                              const struct call_site *site) {
     enum fault fault;
     uintptr_t address = (uintptr_t)wish->destination;
-    call_tell(site, EVENT_STORING, 0, token, address, wish->length);
+    if (UNLIKELY(is_wrong(wish)))
+        return STATUS_INVALID_PARAMETER;
+    if (call_observed(site))
+        call_tell(site, EVENT_STORING, 0, token, address, wish->length);
     enum result result = perform(token, wish, &fault);
-    if (fault == FAULT_NONE)
+    if (call_observed(site) && fault == FAULT_NONE)
         call_tell(site, EVENT_STORE, effect_of(wish, result), token, address, wish->length);
-    return result;
+    return call_status(result);
+}
+
+static NTSTATUS store_resolved(PVOID value, const struct wish *wish, const void *caller) {
+    struct token_view token;
+    const struct call_site site = {wish->call, caller, &token};
+    uintptr_t address = (uintptr_t)wish->destination;
+    enum result result = call_resolve(value, address, wish->length, &token);
+    return result == RESULT_OK ? store_into(&token, wish, &site)
+                               : call_refuse(&site, value, address, wish->length, result);
+}
+
+/* Each takes its routine's arguments as they lie in registers. */
+APART static NTSTATUS write_resolved(PVOID value, void *destination, const void *source,
+                                     size_t length, ULONG flags, const void *caller) {
+    const struct wish wish = {CALL_WRITE, destination, source, length, flags, 0};
+    return store_resolved(value, &wish, caller);
+}
+
+APART static NTSTATUS fill_resolved(PVOID value, void *destination, size_t length, UCHAR byte,
+                                    ULONG flags, const void *caller) {
+    const struct wish wish = {CALL_FILL, destination, NULL, length, flags, byte};
+    return store_resolved(value, &wish, caller);
 }
 
 NVRTL_API NTSTATUS RtlWriteNonVolatileMemory(PVOID NvToken, void *NvDestination, const void *Source,
                                              SIZE_T Size, ULONG Flags) {
     struct token_view token;
-    enum fault fault;
-    enum result result = call_resolve(NvToken, (uintptr_t)NvDestination, Size, &token);
-    if (UNLIKELY(result != RESULT_OK))
-        return call_refuse(CALL_SITE(CALL_WRITE, &token), NvToken, (uintptr_t)NvDestination, Size,
-                           result);
-    if (UNLIKELY((Flags & ~(ULONG)KNOWN_FLAGS) != 0 || range_wraps((uintptr_t)Source, Size) ||
-                 (Source == NULL && Size != 0)))
+    if (UNLIKELY(observed() || !token_find((uintptr_t)NvToken, &token)))
+        return write_resolved(NvToken, NvDestination, Source, Size, Flags,
+                              __builtin_return_address(0));
+    if (UNLIKELY(!call_inside(&token, (uintptr_t)NvDestination, Size)))
         return STATUS_INVALID_PARAMETER;
-    const struct wish wish = {NvDestination, Source, Size, Flags, 0};
-    if (observed())
-        result = perform_observed(CALL_SITE(CALL_WRITE, &token), &token, &wish);
-    else
-        result = perform(&token, &wish, &fault);
-    return call_status(result);
+    const struct wish wish = {CALL_WRITE, NvDestination, Source, Size, Flags, 0};
+    return store_into(&token, &wish, NULL);
 }
 
 NVRTL_API NTSTATUS RtlFillNonVolatileMemory(PVOID NvToken, void *NvDestination, SIZE_T Size,
                                             UCHAR Value, ULONG Flags) {
     struct token_view token;
-    enum fault fault;
-    enum result result = call_resolve(NvToken, (uintptr_t)NvDestination, Size, &token);
-    if (UNLIKELY(result != RESULT_OK))
-        return call_refuse(CALL_SITE(CALL_FILL, &token), NvToken, (uintptr_t)NvDestination, Size,
-                           result);
-    if (UNLIKELY((Flags & ~(ULONG)KNOWN_FLAGS) != 0))
+    if (UNLIKELY(observed() || !token_find((uintptr_t)NvToken, &token)))
+        return fill_resolved(NvToken, NvDestination, Size, Value, Flags,
+                             __builtin_return_address(0));
+    if (UNLIKELY(!call_inside(&token, (uintptr_t)NvDestination, Size)))
         return STATUS_INVALID_PARAMETER;
-    const struct wish wish = {NvDestination, NULL, Size, Flags, Value};
-    if (observed())
-        result = perform_observed(CALL_SITE(CALL_FILL, &token), &token, &wish);
-    else
-        result = perform(&token, &wish, &fault);
-    return call_status(result);
+    const struct wish wish = {CALL_FILL, NvDestination, NULL, Size, Flags, Value};
+    return store_into(&token, &wish, NULL);
 }
 
 NVRTL_API NTSTATUS NvRtlReadNonVolatileMemory(void *token, void *destination, const void *source,
@@ -141,7 +162,7 @@ NVRTL_API NTSTATUS NvRtlReadNonVolatileMemory(void *token, void *destination, co
     enum store_way way = STORE_CACHED;
     enum result result = call_resolve(token, (uintptr_t)source, size, &view);
     if (UNLIKELY(result != RESULT_OK))
-        return call_refuse(CALL_SITE(CALL_READ, &view), token, (uintptr_t)source, size, result);
+        return call_refuse(&CALL_SITE(CALL_READ, &view), token, (uintptr_t)source, size, result);
     if (UNLIKELY(range_wraps((uintptr_t)destination, size) || (destination == NULL && size != 0)))
         return STATUS_INVALID_PARAMETER;
     enum fault fault = store_copy(&way, destination, source, size);

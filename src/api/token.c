@@ -19,34 +19,34 @@ _Static_assert(NVRTL_FLUSH_NONE == (int)ISA_FLUSH_NONE &&
                    NVRTL_FLUSH_CLWB == (int)ISA_FLUSH_CLWB,
                "flush methods are published as the isa room numbers them");
 
-enum result get_token(struct event site, void *address, size_t length, PVOID *token) {
+enum result get_token(const struct call_site *site, void *address, size_t length, PVOID *token) {
     observe_attach();
     if (address == NULL || length == 0 || token == NULL || length > TOKEN_LENGTH_MAX ||
         range_wraps((uintptr_t)address, length))
         return RESULT_INVALID;
-    site.kind = EVENT_GET;
-    site.address = (uintptr_t)address;
-    site.length = length;
-    enum result result = token_make(&site, 0);
+    struct event event = call_event(site, EVENT_GET);
+    event.address = (uintptr_t)address;
+    event.length = length;
+    enum result result = token_make(&event, 0);
     if (result == RESULT_OK)
-        *token = (PVOID)(uintptr_t)site.token;
+        *token = (PVOID)(uintptr_t)event.token;
     return result;
 }
 
-enum result free_token(struct event site, PVOID token) {
-    site.kind = EVENT_FREE;
-    site.token = (uintptr_t)token;
-    return token_free(&site);
+enum result free_token(const struct call_site *site, PVOID token) {
+    struct event event = call_event(site, EVENT_FREE);
+    event.token = (uintptr_t)token;
+    return token_free(&event);
 }
 
 NVRTL_API NTSTATUS RtlGetNonVolatileToken(PVOID NvBuffer, SIZE_T Size, PVOID *NvToken) {
-    return call_status(get_token(CALL_SITE(CALL_GET, &NvToken), NvBuffer, Size, NvToken));
+    return call_status(get_token(&CALL_SITE(CALL_GET, &NvToken), NvBuffer, Size, NvToken));
 }
 
 NVRTL_API NTSTATUS RtlFreeNonVolatileToken(PVOID NvToken) {
-    struct event site = CALL_SITE(CALL_FREE, &site);
-    enum result result = free_token(site, NvToken);
-    return result == RESULT_OK ? STATUS_SUCCESS : call_refuse(site, NvToken, 0, 0, result);
+    const struct call_site site = CALL_SITE(CALL_FREE, &site);
+    enum result result = free_token(&site, NvToken);
+    return result == RESULT_OK ? STATUS_SUCCESS : call_refuse(&site, NvToken, 0, 0, result);
 }
 
 _Static_assert(sizeof((NvRtlTokenInfo){0}.reason) == MAP_REASON_SIZE &&
@@ -61,10 +61,10 @@ _Static_assert(sizeof((NvRtlTokenInfo){0}.reason) == MAP_REASON_SIZE &&
 NVRTL_API NTSTATUS NvRtlRetryToken(void *token) {
     struct token_view view;
     if (!token_find((uintptr_t)token, &view))
-        return call_refuse(CALL_SITE(CALL_RETRY, &view), token, 0, 0, RESULT_INVALID);
+        return call_refuse(&CALL_SITE(CALL_RETRY, &view), token, 0, 0, RESULT_INVALID);
     enum result result = drain_retry(&view);
     if (observed() && result == RESULT_OK)
-        call_tell(CALL_SITE(CALL_RETRY, &view), EVENT_RETRY, 0, &view, 0, 0);
+        call_tell(&CALL_SITE(CALL_RETRY, &view), EVENT_RETRY, 0, &view, 0, 0);
     return call_status(result);
 }
 
@@ -94,7 +94,7 @@ NVRTL_API NTSTATUS NvRtlQueryToken(void *token, NvRtlTokenInfo *info) {
     if (info->structSize < FIRST_INFO_SIZE)
         return STATUS_INFO_LENGTH_MISMATCH;
     if (!token_find((uintptr_t)token, &view) || !token_describe(&view, info->reason, info->path))
-        return call_refuse(CALL_SITE(CALL_QUERY, &view), token, 0, 0, RESULT_INVALID);
+        return call_refuse(&CALL_SITE(CALL_QUERY, &view), token, 0, 0, RESULT_INVALID);
     fill_info(&view, info);
     return STATUS_SUCCESS;
 }

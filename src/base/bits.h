@@ -9,6 +9,9 @@
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* Kept out of its callers: what is seldom needed shall not cost the others stack. */
+#define APART __attribute__((noinline))
+
 #define ARRAY_LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 
 /* pre: unit is a power of two */

@@ -8,11 +8,11 @@ enum result drain_failure(const struct token_view *token) {
 }
 
 /* The kernel tells how many pages at once; small enough for any stack. */
-#define RESIDENT_BATCH 128
+#define RESIDENT_BATCH 64
 
 /* Makes every page of the range that is in memory dirty again. A page that is not in memory is
    read from the medium when it is used: there the two are equal. */
-static enum result redirty(uintptr_t start, uintptr_t end) {
+APART static enum result redirty(uintptr_t start, uintptr_t end) {
     size_t page = os_page_size();
     for (uintptr_t at = start; at < end; at += RESIDENT_BATCH * page) {
         unsigned char resident[RESIDENT_BATCH];
@@ -181,11 +181,15 @@ static enum result every_pass(struct token_file *unused) {
     return first;
 }
 
+APART static enum result drain_every(void) {
+    return until_settled(every_pass, NULL);
+}
+
 enum result drain_token(const struct token_view *token) {
     if (token->operations.domain == MAP_DOMAIN_PAGE_CACHE)
         return with_file(token, drain_locked);
     isa_fence();
-    return token->operations.flags & TOKEN_EVERY ? until_settled(every_pass, NULL) : RESULT_OK;
+    return token->operations.flags & TOKEN_EVERY ? drain_every() : RESULT_OK;
 }
 
 static enum result sync_view(const struct token_view *view) {

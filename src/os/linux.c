@@ -43,7 +43,7 @@ static void calm_end(struct calm calm) {
 }
 
 size_t os_page_size(void) {
-    return (size_t)sysconf(_SC_PAGESIZE);
+    return (size_t)getpagesize(); /* asks nobody, unlike sysconf */
 }
 
 void *os_reserve(size_t size) {
@@ -71,7 +71,7 @@ static int sync_repeat(void *address, size_t size, int flags) {
     return 0;
 }
 
-static enum result sync_result(void *address, size_t size, int error) {
+APART static enum result sync_result(void *address, size_t size, int error) {
     switch (error) {
     case 0:
         return RESULT_OK;

@@ -184,7 +184,7 @@ static void test_ignored(void **state) {
     unsigned seed = wish != NULL ? (unsigned)strtoul(wish, NULL, 0) : 11;
     print_message("NVRTL_TEST_SEED=%u\n", seed);
     srandom(seed);
-    for (int round = 0; round < 40; round++) {
+    for (int round = 0; round < 25; round++) {
         bool ignored[SIZE] = {false};
         int count = round == 0 ? 0 : (int)(random() % 60);
         unmake(NULL);

@@ -17,7 +17,7 @@
 #include "base/bits.h"
 #include "model/model.h"
 
-#define ROUNDS 3000
+#define ROUNDS 1000
 #define STEPS 120
 #define THREADS 3
 #define TOKENS 3

@@ -342,6 +342,30 @@ class FindingsTest(RunTest):
                 self.assertTrue(all(one.isprintable() or one == "\n" for one in text))
 
 
+@unittest.skipIf("WORDSTORE_BIN" not in os.environ, "the example is not built")
+class ExampleTest(RunTest):
+    """The example of the sources, and what it is when one flush is forgotten."""
+
+    def work(self, variable):
+        words = self.write("words", "".join(f"word-{i}\n" for i in range(6000)).encode())
+        steps = '"$0" "$1" load "$2" && "$0" "$1" put one more && "$0" "$1" check'
+        program = ["sh", "-c", steps, os.environ[variable], self.path("store"), words]
+        return self.report(program=program)
+
+    def test_correct(self):
+        report, result = self.work("WORDSTORE_BIN")
+        self.assertEqual((report["findings"], result.returncode), ([], 0))
+        self.assertEqual(result.stdout, "sound, words: 6001\n")
+
+    def test_broken(self):
+        report, result = self.work("WORDSTORE_BROKEN_BIN")
+        self.assertEqual(result.returncode, 1)
+        error, *others = report["findings"]
+        self.assertEqual((error["kind"], error["severity"]), ("unflushed-write", "error"))
+        self.assertEqual(os.path.basename(error["at"]["file"]), "wordstore.c")
+        self.assertEqual({other["severity"] for other in others} - {"performance"}, set())
+
+
 class SymbolsTest(RunTest):
     """Programs of which little is known."""
 

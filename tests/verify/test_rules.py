@@ -29,7 +29,7 @@ SITUATIONS = [(judge, domain) for judge in ("strict", "memory", "actual", "page-
               for domain in ("volatile", "page-cache")]
 # Cases of these share a run; those of the others end it.
 TOGETHER = ("stores", "tails", "drains", "streams", "calls", "redundant", "threads", "defaults",
-            "notes")
+            "notes", "failures")
 ALONE = ("ends", "forks", "tokens")
 
 builds = sorted(name[len("stores-"):] for name in os.listdir(PROGRAMS)
@@ -99,7 +99,8 @@ class RulesTest(unittest.TestCase):
 
     def check(self, run, topic, case, wrong, situation):
         wanted = topics[topic].findings(case, wrong, situation)
-        self.assertEqual(run.findings(f"{topic}.c"), wanted, run.result.stderr)
+        self.assertEqual(run.findings(f"{topic}.c"), wanted,
+                         run.result.stdout + run.result.stderr) # a seed stands in the first
         SCHEMA.validate(run.report)
         own = topics[topic].exit_status(case, wrong)
         errors = sum(severity == "error" for _, _, severity, *_ in wanted)

@@ -42,7 +42,7 @@ class Expectation:
                 raise ValueError(f"line {self.line}: what is '{word}'?")
 
     def holds(self, judge, domain):
-        here = (judge, f"{judge}/{domain}")
+        here = (judge, f"{judge}/{domain}", f"any/{domain}")
         return not self.situations or any(name in here for name in self.situations)
 
 

@@ -26,7 +26,7 @@ CASE(flush_that_fails) {
     OPEN();
     WRITE(0, 8, 0); /* role: store */
     failures = 1;
-    /* expect: undrained-flush if strict/page-cache memory/page-cache actual/page-cache page-cache/page-cache */
+    /* expect: undrained-flush if any/page-cache */
     NTSTATUS status = RtlFlushNonVolatileMemory(map.token, base, 8, 0);
     failures = 0;
     if (!broken && failed_once(status))
@@ -37,7 +37,7 @@ CASE(flush_that_fails) {
 CASE(drain_that_fails) {
     OPEN();
     WRITE(0, 8, 0); /* role: store */
-    /* expect: undrained-flush if strict/page-cache memory/page-cache actual/page-cache page-cache/page-cache */
+    /* expect: undrained-flush if any/page-cache */
     FLUSH(0, 8, NO_DRAIN);
     failures = 1;
     NTSTATUS status = RtlDrainNonVolatileFlush(map.token);
@@ -50,7 +50,7 @@ CASE(drain_that_fails) {
 CASE(write_that_fails) {
     OPEN();
     failures = 1;
-    /* expect: undrained-flush if strict/page-cache memory/page-cache actual/page-cache page-cache/page-cache */
+    /* expect: undrained-flush if any/page-cache */
     /* role: store */
     NTSTATUS status = RtlWriteNonVolatileMemory(map.token, base, data, 8, FLUSHED);
     failures = 0;

@@ -301,9 +301,9 @@ static uint64_t end_of(uint64_t offset, uint64_t length) {
 static void flush_pages(struct generation *generation, uint32_t file, uint64_t from, uint64_t to) {
     uint64_t first = from / MODEL_PAGE_SIZE * MODEL_PAGE_SIZE;
     uint64_t last = (to - 1) / MODEL_PAGE_SIZE * MODEL_PAGE_SIZE;
-    struct stretch *before = generation->flushed + generation->flushed_count - 1;
-    if (generation->flushed_count != 0 && before->file == file && before->from <= first &&
-        before->to >= first) {
+    struct stretch *before =
+        generation->flushed_count != 0 ? &generation->flushed[generation->flushed_count - 1] : NULL;
+    if (before != NULL && before->file == file && before->from <= first && before->to >= first) {
         before->to =
             before->to > end_of(last, MODEL_PAGE_SIZE) ? before->to : end_of(last, MODEL_PAGE_SIZE);
         return;

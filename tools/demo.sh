@@ -34,7 +34,7 @@ show() {
 build() {
     cmake --preset release >"$work/build.log" 2>&1 || return
     if [ -t 1 ]; then
-        cmake --build --preset release --target nvrtl_cli wordstore wordstore-broken
+        cmake --build --preset release --target nvrtl_cli wordstore wordstore-broken && echo
     else
         cmake --build --preset release --target nvrtl_cli wordstore wordstore-broken \
             >"$work/build.log" 2>&1
@@ -51,7 +51,6 @@ if ! build; then
     cat "$work/build.log" >&2
     fail "the build failed"
 fi
-echo
 show $nvrtl --version
 
 say "A small database, loaded with a list of words, and what its file can promise"

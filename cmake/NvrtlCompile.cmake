@@ -30,6 +30,11 @@ if(NVRTL_SANITIZE)
                                 -fno-omit-frame-pointer)
     target_link_options(nvrtl_compile INTERFACE -fsanitize=${NVRTL_SANITIZE})
 endif()
+if(NVRTL_FUZZ)
+    # What libFuzzer steers by; its main comes with the fuzz targets alone.
+    target_compile_options(nvrtl_compile INTERFACE -fsanitize=fuzzer-no-link)
+    target_compile_definitions(nvrtl_compile INTERFACE ARENA_PAGE_BUCKETS=1024)
+endif()
 if(NVRTL_COVERAGE)
     # Without atomic updates threads and signal handlers lose counts.
     target_compile_options(nvrtl_compile INTERFACE --coverage -fprofile-update=atomic)

@@ -30,7 +30,9 @@
 #define ARENA_MODULES 1024
 #define ARENA_FILES 4096
 #define ARENA_STACK_BUCKETS 65536
+#ifndef ARENA_PAGE_BUCKETS /* fewer for a fuzzer, which looks at all of them a thousand times */
 #define ARENA_PAGE_BUCKETS 1048576
+#endif
 #define ARENA_TOKEN_BUCKETS 4096
 #define ARENA_FINDING_BUCKETS 4096
 #define ARENA_STACK_DEPTH 32

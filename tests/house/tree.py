@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 FOLDERS = (".ci", "bench", "cmake", "docs", "examples", "include", "man", "src", "tests", "tools")
-RECORDED = ("tests/fixtures",)  # copied from machines as they are
+RECORDED = ("tests/fixtures", "tests/fuzz/corpus")  # as they came from machines and fuzzers
 
 
 def files(root):

@@ -2,6 +2,7 @@
 #include "verify/screen.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/bits.h"
 
@@ -31,6 +32,19 @@ static void *claim(struct claims *claims, arena_id id, size_t size) {
 /* What is wrong in a record becomes 0, which is none everywhere. */
 typedef void screen_record(const struct claims *claims, void *record);
 
+static void screen_line(struct model_line *line) {
+    for (size_t f = 0; f < ARRAY_LENGTH(line->flush); f++) {
+        if (line->flush[f].thread >= ARENA_THREADS)
+            line->flush[f] = (struct model_flush){0};
+    }
+    for (size_t u = 0; u < ARRAY_LENGTH(line->unit); u++) {
+        /* No truth value may hold anything but 0 and 1: looked at as a byte. */
+        unsigned char continues;
+        memcpy(&continues, &line->unit[u].continues, sizeof continues);
+        line->unit[u].continues = continues != 0;
+    }
+}
+
 static void screen_page(const struct claims *claims, void *record) {
     struct model_page *page = record;
     if (page->file >= claims->files)
@@ -38,13 +52,8 @@ static void screen_page(const struct claims *claims, void *record) {
     /* Whoever held it is dead, and left the page as it was: that counts as a loss. */
     if (atomic_exchange(&page->lock, 0) != 0)
         atomic_fetch_add(&claims->arena->head->lost.locks, 1);
-    for (size_t l = 0; l < MODEL_PAGE_LINES && page->touched != 0; l++) {
-        struct model_line *line = &page->line[l];
-        for (size_t f = 0; f < ARRAY_LENGTH(line->flush); f++) {
-            if (line->flush[f].thread >= ARENA_THREADS)
-                line->flush[f] = (struct model_flush){0};
-        }
-    }
+    for (size_t l = 0; l < MODEL_PAGE_LINES && page->touched != 0; l++)
+        screen_line(&page->line[l]);
 }
 
 static void screen_finding(const struct claims *claims, void *record) {
@@ -53,24 +62,33 @@ static void screen_finding(const struct claims *claims, void *record) {
         finding->file = 0;
 }
 
-/* A kind of chain: how large its records are, and where in them the next one's id lies. */
+/* A kind of chain: how large its records are (the part of a fixed size), and where in them the next
+   one's id lies. */
 struct chain {
     size_t size, next;
     screen_record *screen; /* or NULL */
+    bool segments;         /* they end with a number of segments that they tell */
 };
 static const struct chain pages = {sizeof(struct model_page), offsetof(struct model_page, next),
-                                   screen_page};
+                                   screen_page, false};
 static const struct chain findings = {sizeof(struct arena_finding),
-                                      offsetof(struct arena_finding, next), screen_finding};
+                                      offsetof(struct arena_finding, next), screen_finding, false};
 static const struct chain tokens = {sizeof(struct arena_token),
-                                    offsetof(struct arena_token, sibling), NULL};
+                                    offsetof(struct arena_token, sibling), NULL, true};
 static const struct chain ignored = {sizeof(struct arena_ignored),
-                                     offsetof(struct arena_ignored, next), NULL};
+                                     offsetof(struct arena_ignored, next), NULL, false};
+
+static size_t size_of(const struct claims *claims, arena_id id, struct chain chain) {
+    const struct arena_token *token = arena_at(claims->arena, id, chain.size);
+    if (!chain.segments || token == NULL)
+        return chain.size;
+    return chain.size + token->segment_count * sizeof token->segments[0];
+}
 
 static void screen_chain(struct claims *claims, _Atomic arena_id *first, struct chain chain) {
     arena_id *link = NULL;
     for (arena_id id = atomic_load(first); id != 0; id = *link) {
-        void *record = claim(claims, id, chain.size);
+        void *record = claim(claims, id, size_of(claims, id, chain));
         if (record == NULL && link == NULL)
             atomic_store(first, 0);
         else if (record == NULL)

@@ -85,7 +85,7 @@ static size_t size_of(const struct claims *claims, arena_id id, struct chain cha
     return chain.size + token->segment_count * sizeof token->segments[0];
 }
 
-static void screen_chain(struct claims *claims, _Atomic arena_id *first, struct chain chain) {
+static void screen_links(struct claims *claims, _Atomic arena_id *first, struct chain chain) {
     arena_id *link = NULL;
     for (arena_id id = atomic_load(first); id != 0; id = *link) {
         void *record = claim(claims, id, size_of(claims, id, chain));
@@ -99,6 +99,13 @@ static void screen_chain(struct claims *claims, _Atomic arena_id *first, struct 
         if (chain.screen != NULL)
             chain.screen(claims, record);
     }
+}
+
+/* Most of a million are empty. */
+static inline void screen_chain(struct claims *claims, _Atomic arena_id *first,
+                                struct chain chain) {
+    if (UNLIKELY(atomic_load_explicit(first, memory_order_relaxed) != 0))
+        screen_links(claims, first, chain);
 }
 
 static void screen_chains(struct claims *claims) {

@@ -114,13 +114,17 @@ inline flush(token) {
 inline drain_view(token) {
     seen = state[token];
     taken = false;
-    take(flight_lock);
     if
-    :: state[token] == seen && seen % 2 == 1 ->
-        atomic { taken = pending[token]; in_flight[token] = taken; pending[token] = false }
+    :: pending[token] -> /* looked at without the lock: most tokens of a file have nothing */
+        take(flight_lock);
+        if
+        :: state[token] == seen && seen % 2 == 1 ->
+            atomic { taken = pending[token]; in_flight[token] = taken; pending[token] = false }
+        :: else
+        fi;
+        give(flight_lock)
     :: else
     fi;
-    give(flight_lock);
     if
     :: taken ->
         /* A view that was freed may be gone: the wait then means nothing. */
@@ -154,9 +158,11 @@ inline drain(token) {
         mine = state[token];
         result = mine % 2 == 1;
         again = result;
+        take(flight_lock); /* waits for a Free under way, or its pages would be looked for too early */
+        before = unsettled;
+        give(flight_lock);
         do
         :: result && again ->
-            before = unsettled;
             if
             :: failed -> result = false
             :: else -> drain_view(0)
@@ -168,8 +174,9 @@ inline drain(token) {
 #ifdef ONE_PASS
             again = false
 #else
-            take(flight_lock); /* waits for a Free under way */
+            take(flight_lock);
             again = unsettled != before;
+            before = unsettled;
             give(flight_lock)
 #endif
         :: else -> break

@@ -46,12 +46,16 @@ int cut_interrupted(void) {
 
 /* Kills every child there is. Their own children become this process's then, and come next. */
 static void kill_children(void) {
-    char path[64];
-    long pid;
+    char path[64], *pid = NULL;
+    size_t room = 0;
     snprintf(path, sizeof path, "/proc/self/task/%ld/children", (long)getpid());
     FILE *list = fopen(path, "re");
-    while (list != NULL && fscanf(list, "%ld", &pid) == 1)
-        kill((pid_t)pid, SIGKILL);
+    while (list != NULL && getdelim(&pid, &room, ' ', list) > 0) {
+        long number = strtol(pid, NULL, 10);
+        if (number > 0)
+            kill((pid_t)number, SIGKILL);
+    }
+    free(pid);
     if (list != NULL)
         fclose(list);
 }

@@ -65,7 +65,7 @@ const struct log_record **session_records(struct cut_session *session) {
         return session->records;
     const struct log_record *record = log_last(&session->arena);
     size_t count = record != NULL ? record->number : 0;
-    const struct log_record **records = calloc(count + 1, sizeof *records);
+    const struct log_record **records = calloc(count + 1, sizeof(void *));
     session->records = records;
     for (size_t i = count; records != NULL && record != NULL && i != 0; i--) {
         records[i - 1] = record;

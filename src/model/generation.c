@@ -110,8 +110,9 @@ static bool rehash(struct generation *generation) {
     free(generation->places);
     generation->places = places;
     generation->place_count = wanted;
-    for (size_t i = 0; i < generation->count; i++) {
-        const struct generation_line *line = &generation->lines[i];
+    const struct generation_line *lines = generation->lines;
+    for (size_t i = 0; lines != NULL && i < generation->count; i++) {
+        const struct generation_line *line = &lines[i];
         places[place_of(generation, line->file, line->offset)] = (uint32_t)i + 1;
     }
     return true;
@@ -358,14 +359,14 @@ static void drain_pages(struct generation *generation) {
     generation->flushed_count = 0;
 }
 
-void generation_drain(struct generation *generation, uint32_t number) {
-    struct thread *thread = need_thread(generation, number);
-    if (thread == NULL)
+void generation_drain(struct generation *generation, uint32_t thread) {
+    struct thread *own = need_thread(generation, thread);
+    if (own == NULL)
         return;
-    thread->drains++;
-    for (size_t i = 0; i < thread->count; i++)
-        fold(&generation->lines[thread->notes[i].line], thread->notes[i].n);
-    thread->count = 0;
+    own->drains++;
+    for (size_t i = 0; i < own->count; i++)
+        fold(&generation->lines[own->notes[i].line], own->notes[i].n);
+    own->count = 0;
     if (generation->model == GENERATION_PAGE)
         drain_pages(generation);
 }
@@ -386,7 +387,7 @@ const struct generation_line *generation_line(const struct generation *generatio
 /* Does any piece of the line that is not guaranteed lie in [from, to)? */
 static bool has_open(const struct generation_line *line, uint64_t from, uint64_t to) {
     for (uint32_t i = 0; i < line->count; i++) {
-        uint64_t unit = line->offset + line->pieces[i].unit * MODEL_UNIT_SIZE;
+        uint64_t unit = line->offset + (uint64_t)line->pieces[i].unit * MODEL_UNIT_SIZE;
         for (unsigned b = 0; b < MODEL_UNIT_SIZE; b++) {
             if ((line->pieces[i].mask & 1u << b) && unit + b >= from && unit + b < to)
                 return true;

@@ -223,7 +223,7 @@ static void test_existing_file(void **state) {
 
 static void test_sparse(void **state) {
     (void)state;
-    const size_t size = (size_t)1 << 40;
+    const size_t size = (size_t)1 << 38; /* sanitizers leave no room for much more */
     NvRtlMapping mapping;
     struct stat status;
     assert_int_equal(
@@ -234,7 +234,8 @@ static void test_sparse(void **state) {
     assert_true(status.st_blocks < 64);
     char *last = (char *)mapping.base + size - 1;
     assert_int_equal(RtlFillNonVolatileMemory(mapping.token, last, 1, 'x', 1), STATUS_SUCCESS);
-    assert_true(status_of(in_folder("sparse")).st_blocks < 256);
+    /* A huge page with DAX. */
+    assert_true(status_of(in_folder("sparse")).st_blocks < 4096 + 256);
     unmap(&mapping);
 }
 

@@ -8,8 +8,8 @@
        role: ROLE [of CASE]           a related place of the findings of its case
        status: N [if wrong]           how the program ends, when not by 0
 
-   A situation is a judge, or judge/domain of the file (the judge may be "any"); without one it is always so. A comment
-   on a line of its own is about the next line of code. */
+   A situation is a judge, or judge/domain of the file (the judge may be "any"); without one it is
+   always so. A comment on a line of its own is about the next line of code. */
 #ifndef PROGRAM_H
 #define PROGRAM_H
 

@@ -122,16 +122,15 @@ static const char *flush_name(uint32_t flush) {
 static void tell(const struct view *view) {
     NvRtlTokenInfo info = {.structSize = sizeof info};
     NTSTATUS status = NvRtlQueryToken(view->token, &info);
-    const uint32_t doubtful = NVRTL_TOKEN_OVERRIDDEN | NVRTL_TOKEN_FAILED | NVRTL_TOKEN_VERIFIED;
     bool whole = info.base == view->base && info.length <= view->size;
     if (strcmp(view->how, "mapfile") == 0)
         whole = info.base == view->base && info.length == view->mapping.size &&
                 view->mapping.domain == info.domain;
-    printf("view\t%s\tstatus=%s\tdomain=%s\tflush=%s\tline=%u\tatomic=%u\tflags=%u\tregion=%s"
+    printf("view\t%s\tstatus=%s\tdomain=%s\tflush=%s\tline=%u\tatomic=%u\tflags=%#x\tregion=%s"
            "\tpath=%s\taddress=%lx\treason=%s\n",
            view->name, NvRtlStatusText(status), domain_name(info.domain), flush_name(info.flush),
-           info.lineSize, info.atomicSize, info.flags & doubtful, whole ? "right" : "wrong",
-           info.path, (unsigned long)(uintptr_t)view->base, info.reason);
+           info.lineSize, info.atomicSize, info.flags, whole ? "right" : "wrong", info.path,
+           (unsigned long)(uintptr_t)view->base, info.reason);
 }
 
 static bool end_view(struct view *view) {

@@ -38,7 +38,11 @@ begin() {
     mount -t devtmpfs devtmpfs /dev
     mkdir /dev/shm
     mount -t tmpfs tmpfs /dev/shm
-    mount -t tmpfs tmpfs /tmp
+    # The programs may lie there.
+    mkdir /new
+    mount -t tmpfs tmpfs /new
+    cp -a /tmp/. /new
+    mount --move /new /tmp
     trap finish EXIT
     stty -F /dev/ttyS1 raw
     say begin "$(uname -r)" "$(cut -d ' ' -f 1 /proc/uptime)"

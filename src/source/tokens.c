@@ -76,16 +76,21 @@ static void note_end(struct arena_file *file, uint64_t end) {
     }
 }
 
+/* Makes a token the first of its file. Who meets it a second time on the way finds nothing new. */
+static void put_first(struct arena_token *token) {
+    struct arena_file *file = &arena_here()->head->files[token->file];
+    atomic_store(&token->sibling, atomic_load(&file->tokens));
+    atomic_store(&file->tokens, arena_id_of(arena_here(), token));
+}
+
 /* Puts a complete record where it is found. pre: head's lock */
 static void publish(struct arena_token *token) {
     struct arena_file *file = &arena_here()->head->files[token->file];
-    arena_id id = arena_id_of(arena_here(), token);
     token->next = atomic_load(bucket_of(token->handle));
-    atomic_store(&token->sibling, atomic_load(&file->tokens));
     for (uint32_t i = 0; i < token->segment_count; i++)
         note_end(file, token->segments[i].offset + token->segments[i].length);
-    atomic_store(bucket_of(token->handle), id);
-    atomic_store(&file->tokens, id);
+    atomic_store(bucket_of(token->handle), arena_id_of(arena_here(), token));
+    put_first(token);
 }
 
 /* Who is on the way through the chain goes on from the record itself, which stays as it is. */
@@ -106,10 +111,11 @@ void tokens_end(struct self *me, struct arena_token *token, arena_id stack, bool
     struct arena_head *head = arena_here()->head;
     token->deferred = deferred;
     atomic_store(&token->freed, stack != 0 ? stack : 1);
-    if (deferred)
-        return;
     arena_lock(arena_here(), &head->lock, me->thread + 1);
     unlink_token(token);
+    /* The last Free of a token that processes share is judged first, and named. */
+    if (deferred)
+        put_first(token);
     arena_unlock(&head->lock);
 }
 

@@ -150,10 +150,10 @@ bool collect_words(struct finding *finding, const struct arena_finding *record,
     if (said && asserted != NULL) {
         char *where = collect_place(asserted);
         said = where != NULL && say(&when, "%s when %s was reached",
-                                    flush ? "was not drained" : "not flushed", where);
+                                    flush ? "was not completed by a drain" : "not flushed", where);
         free(where);
     } else if (said) {
-        said = say(&when, flush ? "was never drained" : "never flushed");
+        said = say(&when, flush ? "was never completed by a drain" : "never flushed");
     }
     if (said && finding->kind == KIND_UNFLUSHED_WRITE)
         said = say_unflushed(finding, record->bytes, place, when);

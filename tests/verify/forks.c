@@ -155,6 +155,30 @@ CASE(child_flushes_after_parent_freed) {
     CLOSE();
 }
 
+/* While a second child may still flush it: of two Frees the later one is named. */
+CASE(both_free_beside_a_third) {
+    OPEN();
+    WRITE(0, 8, 0); /* expect: unflushed-write */
+    if (pipe(gate) != 0)
+        exit(96);
+    pid_t third = fork();
+    if (third == 0) {
+        char byte;
+        close(gate[1]);
+        _exit(read(gate[0], &byte, 1) != 0);
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        RIGHT FLUSH(0, 8, 0);
+        FREE(map.token);
+        _exit(failed);
+    }
+    waitpid(child, NULL, 0);
+    CLOSE(); /* role: freed */
+    close(gate[1]);
+    waitpid(third, NULL, 0);
+}
+
 CASE(child_asserts) {
     OPEN();
     WRITE(0, 8, 0); /* expect: unflushed-write */
@@ -187,6 +211,6 @@ PROGRAM({"child_writes_parent_flushes", child_writes_parent_flushes},
         {"drained_by_the_other", drained_by_the_other}, {"child_ends", child_ends},
         {"child_exits", child_exits}, {"child_is_killed", child_is_killed},
         {"child_with_a_token", child_with_a_token}, {"child_frees", child_frees},
-        {"parent_forgets", parent_forgets},
+        {"parent_forgets", parent_forgets}, {"both_free_beside_a_third", both_free_beside_a_third},
         {"child_flushes_after_parent_freed", child_flushes_after_parent_freed},
         {"child_asserts", child_asserts}, {"parent_asserts", parent_asserts})

@@ -25,7 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINE = 64, WORD = 8, STATUS_CUT = 77 };
+enum { LINE = 64, WORD = 8, BLOCK = 4096, STATUS_CUT = 77 };
 
 struct word {
     uint64_t value;
@@ -53,22 +53,33 @@ static uint32_t roll(uint32_t sides) {
     return (uint32_t)(chance >> 33) % sides;
 }
 
+/* What is all zeros stays a hole, and a hole is not read: most of a store is one. */
 static void save(const char *path, const char *bytes) {
+    static const char zeros[BLOCK];
     int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    for (size_t done = 0; done < file_size;) {
-        ssize_t n = write(file, bytes + done, file_size - done);
-        if (n <= 0)
+    if (ftruncate(file, (off_t)file_size) != 0)
+        abort();
+    for (size_t at = 0; at < file_size; at += BLOCK) {
+        size_t size = file_size - at < BLOCK ? file_size - at : BLOCK;
+        if (memcmp(bytes + at, zeros, size) != 0 &&
+            pwrite(file, bytes + at, size, (off_t)at) != (ssize_t)size)
             abort();
-        done += (size_t)n;
     }
     close(file);
 }
 
+/* pre: bytes are zeros */
 static bool load(const char *path, char *bytes) {
     int file = open(path, O_RDONLY | O_CLOEXEC);
-    bool whole = file >= 0 && pread(file, bytes, file_size, 0) == (ssize_t)file_size;
-    if (file >= 0)
-        close(file);
+    if (file < 0)
+        return false;
+    bool whole = lseek(file, 0, SEEK_END) == (off_t)file_size;
+    for (off_t at = 0; whole && (at = lseek(file, at, SEEK_DATA)) >= 0;) {
+        off_t end = lseek(file, at, SEEK_HOLE);
+        whole = pread(file, bytes + at, (size_t)(end - at), at) == end - at;
+        at = end;
+    }
+    close(file);
     return whole;
 }
 
@@ -192,6 +203,15 @@ NTSTATUS RtlDrainNonVolatileFlush(PVOID token) {
     return STATUS_SUCCESS;
 }
 
+/* In huge pages where they are to be had: nearly all of the time goes into page faults. */
+static char *new_memory(size_t size) {
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        abort();
+    madvise(memory, size, MADV_HUGEPAGE);
+    return memory;
+}
+
 NTSTATUS NvRtlMapFile(const char *path, uint64_t offset, size_t size, uint32_t flags, uint32_t mode,
                       NvRtlMapping *out) {
     (void)offset, (void)mode;
@@ -200,14 +220,15 @@ NTSTATUS NvRtlMapFile(const char *path, uint64_t offset, size_t size, uint32_t f
     cut_step = atol(getenv("POWERCUT_STEP"));
     chance = (uint64_t)atol(getenv("POWERCUT_SEED"));
     file_size = size;
-    visible = calloc(2, size);
-    durable = visible + size;
+    visible = new_memory(size);
+    durable = new_memory(size);
     lines = calloc(size / LINE, sizeof *lines);
     unsettled = calloc(size / LINE, sizeof *unsettled);
     bool exists = load(path, visible);
-    if (!exists || !load(durable_path, durable))
-        memcpy(durable, visible, size);
-    for (size_t at = 0; at < size; at += LINE)
+    bool apart = exists && load(durable_path, durable);
+    if (!apart)
+        load(path, durable);
+    for (size_t at = 0; apart && at < size; at += LINE)
         if (memcmp(visible + at, durable + at, LINE) != 0)
             note_store(visible + at, LINE);
     *out = (NvRtlMapping){.base = visible, .size = size, .token = visible, .flags = flags};

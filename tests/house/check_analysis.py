@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-# The analyzer's own limit is 225,000 states a function; most of the time goes into the last of them.
+# The analyzer's own limit is 225,000 states a function; the last of them take most of the time.
 ANALYZER = ("-Xclang", "-analyzer-config", "-Xclang", "max-nodes=60000")
 
 

@@ -67,6 +67,17 @@ static inline bool call_is_default(PVOID token) {
     return (uintptr_t)token == FLUSH_NV_MEMORY_DEFAULT_TOKEN;
 }
 
+/* Was a call with the default token refused because another thread freed the token that stood for
+   it? The caller knows of no token: it is looked for again. */
+static inline bool call_again(PVOID value, const struct token_view *view, enum result result) {
+    return UNLIKELY(result == RESULT_INVALID) && call_is_default(value) && view->slot != NULL &&
+           !token_lives(view);
+}
+
+/* Flushes a range by whatever token stands for the default token now; the drain is wanted or not. */
+NTSTATUS call_flush_default(uintptr_t address, size_t length, bool drain,
+                            const struct call_site *site);
+
 /* Does the range lie in the token's region? An empty one lies in all. */
 static inline bool call_inside(const struct token_view *view, uintptr_t address, size_t length) {
     return LIKELY(range_inside(address, length, view->base, view->length)) || length == 0;

@@ -17,25 +17,41 @@ static uint32_t effect_of(ULONG flags, enum result result) {
     return result == RESULT_OK ? EFFECT_DRAIN : EFFECT_FAILED;
 }
 
-CALL_TEXT NTSTATUS flush_of(const struct token_view *token, uintptr_t address, size_t length,
-                            ULONG flags, const struct call_site *site) {
+CALL_TEXT enum result flush_of(const struct token_view *token, uintptr_t address, size_t length,
+                               ULONG flags, const struct call_site *site) {
     if (UNLIKELY((flags & ~(ULONG)KNOWN_FLAGS) != 0))
-        return STATUS_INVALID_PARAMETER;
+        return RESULT_INVALID;
     enum result result = call_flush(token, address, length);
     if (LIKELY(result == RESULT_OK) && drains(flags))
         result = drain_token(token);
     if (call_observed(site) && result != RESULT_INVALID)
         call_tell(site, EVENT_FLUSH, effect_of(flags, result), token, address, length);
+    return result;
+}
+
+static NTSTATUS flush_by(PVOID value, uintptr_t address, size_t length, ULONG flags,
+                         const struct call_site *site) {
+    struct token_view token;
+    enum result result;
+    do {
+        result = call_resolve(value, address, length, &token);
+        if (result != RESULT_OK)
+            return call_refuse(site, value, address, length, result);
+        result = flush_of(&token, address, length, flags, site);
+    } while (call_again(value, &token, result));
     return call_status(result);
+}
+
+NTSTATUS call_flush_default(uintptr_t address, size_t length, bool drain,
+                            const struct call_site *site) {
+    return flush_by((PVOID)FLUSH_NV_MEMORY_DEFAULT_TOKEN, address, length,
+                    drain ? 0 : FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN, site);
 }
 
 APART static NTSTATUS flush_resolved(PVOID value, uintptr_t address, size_t length, ULONG flags,
                                      const void *caller) {
-    struct token_view token;
-    const struct call_site site = {CALL_FLUSH, caller, &token};
-    enum result result = call_resolve(value, address, length, &token);
-    return result == RESULT_OK ? flush_of(&token, address, length, flags, &site)
-                               : call_refuse(&site, value, address, length, result);
+    const struct call_site site = {CALL_FLUSH, caller, &value};
+    return flush_by(value, address, length, flags, &site);
 }
 
 NVRTL_API NTSTATUS RtlFlushNonVolatileMemory(PVOID NvToken, PVOID NvBuffer, SIZE_T Size,
@@ -46,7 +62,7 @@ NVRTL_API NTSTATUS RtlFlushNonVolatileMemory(PVOID NvToken, PVOID NvBuffer, SIZE
         return flush_resolved(NvToken, address, Size, Flags, __builtin_return_address(0));
     if (UNLIKELY(!call_inside(&token, address, Size)))
         return STATUS_INVALID_PARAMETER;
-    return flush_of(&token, address, Size, Flags, NULL);
+    return call_status(flush_of(&token, address, Size, Flags, NULL));
 }
 
 /* Checks every range before the first is flushed; the default token's are resolved one by one. */
@@ -69,9 +85,14 @@ APART static enum result flush_ranges(PVOID token, const NV_MEMORY_RANGE *ranges
     struct token_view view;
     for (size_t i = 0; i < count; i++) {
         const NV_MEMORY_RANGE range = ranges[i];
-        enum result result = call_resolve(token, (uintptr_t)range.BaseAddress, range.Length, &view);
-        if (result == RESULT_OK)
-            result = call_flush(&view, (uintptr_t)range.BaseAddress, range.Length);
+        uintptr_t address = (uintptr_t)range.BaseAddress;
+        enum result result;
+        do {
+            view.slot = NULL;
+            result = call_resolve(token, address, range.Length, &view);
+            if (result == RESULT_OK)
+                result = call_flush(&view, address, range.Length);
+        } while (call_again(token, &view, result));
         if (first == RESULT_OK)
             first = result;
     }

@@ -96,18 +96,21 @@ CALL_TEXT bool is_wrong(const struct wish *wish) {
 
 /* The call after its token was found. Of stores that ended in a fault nothing is told: the program
    knows from the status that it cannot count on them. */
-CALL_TEXT NTSTATUS store_into(const struct token_view *token, const struct wish *wish,
-                              const struct call_site *site) {
+CALL_TEXT enum result store_into(const struct token_view *token, const struct wish *wish,
+                                 const struct call_site *site) {
     enum fault fault;
     uintptr_t address = (uintptr_t)wish->destination;
-    if (UNLIKELY(is_wrong(wish)))
-        return STATUS_INVALID_PARAMETER;
     if (call_observed(site))
         call_tell(site, EVENT_STORING, 0, token, address, wish->length);
     enum result result = perform(token, wish, &fault);
     if (call_observed(site) && fault == FAULT_NONE)
         call_tell(site, EVENT_STORE, effect_of(wish, result), token, address, wish->length);
-    return call_status(result);
+    return result;
+}
+
+CALL_TEXT NTSTATUS store_unobserved(const struct token_view *token, const struct wish *wish) {
+    return UNLIKELY(is_wrong(wish)) ? STATUS_INVALID_PARAMETER
+                                    : call_status(store_into(token, wish, NULL));
 }
 
 static NTSTATUS store_resolved(PVOID value, const struct wish *wish, const void *caller) {
@@ -115,8 +118,15 @@ static NTSTATUS store_resolved(PVOID value, const struct wish *wish, const void 
     const struct call_site site = {wish->call, caller, &token};
     uintptr_t address = (uintptr_t)wish->destination;
     enum result result = call_resolve(value, address, wish->length, &token);
-    return result == RESULT_OK ? store_into(&token, wish, &site)
-                               : call_refuse(&site, value, address, wish->length, result);
+    if (result != RESULT_OK)
+        return call_refuse(&site, value, address, wish->length, result);
+    if (is_wrong(wish))
+        return STATUS_INVALID_PARAMETER;
+    result = store_into(&token, wish, &site);
+    /* What was stored stays: a copy onto itself must not be made twice. */
+    return call_again(value, &token, result)
+               ? call_flush_default(address, wish->length, wants_drain(wish->flags), &site)
+               : call_status(result);
 }
 
 /* Each takes its routine's arguments as they lie in registers. */
@@ -141,7 +151,7 @@ NVRTL_API NTSTATUS RtlWriteNonVolatileMemory(PVOID NvToken, void *NvDestination,
     if (UNLIKELY(!call_inside(&token, (uintptr_t)NvDestination, Size)))
         return STATUS_INVALID_PARAMETER;
     const struct wish wish = {CALL_WRITE, NvDestination, Source, Size, Flags, 0};
-    return store_into(&token, &wish, NULL);
+    return store_unobserved(&token, &wish);
 }
 
 NVRTL_API NTSTATUS RtlFillNonVolatileMemory(PVOID NvToken, void *NvDestination, SIZE_T Size,
@@ -153,7 +163,7 @@ NVRTL_API NTSTATUS RtlFillNonVolatileMemory(PVOID NvToken, void *NvDestination, 
     if (UNLIKELY(!call_inside(&token, (uintptr_t)NvDestination, Size)))
         return STATUS_INVALID_PARAMETER;
     const struct wish wish = {CALL_FILL, NvDestination, NULL, Size, Flags, Value};
-    return store_into(&token, &wish, NULL);
+    return store_unobserved(&token, &wish);
 }
 
 NVRTL_API NTSTATUS NvRtlReadNonVolatileMemory(void *token, void *destination, const void *source,

@@ -67,7 +67,8 @@ static enum result drain_view(struct token_file *file, const struct token_view *
     enum result result = token_take_pending(token, &pages);
     if (result != RESULT_OK || pages == 0)
         return result;
-    if (!token_stands(token)) {
+    result = token_stands(token);
+    if (result == RESULT_INVALID) {
         /* What lies at these addresses now is something else. */
         token_abandon(token);
         token_end_flight(token, 0);
@@ -75,7 +76,7 @@ static enum result drain_view(struct token_file *file, const struct token_view *
         return RESULT_INVALID;
     }
     /* The parent may be told that these pages failed, and this process never: they may be clean. */
-    if (atomic_load(&file->doubtful))
+    if (result == RESULT_OK && atomic_load(&file->doubtful))
         result = redirty_span(token, pages);
     if (result == RESULT_OK)
         result = sync_span(token, pages);
@@ -210,9 +211,11 @@ static enum result retry_locked(struct token_file *file) {
     struct token_view view;
     for (size_t step = 0; step < ARRAY_LENGTH(steps); step++) {
         for (uint32_t i = 0; next_view(file, &i, &view);) {
-            if (!token_stands(&view))
+            enum result result = token_stands(&view);
+            if (result == RESULT_INVALID)
                 continue;
-            enum result result = steps[step](&view);
+            if (result == RESULT_OK)
+                result = steps[step](&view);
             remember(file, result);
             bool old_error = step == 0 && (result == RESULT_IO_ERROR || result == RESULT_NO_SPACE);
             if (result != RESULT_OK && !old_error && token_lives(&view))

@@ -109,7 +109,10 @@ static enum result find_one(const struct map_system *system, uintptr_t address,
     enum result result = RESULT_NO_MEMORY;
     if (map_table_open(&table, system, "self", MAP_TABLE_BEST, buffer, sizeof buffer)) {
         bool found = map_table_find(&table, address, entry, NULL, 0) && entry->start <= address;
-        result = found ? RESULT_OK : RESULT_NOT_MAPPED;
+        if (found)
+            result = RESULT_OK;
+        else if (!table.lines.text.failed)
+            result = RESULT_NOT_MAPPED;
         map_table_close(&table);
     }
     errno = error;
@@ -127,10 +130,14 @@ enum result map_extent(const struct map_system *system, uintptr_t address, uintp
     return result;
 }
 
-bool map_same(const struct map_system *system, const struct map_identity *identity) {
+enum result map_same(const struct map_system *system, const struct map_identity *identity) {
     struct map_entry entry;
-    return find_one(system, identity->start, &entry) == RESULT_OK && entry.shared &&
-           entry.writable && entry.start == identity->start &&
-           entry.end - entry.start == identity->length && entry.device == identity->device &&
-           entry.inode == identity->inode && entry.offset == identity->offset;
+    enum result result = find_one(system, identity->start, &entry);
+    if (result == RESULT_NO_MEMORY)
+        return result;
+    bool same = result == RESULT_OK && entry.shared && entry.writable &&
+                entry.start == identity->start && entry.end - entry.start == identity->length &&
+                entry.device == identity->device && entry.inode == identity->inode &&
+                entry.offset == identity->offset;
+    return same ? RESULT_OK : RESULT_INVALID;
 }

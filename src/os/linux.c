@@ -199,6 +199,7 @@ bool os_text_open(struct os_text *text, const char *path) {
         text->descriptor = os_calls.open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     } while (text->descriptor < 0 && errno == EINTR);
     calm_end(calm);
+    text->failed = false;
     return text->descriptor >= 0;
 }
 
@@ -209,6 +210,7 @@ size_t os_text_read(struct os_text *text, char *buffer, size_t size) {
         got = os_calls.read(text->descriptor, buffer, size);
     } while (got < 0 && errno == EINTR);
     calm_end(calm);
+    text->failed = text->failed || got < 0;
     return got < 0 ? 0 : (size_t)got;
 }
 

@@ -55,6 +55,7 @@ void *os_load(const char *path, const char *symbol, const char **reason);
    Never used for a file that the program mapped. Allocation-free; works in signal handlers. */
 struct os_text {
     int descriptor;
+    bool failed; /* a read did: what comes after is not known */
 };
 bool os_text_open(struct os_text *text, const char *path);
 size_t os_text_read(struct os_text *text, char *buffer, size_t size); /* 0 at the end or on error */

@@ -15,7 +15,7 @@ static void unsettle(const struct token_view *ended) {
     atomic_fetch_add(&token_file(ended)->unsettled, 1);
     for (uint32_t i = 0; i < atomic_load(&token_table.slots_used); i++) {
         if (token_at(i, &view) && view.slot != ended->slot &&
-            view.operations.file == ended->operations.file && token_stands(&view))
+            view.operations.file == ended->operations.file && token_stands(&view) != RESULT_INVALID)
             pending_add_all(view.slot);
     }
     token_table.moves++;

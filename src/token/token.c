@@ -53,9 +53,9 @@ struct token_file *token_file(const struct token_view *view) {
     return &token_table.files[view->operations.file];
 }
 
-bool token_stands(const struct token_view *view) {
+enum result token_stands(const struct token_view *view) {
     if ((view->operations.flags & TOKEN_INTERNAL) == 0)
-        return true;
+        return RESULT_OK;
     const struct token_file *file = token_file(view);
     uint64_t offset = atomic_load_explicit(&view->slot->mapped_offset, memory_order_acquire);
     const struct map_identity identity = {
@@ -65,12 +65,13 @@ bool token_stands(const struct token_view *view) {
         .inode = atomic_load_explicit(&file->inode, memory_order_acquire),
         .offset = offset,
     };
-    return token_lives(view) && map_same(&map_this_system, &identity);
+    return token_lives(view) ? map_same(&map_this_system, &identity) : RESULT_INVALID;
 }
 
 enum result token_still_mapped(const struct token_view *view) {
-    if (token_stands(view))
-        return RESULT_OK;
+    enum result stands = token_stands(view);
+    if (stands != RESULT_INVALID)
+        return stands;
     if (atomic_load(&view->slot->pending) != 0 || atomic_load(&view->slot->in_flight) != 0)
         atomic_store(&token_table.lost, true);
     const struct event event = {

@@ -187,9 +187,10 @@ void token_end_flight(const struct token_view *view, span left);
    above. */
 enum result token_moves(uint64_t *moves);
 
-/* Does the mapping that an internal token was made for still stand? Always true of other tokens:
-   the program promised to keep their views. */
-bool token_stands(const struct token_view *view);
+/* Does the mapping that an internal token was made for still stand? Always so of other tokens: the
+   program promised to keep their views. RESULT_INVALID: it does not; RESULT_NO_MEMORY: that cannot
+   be found out now. */
+enum result token_stands(const struct token_view *view);
 
 /* The view of an internal token is gone: what is in flight of it can no longer be waited for. Its
    file's other tokens drain all that they hold at their next drain. */

@@ -227,15 +227,15 @@ static void test_extent_and_same(void **state) {
     identity.device = region.answer.device;
     identity.inode = region.answer.inode;
     identity.offset = region.segments[0].offset;
-    assert_true(map_same(&map_this_system, &identity));
+    assert_int_equal(map_same(&map_this_system, &identity), RESULT_OK);
     assert_int_equal(mprotect(file.view, file.size, PROT_READ), 0);
-    assert_false(map_same(&map_this_system, &identity));
+    assert_int_equal(map_same(&map_this_system, &identity), RESULT_INVALID);
     assert_int_equal(mprotect(file.view, file.size, PROT_READ | PROT_WRITE), 0);
-    assert_true(map_same(&map_this_system, &identity));
+    assert_int_equal(map_same(&map_this_system, &identity), RESULT_OK);
     munmap(file.view + 3 * PAGE, PAGE);
-    assert_false(map_same(&map_this_system, &identity));
+    assert_int_equal(map_same(&map_this_system, &identity), RESULT_INVALID);
     munmap(file.view, file.size);
-    assert_false(map_same(&map_this_system, &identity));
+    assert_int_equal(map_same(&map_this_system, &identity), RESULT_INVALID);
     assert_int_equal(
         map_extent(&map_this_system, (uintptr_t)file.view, &identity.start, &identity.length),
         RESULT_NOT_MAPPED);

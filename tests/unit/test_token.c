@@ -32,7 +32,7 @@ static struct {
     enum map_domain domain;
     uint64_t device, inode, offset;
     const char *reason, *path;
-    bool same;                   /* is an internal token's mapping as it was? */
+    bool same, unreadable;       /* is an internal token's mapping as it was? who knows? */
     void (*while_probing)(void); /* called while the table is locked */
     unsigned probes;
 } fake;
@@ -41,7 +41,7 @@ enum result __wrap_map_probe(const struct map_system *system, uintptr_t address,
                              struct map_region *region);
 enum result __wrap_map_extent(const struct map_system *system, uintptr_t address, uintptr_t *start,
                               size_t *length);
-bool __wrap_map_same(const struct map_system *system, const struct map_identity *identity);
+enum result __wrap_map_same(const struct map_system *system, const struct map_identity *identity);
 
 enum result __wrap_map_probe(const struct map_system *system, uintptr_t address, size_t length,
                              struct map_region *region) {
@@ -68,11 +68,15 @@ enum result __wrap_map_extent(const struct map_system *system, uintptr_t address
     return fake.result;
 }
 
-bool __wrap_map_same(const struct map_system *system, const struct map_identity *identity) {
+enum result __wrap_map_same(const struct map_system *system, const struct map_identity *identity) {
     (void)system;
+    if (fake.unreadable)
+        return RESULT_NO_MEMORY;
     return fake.same && identity->start % LENGTH == 0 && identity->length == LENGTH &&
-           identity->device == fake.device && identity->inode == fake.inode &&
-           identity->offset == fake.offset;
+                   identity->device == fake.device && identity->inode == fake.inode &&
+                   identity->offset == fake.offset
+               ? RESULT_OK
+               : RESULT_INVALID;
 }
 
 static int reset(void **state) {
@@ -354,6 +358,10 @@ static void test_still_mapped(void **state) {
         assert_true(token_find(handle, &view));
         assert_int_equal(token_still_mapped(&view), RESULT_OK);
         assert_true(lives(handle));
+        fake.unreadable = true;
+        assert_int_equal(token_still_mapped(&view), RESULT_NO_MEMORY);
+        assert_true(lives(handle));
+        fake.unreadable = false;
         fake.same = change != 0;
         fake.offset += change == 1;
         fake.inode += change == 2;

@@ -106,7 +106,7 @@ static enum result drain_pass(struct token_file *file) {
     for (uint32_t i = 0; next_view(file, &i, &view);) {
         enum result failure = drain_failure(&view);
         if (failure != RESULT_OK)
-            return failure;
+            return first != RESULT_OK ? first : failure;
         enum result result = drain_view(file, &view);
         if (first == RESULT_OK)
             first = result;

@@ -8,8 +8,13 @@
 static bool parse_permissions(struct map_span *rest, struct map_entry *entry) {
     if (rest->length < 4)
         return false;
+    static const char letters[] = "rwx";
+    for (size_t i = 0; i < 3; i++) {
+        if (rest->text[i] != letters[i] && rest->text[i] != '-')
+            return false;
+    }
     char write = rest->text[1], share = rest->text[3];
-    if ((write != 'w' && write != '-') || (share != 's' && share != 'p'))
+    if (share != 's' && share != 'p')
         return false;
     entry->writable = write == 'w';
     entry->shared = share == 's';

@@ -212,6 +212,7 @@ void map_storage_find(struct map_work *work) {
         map_device_examine(work);
     if (storage->device_count == 0 && storage->ram == MAP_RAM_NONE && !storage->upper_unseen)
         storage->unseen = true;
-    if (storage->devices_done == 0 || storage->host != MAP_HOST_NONE)
+    /* A part that was not seen may lie in no region, or in one that does not save the caches. */
+    if (storage->region_name[0] == '\0' || storage->unseen || storage->host != MAP_HOST_NONE)
         storage->region = storage->cpu_cache = false;
 }

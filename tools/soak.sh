@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # tools/soak.sh [SECONDS [SEED]]: the long form of the soak (default: an hour). Threads call the
-# routines at random while the medium fails now and then; see tests/soak/soak.c. The seed is printed.
+# routines at random while the medium fails now and then; see tests/soak/soak.c. Prints the seed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

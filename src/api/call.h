@@ -74,7 +74,7 @@ static inline bool call_again(PVOID value, const struct token_view *view, enum r
            !token_lives(view);
 }
 
-/* Flushes a range by whatever token stands for the default token now; the drain is wanted or not. */
+/* Flushes a range by whatever token stands for the default token now, and drains if asked to. */
 NTSTATUS call_flush_default(uintptr_t address, size_t length, bool drain,
                             const struct call_site *site);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Threads call the routines at random on page-cache files whose medium is modelled and fails now and
- * then. After each drain that succeeded every byte that the thread had flushed is on the medium, or
- * the process ends with a complaint. At the end everything can be made good, and the process has
- * neither more memory nor more descriptors than after the first tenth.
+ * Threads call the routines at random on page-cache files whose medium is modelled and fails now
+ * and then. After each drain that succeeded every byte that the thread had flushed is on the
+ * medium, or the process ends with a complaint. At the end everything can be made good, and the
+ * process has neither more memory nor more descriptors than after the first tenth.
  *
- * soak ROUNDS [SECONDS]   rounds of some thousand calls a thread; then on until so much time is over
+ * soak ROUNDS [SECONDS]   rounds of some thousand calls a thread; then on until the time is over
  */
 #include <dirent.h>
 #include <pthread.h>

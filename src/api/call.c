@@ -99,7 +99,7 @@ NTSTATUS call_refuse(const struct call_site *site, PVOID token, uintptr_t addres
 
 void call_emit(struct event *event, const struct token_view *token, uintptr_t address,
                size_t length) {
-    if (token->operations.flush != ISA_FLUSH_NONE)
+    if (token->operations.flush != ISA_FLUSH_NONE && event->kind != EVENT_STORING)
         event->effect |= EFFECT_LOADED; /* a write-back faults where a load would */
     event->token = (token->operations.flags & TOKEN_EVERY) ? 0 : token_handle(token);
     event->address = address;

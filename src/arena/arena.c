@@ -63,6 +63,25 @@ static bool set_size(int descriptor, uint64_t size) {
     return set;
 }
 
+/* pre: all of it is zeros */
+static void begin(const struct arena *arena) {
+    memcpy(arena->head->magic, ARENA_MAGIC, sizeof arena->head->magic);
+    arena->head->size = arena->size;
+    atomic_store(&arena->head->used, align_up(sizeof *arena->head, ARENA_GRAIN));
+}
+
+bool arena_reset(const struct arena *arena, int descriptor) {
+    const uint64_t most = UINT64_C(256) << 20;
+    uint64_t used = align_up(atomic_load(&arena->head->used), UINT64_C(1) << 16);
+    if (used > most || used > arena->size ||
+        fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)used,
+                  (off_t)(arena->size - used)) != 0)
+        return false;
+    memset(arena->head, 0, used);
+    begin(arena);
+    return true;
+}
+
 int arena_create(struct arena *arena) {
     int descriptor = memfd_create(ARENA_NAME, MFD_CLOEXEC);
     if (descriptor >= 0)
@@ -72,9 +91,7 @@ int arena_create(struct arena *arena) {
     for (uint64_t size = ARENA_SIZE_MAX; size >= ARENA_SIZE_MIN; size /= 4) {
         if (!set_size(descriptor, size) || !map_size(arena, descriptor, size))
             continue;
-        memcpy(arena->head->magic, ARENA_MAGIC, sizeof arena->head->magic);
-        arena->head->size = size;
-        atomic_store(&arena->head->used, align_up(sizeof *arena->head, ARENA_GRAIN));
+        begin(arena);
         return descriptor;
     }
     int error = errno;

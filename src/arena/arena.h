@@ -196,6 +196,10 @@ int arena_create(struct arena *arena);
 
 void arena_unmap(struct arena *arena);
 
+/* Makes it as it was created. What it occupied it keeps, since its pages are dear to come by; hence
+   false, and nothing done, where they are too many. pre: only this process has it mapped */
+bool arena_reset(const struct arena *arena, int descriptor);
+
 enum arena_mapped {
     ARENA_NOT_FOUND,
     ARENA_LEFT_OUT, /* the process's limits are too tight; counted as lost */
@@ -225,7 +229,8 @@ bool arena_follow(const struct arena *arena, uint64_t *links);
 /* The id of a stack, found or made; 0 when the arena is full. */
 arena_id arena_stack(const struct arena *arena, const uint64_t *frames, uint32_t depth);
 
-/* The page of a file, made if make is set; NULL if there is none. */
+/* The page of a file, made if make is set; NULL if there is none. In a run that is recorded it ends
+   before its lines. */
 struct model_page *arena_page(const struct arena *arena, uint32_t file, uint64_t index, bool make);
 
 /* A stretch of a file, and the thread (index + 1) that looks at it. */

@@ -90,6 +90,10 @@ const struct log_record *log_last(const struct arena *arena) {
 }
 
 const struct log_record *log_before(const struct arena *arena, const struct log_record *record) {
+    /* The chain runs down through memory, far beyond any cache, and each link is known only by the
+       one above it. */
+    for (uintptr_t ahead = 512; ahead <= 768; ahead += ARENA_GRAIN)
+        __builtin_prefetch((const void *)((uintptr_t)record - ahead));
     const struct log_record *before = checked(arena, record->previous);
     return before != NULL && before->number + 1 == record->number ? before : NULL;
 }

@@ -12,17 +12,23 @@
 
 enum log_kind {
     LOG_GET,    /* a token was made: the file is known from here on; length is its end */
-    LOG_BASE,   /* the lines' content before the first store that the log tells of */
+    LOG_BASE,   /* the lines' content before the first store that the log tells of; without bytes:
+                   zeros */
     LOG_STORE,  /* a call stored; bytes as they are after it */
     LOG_STREAM, /* the same, past the cache */
     LOG_UNSEEN, /* one line has changed without a call */
-    LOG_FLUSH,
+    LOG_FLUSH,  /* of this range, and of those in bytes, struct log_range */
     LOG_DRAIN,
     LOG_SETTLE, /* a wait made all of the range durable */
     LOG_MARK    /* offset is the id, length the kind; bytes are the text */
 };
 
-#define LOG_TEXT 64 /* bytes of a mark's text that are kept */
+#define LOG_TEXT 64   /* bytes of a mark's text that are kept */
+#define LOG_RANGES 64 /* that one flush has beside its first */
+
+struct log_range {
+    uint64_t offset, length;
+};
 
 struct log_record {
     arena_id previous;

@@ -58,11 +58,16 @@ arena_id arena_stack(const struct arena *arena, const uint64_t *frames, uint32_t
     return id;
 }
 
+/* Of a record; who records keeps the states of no lines. */
+static size_t page_size(const struct arena *arena) {
+    return arena->head->log.on ? offsetof(struct model_page, line) : sizeof(struct model_page);
+}
+
 static struct model_page *find_page(const struct arena *arena, arena_id first, arena_id last,
                                     uint32_t file, uint64_t index) {
     uint64_t links = 0;
     for (arena_id id = first; id != last && arena_follow(arena, &links);) {
-        struct model_page *page = arena_at(arena, id, sizeof *page);
+        struct model_page *page = arena_at(arena, id, page_size(arena));
         if (page == NULL || (page->file == file && page->index == index))
             return page;
         id = page->next;
@@ -77,7 +82,7 @@ struct model_page *arena_page(const struct arena *arena, uint32_t file, uint64_t
     struct model_page *page = find_page(arena, first, 0, file, index);
     if (page != NULL || !make)
         return page;
-    page = arena_new(arena, sizeof *page);
+    page = arena_new(arena, page_size(arena));
     if (page == NULL)
         return NULL;
     page->file = file;

@@ -6,15 +6,16 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cut/session.h"
 
-/* A file of the run, mapped. */
+/* A file of the run. It is read and written by lines: few are in flight, and to map a page costs
+   more than to read from it. */
 struct view {
-    uint8_t *bytes;
+    int descriptor; /* valid if opened */
+    bool opened;
     uint64_t size;
 };
 
@@ -53,10 +54,37 @@ static void replay_store(struct generation *generation, const struct log_record 
         generation_settle(generation, record->file, record->offset, record->length);
 }
 
-static void replay(struct generation *generation, const struct log_record *record) {
+static void replay_flush(struct generation *generation, const struct log_record *record) {
+    generation_flush(generation, record->thread, record->file, record->offset, record->length);
+    for (uint32_t at = 0; at < record->size; at += sizeof(struct log_range)) {
+        struct log_range range;
+        memcpy(&range, record->bytes + at, sizeof range);
+        generation_flush(generation, record->thread, record->file, range.offset, range.length);
+    }
+}
+
+/* Lines begin as zeros without being told so. But what a call was storing to as the power was cut
+   has to be among the lines, also if no record says more of it. */
+static void replay_empty(struct work *work, const struct log_record *record) {
+    static const uint8_t zeros[MODEL_LINE_SIZE];
+    const struct model_page *page =
+        arena_page(&work->session->arena, record->file, record->offset / MODEL_PAGE_SIZE, false);
+    for (uint64_t lines = page != NULL ? page->storing : 0; lines != 0; lines &= lines - 1) {
+        uint64_t line = (uint64_t)__builtin_ctzll(lines);
+        generation_base(work->generation, record->file, record->offset + line * MODEL_LINE_SIZE,
+                        zeros, sizeof zeros);
+    }
+}
+
+static void replay(struct work *work, const struct log_record *record) {
+    struct generation *generation = work->generation;
     switch ((enum log_kind)record->kind) {
     case LOG_BASE:
-        generation_base(generation, record->file, record->offset, record->bytes, record->length);
+        if (record->size != 0)
+            generation_base(generation, record->file, record->offset, record->bytes,
+                            record->length);
+        else
+            replay_empty(work, record);
         return;
     case LOG_STORE:
     case LOG_STREAM:
@@ -64,7 +92,7 @@ static void replay(struct generation *generation, const struct log_record *recor
         replay_store(generation, record);
         return;
     case LOG_FLUSH:
-        generation_flush(generation, record->thread, record->file, record->offset, record->length);
+        replay_flush(generation, record);
         return;
     case LOG_DRAIN:
         generation_drain(generation, record->thread);
@@ -80,8 +108,10 @@ static void replay(struct generation *generation, const struct log_record *recor
 
 /* A record whose length and bytes disagree would be read beyond its end. */
 static bool is_sound(const struct log_record *record) {
-    bool carries = record->kind == LOG_BASE || record->kind == LOG_STORE ||
-                   record->kind == LOG_STREAM || record->kind == LOG_UNSEEN;
+    bool carries = record->kind == LOG_STORE || record->kind == LOG_STREAM ||
+                   record->kind == LOG_UNSEEN || (record->kind == LOG_BASE && record->size != 0);
+    if (record->kind == LOG_FLUSH && record->size % sizeof(struct log_range) != 0)
+        return false;
     return record->kind <= LOG_MARK && record->file < ARENA_FILES &&
            record->thread < ARENA_THREADS && (!carries || record->length <= record->size);
 }
@@ -94,7 +124,7 @@ static bool read_log(struct work *work) {
         const struct log_record *record = work->records[work->record_count++];
         if (!is_sound(record))
             return fail(work, "the program has overwritten the log of", "the run", 0);
-        replay(work->generation, record);
+        replay(work, record);
     }
     work->kept = calloc(work->record_count + 1, sizeof *work->kept);
     work->lost = calloc(work->record_count + 1, sizeof *work->lost);
@@ -103,12 +133,12 @@ static bool read_log(struct work *work) {
     return true;
 }
 
-/* Maps a file that the log names lines of, if it is still the one under its name. */
+/* Opens a file that has lines in flight, if it is still the one under its name. */
 static bool open_view(struct work *work, uint32_t file) {
     const struct arena_file *known = &work->session->arena.head->files[file];
     struct view *view = &work->views[file];
     struct stat stat;
-    if (view->bytes != NULL)
+    if (view->opened)
         return true;
     int descriptor = open(known->path, O_RDWR | O_CLOEXEC | O_NOCTTY);
     if (descriptor < 0 || fstat(descriptor, &stat) != 0) {
@@ -122,16 +152,24 @@ static bool open_view(struct work *work, uint32_t file) {
         return fail(work,
                     "another file has taken the name of what the program mapped:", known->path, 0);
     }
-    view->size = (uint64_t)stat.st_size;
-    void *bytes = MAP_FAILED;
-    if (view->size != 0)
-        bytes = mmap(NULL, view->size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
-    int error = errno;
-    close(descriptor);
-    if (view->size != 0 && bytes == MAP_FAILED)
-        return fail(work, "cannot map", known->path, error);
-    view->bytes = view->size != 0 ? bytes : NULL;
+    *view = (struct view){descriptor, true, (uint64_t)stat.st_size};
     return true;
+}
+
+static bool read_line(struct work *work, const struct generation_line *line, uint8_t *bytes,
+                      uint32_t part) {
+    ssize_t size = pread(work->views[line->file].descriptor, bytes, part, (off_t)line->offset);
+    return size == (ssize_t)part ||
+           fail(work, "cannot read", work->session->arena.head->files[line->file].path,
+                size < 0 ? errno : EIO);
+}
+
+static bool write_line(struct work *work, const struct generation_line *line, const uint8_t *bytes,
+                       uint32_t part) {
+    ssize_t size = pwrite(work->views[line->file].descriptor, bytes, part, (off_t)line->offset);
+    return size == (ssize_t)part ||
+           fail(work, "cannot write", work->session->arena.head->files[line->file].path,
+                size < 0 ? errno : EIO);
 }
 
 /* The part of a line that its file has; the file may have been cut short since. */
@@ -149,17 +187,28 @@ static bool is_being_stored(const struct work *work, const struct generation_lin
            (page->storing >> line->offset % MODEL_PAGE_SIZE / MODEL_LINE_SIZE & 1) != 0;
 }
 
+/* May the cut change the line? One with nothing in flight holds what it is to hold: what somebody
+   stored to it, or wrote to the file, without the log may have become durable by means that are not
+   watched. */
+static bool is_in_flight(const struct work *work, const struct generation_line *line) {
+    return line->count != 0 || is_being_stored(work, line);
+}
+
 /* Takes up what the line holds and the log does not explain. If a call was storing to it, that call
-   has come this far. Else somebody stored to it, or wrote to the file, and may have made that
-   durable by means that are not watched: it stays. */
-static void take_up(struct work *work, size_t index) {
+   has come this far. Else it came from elsewhere, and stays. */
+static bool take_up(struct work *work, size_t index) {
     const struct generation_line *line = generation_line(work->generation, index);
-    const uint8_t *visible = work->views[line->file].bytes + line->offset;
+    if (!is_in_flight(work, line))
+        return true;
+    if (!open_view(work, line->file))
+        return false;
     uint32_t part = part_of(&work->views[line->file], line);
-    uint8_t explained[MODEL_LINE_SIZE];
+    uint8_t visible[MODEL_LINE_SIZE], explained[MODEL_LINE_SIZE];
+    if (!read_line(work, line, visible, part))
+        return false;
     generation_content(line, generation_fullest(line), explained);
     if (part == 0 || memcmp(visible, explained, part) == 0)
-        return;
+        return true;
     bool stored = is_being_stored(work, line);
     const struct generation_store store = {
         .file = line->file,
@@ -171,6 +220,7 @@ static void take_up(struct work *work, size_t index) {
     generation_store(work->generation, &store);
     if (!stored)
         generation_settle(work->generation, store.file, store.offset, store.length);
+    return true;
 }
 
 /* How a cut treats the lines: some cuts lose nearly all that they may, some nearly nothing, since
@@ -194,10 +244,12 @@ static struct generation_choice draw(const struct generation_line *line, enum mo
     return generation_least();
 }
 
-static void cut_line(struct work *work, const struct generation_line *line, enum mood mood) {
+/* pre: take_up has seen the line */
+static bool cut_line(struct work *work, const struct generation_line *line, enum mood mood) {
+    if (line->count == 0)
+        return true;
     const struct view *view = &work->views[line->file];
     struct generation_choice choice = draw(line, mood, work->chance);
-    uint32_t part = part_of(view, line);
     uint8_t bytes[MODEL_LINE_SIZE];
     for (uint32_t i = 0; i < line->count; i++) {
         uint64_t record = line->pieces[i].tag;
@@ -205,8 +257,7 @@ static void cut_line(struct work *work, const struct generation_line *line, enum
             (generation_keeps(line, choice, i) ? work->kept : work->lost)[record]++;
     }
     generation_content(line, choice, bytes);
-    if (part != 0 && memcmp(view->bytes + line->offset, bytes, part) != 0)
-        memcpy(view->bytes + line->offset, bytes, part);
+    return write_line(work, line, bytes, part_of(view, line));
 }
 
 /* Counts what became of the stores; the newest that lost something are the examples. */
@@ -240,15 +291,16 @@ static bool make(struct work *work, enum generation_model model) {
     size_t count = generation_line_count(work->generation);
     work->outcome->lines = count;
     for (size_t i = 0; i < count; i++) {
-        if (!open_view(work, generation_line(work->generation, i)->file))
+        if (!take_up(work, i))
             return false;
-        take_up(work, i);
     }
     if (generation_failed(work->generation))
         return fail(work, "there is no memory for the states of", "the run", ENOMEM);
     enum mood mood = draw_mood(work->chance);
-    for (size_t i = 0; i < count; i++)
-        cut_line(work, generation_line(work->generation, i), mood);
+    for (size_t i = 0; i < count; i++) {
+        if (!cut_line(work, generation_line(work->generation, i), mood))
+            return false;
+    }
     sum_up(work);
     return true;
 }
@@ -266,8 +318,8 @@ bool cut_write_image(struct cut_session *session, enum generation_model model,
     work->outcome = outcome;
     bool made = make(work, model);
     for (size_t i = 0; i < ARENA_FILES; i++) {
-        if (work->views[i].bytes != NULL)
-            munmap(work->views[i].bytes, work->views[i].size);
+        if (work->views[i].opened)
+            close(work->views[i].descriptor);
     }
     generation_free(work->generation);
     free(work->kept);

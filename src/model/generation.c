@@ -11,6 +11,8 @@
    durable. That leaves images out and never adds an impossible one. */
 #define PIECES_MAX 4096u
 
+#define SPARE_ROOM 8u
+
 /* What a thread may count on at its next drain: of a line, the pieces up to number n. */
 struct note {
     uint32_t line;
@@ -40,6 +42,9 @@ struct generation {
     size_t thread_count;
     struct stretch *flushed;
     size_t flushed_count, flushed_room;
+    /* Arrays of SPARE_ROOM pieces that lines no longer need: few lines are in flight at a time. */
+    struct generation_piece **spare;
+    size_t spare_count, spare_room;
 };
 
 /* Makes room for one more element. */
@@ -47,7 +52,7 @@ static void *grow(struct generation *generation, void *array, size_t count, size
                   size_t size) {
     if (count < *room)
         return array;
-    size_t wanted = *room == 0 ? 8 : *room * 2;
+    size_t wanted = *room == 0 ? SPARE_ROOM : *room * 2;
     void *grown = realloc(array, wanted * size);
     if (grown == NULL)
         generation->failed = true;
@@ -70,6 +75,9 @@ void generation_free(struct generation *generation) {
         free(generation->lines[i].pieces);
     for (size_t i = 0; i < generation->thread_count; i++)
         free(generation->threads[i].notes);
+    for (size_t i = 0; i < generation->spare_count; i++)
+        free(generation->spare[i]);
+    free(generation->spare);
     free(generation->lines);
     free(generation->places);
     free(generation->threads);
@@ -160,10 +168,32 @@ static void apply(uint8_t bytes[MODEL_LINE_SIZE], const struct generation_piece 
     }
 }
 
+/* Keeps the line's array for the next line that needs one, if there is memory for its address. */
+static void give_pieces(struct generation *generation, struct generation_line *line) {
+    if (generation->spare_count == generation->spare_room) {
+        size_t wanted = generation->spare_room * 2 + 64;
+        void *grown = realloc(generation->spare, wanted * sizeof(void *));
+        if (grown == NULL)
+            return;
+        generation->spare = grown;
+        generation->spare_room = wanted;
+    }
+    generation->spare[generation->spare_count++] = line->pieces;
+    line->pieces = NULL;
+    line->room = 0;
+}
+
+static void take_pieces(struct generation *generation, struct generation_line *line) {
+    if (line->room != 0 || generation->spare_count == 0)
+        return;
+    line->pieces = generation->spare[--generation->spare_count];
+    line->room = SPARE_ROOM;
+}
+
 /* Makes the pieces up to number n durable. They are a prefix of the order: a flush notes all that
    came before it, and a streaming store, which notes itself, can only stand behind pieces that it
    waits for or, in its own generation, that the same thread has noted and not drained. */
-static void fold(struct generation_line *line, uint64_t n) {
+static void fold(struct generation *generation, struct generation_line *line, uint64_t n) {
     if (n <= line->folded)
         return;
     uint32_t done = (uint32_t)(n - line->folded);
@@ -171,9 +201,11 @@ static void fold(struct generation_line *line, uint64_t n) {
         apply(line->base, &line->pieces[i]);
     line->count -= done;
     memmove(line->pieces, line->pieces + done, line->count * sizeof line->pieces[0]);
+    line->folded = n;
     if (line->count != 0)
         line->pieces[0].begins = true; /* the rest of a generation */
-    line->folded = n;
+    else if (line->room == SPARE_ROOM)
+        give_pieces(generation, line);
 }
 
 void generation_base(struct generation *generation, uint32_t file, uint64_t offset,
@@ -223,8 +255,9 @@ static void store_line(struct generation *generation, struct generation_line *li
     uint8_t units = units_of(start, end);
     bool joined = joins(line, thread, store, units);
     if (line->count + MODEL_LINE_UNITS > PIECES_MAX)
-        fold(line, line->folded + line->count);
+        fold(generation, line, line->folded + line->count);
     uint32_t first = line->count;
+    take_pieces(generation, line);
     for (uint32_t unit = 0; unit < MODEL_LINE_UNITS; unit++) {
         size_t room = line->room;
         if ((units & 1u << unit) == 0)
@@ -292,7 +325,7 @@ static void flush_line(struct generation *generation, uint32_t line, uint32_t th
 static void settle_line(struct generation *generation, uint32_t index, uint32_t thread) {
     struct generation_line *line = &generation->lines[index];
     (void)thread;
-    fold(line, line->folded + line->count);
+    fold(generation, line, line->folded + line->count);
 }
 
 static uint64_t end_of(uint64_t offset, uint64_t length) {
@@ -365,7 +398,7 @@ void generation_drain(struct generation *generation, uint32_t thread) {
         return;
     own->drains++;
     for (size_t i = 0; i < own->count; i++)
-        fold(&generation->lines[own->notes[i].line], own->notes[i].n);
+        fold(generation, &generation->lines[own->notes[i].line], own->notes[i].n);
     own->count = 0;
     if (generation->model == GENERATION_PAGE)
         drain_pages(generation);

@@ -19,6 +19,9 @@ struct act {
     struct arena_token *token;
     enum log_kind kind; /* of what a stretch becomes */
     bool late;
+    /* What was flushed and is not yet told. */
+    struct log_range ranges[1 + LOG_RANGES];
+    uint32_t range_count, range_file;
 };
 
 /* One page's share of a stretch. */
@@ -80,10 +83,22 @@ static void look(const struct act *act, struct share *share) {
     }
 }
 
+/* A page of a new file is nothing but zeros, mostly: one short record tells it for all its lines. */
+static bool tell_empty(const struct act *act, struct share *share) {
+    static const uint8_t zeros[MODEL_PAGE_SIZE];
+    if (share->page->based != 0 || memcmp(share->memory, zeros, MODEL_PAGE_SIZE) != 0)
+        return false;
+    append(act, LOG_BASE, share->file, share->offset, MODEL_PAGE_SIZE, NULL, 0);
+    share->page->based = UINT64_MAX;
+    return true;
+}
+
 /* Tells what the lines that are about to be stored to hold, those that are new to the log, in runs.
  */
 static void tell_base(const struct act *act, struct share *share) {
     uint64_t lines = lines_of(share->from, share->to) & ~share->page->based;
+    if (lines != 0 && tell_empty(act, share))
+        return;
     while (lines != 0) {
         uint32_t first = (uint32_t)__builtin_ctzll(lines), end = first;
         while (end < MODEL_PAGE_LINES && (lines & UINT64_C(1) << end))
@@ -125,6 +140,15 @@ static uint8_t *shadow_of(struct model_page *page, bool make) {
     return arena_at(arena_here(), page->shadow, MODEL_PAGE_SIZE);
 }
 
+/* Has the call read the memory that it is about, so that it need not be asked for? */
+static bool is_loaded(const struct act *act) {
+    const struct event *event = act->event;
+    bool names = event->kind == EVENT_STORING || event->kind == EVENT_FLUSH ||
+                 event->kind == EVENT_FLUSH_RANGES;
+    return !act->late &&
+           (event->kind == EVENT_STORE || (names && (event->effect & EFFECT_LOADED) != 0));
+}
+
 static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t index) {
     uint64_t start = index * MODEL_PAGE_SIZE, end = stretch->offset + stretch->length;
     bool make = act->event->kind == EVENT_STORING;
@@ -141,11 +165,27 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
         .to = (uint32_t)(end - start < MODEL_PAGE_SIZE ? end - start : MODEL_PAGE_SIZE)};
     arena_lock(arena_here(), &page->lock, act->me->thread + 1);
     share.shadow = shadow_of(page, make);
-    /* What was just stored to need not be asked for. */
-    bool stored = act->event->kind == EVENT_STORE && !act->late;
-    if (share.shadow != NULL && (stored || content_readable(address)))
+    if (share.shadow != NULL && (is_loaded(act) || content_readable(address)))
         act_on_share(act, &share);
     arena_unlock(&page->lock);
+}
+
+static void tell_flush(struct act *act) {
+    const struct log_range *first = &act->ranges[0];
+    uint32_t count = act->range_count;
+    act->range_count = 0;
+    if (count != 0)
+        append(act, LOG_FLUSH, act->range_file, first->offset, first->length, first + 1,
+               (count - 1) * sizeof *first);
+}
+
+/* Between two flushes nothing happens that a cut could tell apart, so they share a record. */
+static void add_flush(struct act *act, const struct stretch *stretch) {
+    if (act->range_count == ARRAY_LENGTH(act->ranges) || act->range_file != stretch->file)
+        tell_flush(act);
+    act->range_file = stretch->file;
+    act->ranges[act->range_count++] =
+        (struct log_range){.offset = stretch->offset, .length = stretch->length};
 }
 
 static void act_on_stretch(void *context, const struct stretch *stretch) {
@@ -153,7 +193,9 @@ static void act_on_stretch(void *context, const struct stretch *stretch) {
     uint64_t last = (stretch->offset + stretch->length - 1) / MODEL_PAGE_SIZE;
     for (uint64_t index = stretch->offset / MODEL_PAGE_SIZE; index <= last; index++)
         act_on_page(act, stretch, index);
-    if (act->kind == LOG_FLUSH || act->kind == LOG_SETTLE)
+    if (act->kind == LOG_FLUSH)
+        add_flush(act, stretch);
+    if (act->kind == LOG_SETTLE)
         append(act, act->kind, stretch->file, stretch->offset, stretch->length, NULL, 0);
 }
 
@@ -233,6 +275,7 @@ void record_handle(struct self *me, const struct event *event, bool late) {
         mark(&act);
     for (size_t i = 0; event->kind == EVENT_FLUSH_RANGES && i < event->length; i++)
         flush(&act, (uintptr_t)ranges[i].address, ranges[i].length);
+    tell_flush(&act);
     if (event->effect & EFFECT_DRAIN) {
         note_pending(me, false);
         append(&act, LOG_DRAIN, 0, 0, 0, NULL, 0);

@@ -1,23 +1,36 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The parts of `nvrtl cut`: its processes, copies of files, and what is said of a failure. */
+/* The parts of `nvrtl cut`: its jobs, their cuts and processes, copies of files, and what is said
+   of a failure. */
 #ifndef CLI_CUT_H
 #define CLI_CUT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
 
 #include "cut/cut.h"
 
+/* What a step comes to: go on, or leave with a status. */
+enum { CUT_GO_ON = -1, CUT_FOUND = 1, CUT_BUDGET = 3 };
+#define CUT_JOBS 64
+#define CUT_TIMEOUT 600 /* seconds, unless asked for otherwise */
+
 struct cut_options {
-    uint64_t runs, seed, first;
+    uint64_t runs, seed, first, jobs;
     uint64_t at;               /* the record after which the power is cut; 0: drawn */
     const char *check, *reset; /* shell commands, or NULL */
     const char *keep;          /* directory, or NULL: made from seed and run */
     const char *model_name;
     enum generation_model model;
     uint64_t seconds; /* 0: no limit */
+    uint64_t timeout; /* seconds of one program or command, likewise */
     char **program;
 };
+
+/* Makes all cuts and tells what came of them. Returns the exit status. */
+int cut_run_jobs(const struct cut_options *options);
 
 /* Processes. */
 
@@ -26,11 +39,13 @@ struct cut_child {
     const struct cut_session *session; /* recorded in it, or NULL */
     const char *begun, *acked;         /* for the environment, or NULL */
     int output;                        /* where standard output and error go; -1: nowhere */
+    uint64_t seconds;                  /* after which it is ended; 0: it has time */
 };
 
 enum cut_end {
     CUT_ENDED,       /* by itself; *status as waitpid tells it */
     CUT_CUT,         /* at its moment */
+    CUT_LATE,        /* by this process, after its seconds */
     CUT_INTERRUPTED, /* somebody has signalled this process */
     CUT_NOT_STARTED  /* told with a sentence */
 };
@@ -38,11 +53,16 @@ enum cut_end {
 /* From here on signals that end a process are noticed between and while children run. false: told
    with a sentence. */
 bool cut_prepare_children(void);
+/* The same in a forked child of this process, which a signal number in *stop interrupts too, and the
+   end of its parent. */
+bool cut_prepare_job(const _Atomic int *stop, pid_t parent);
 enum cut_end cut_run_child(const struct cut_child *child, int *status);
 /* The same for a command of the shell. */
 enum cut_end cut_run_shell(const char *command, const struct cut_child *child, int *status);
 /* The signal that has interrupted, or 0. */
 int cut_interrupted(void);
+/* Waits for a child's end, a signal or so many milliseconds. */
+void cut_pause(long milliseconds);
 
 /* Files. */
 
@@ -70,6 +90,30 @@ char *cut_fill_in(const char *command, const struct cut_files *files);
 /* Numbers with spaces between; NULL: no memory. */
 char *cut_join(const uint64_t *numbers, size_t count);
 
+/* Cuts. */
+
+struct cut_board;
+
+/* All that goes on from one cut to the next of a job. */
+struct cut_campaign {
+    const struct cut_options *options;
+    char **program, *check, *reset; /* the job's own */
+    struct cut_board *board;
+    struct cut_session *session;
+    struct cut_files files;
+    struct cut_counts counts; /* of the first run, or without a reset of the last that ended */
+    bool late;                /* the first run did not end by itself */
+    uint64_t skipped;         /* cuts that could not be judged */
+    FILE *told;               /* what there is to tell of a failure */
+};
+
+/* A run without a cut: it tells how many moments there are, and is told when there are none. */
+int cut_count_moments(struct cut_campaign *campaign);
+int cut_once(struct cut_campaign *campaign, uint64_t run);
+
+/* A cut has failed: is it the first one? Waits for those before it. */
+bool cut_is_first_failure(const struct cut_campaign *campaign, uint64_t run);
+
 /* What is said of a failure. */
 
 struct cut_failure {
@@ -83,7 +127,7 @@ struct cut_failure {
     int output;       /* descriptor of what the check said */
 };
 
-/* Keeps the files and tells of it on standard output. */
-void cut_tell(const struct cut_failure *failure);
+/* Keeps the files and tells of it. */
+void cut_tell(const struct cut_failure *failure, FILE *out);
 
 #endif

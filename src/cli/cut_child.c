@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/bits.h"
 #include "cli/cli.h"
 #include "cli/cut.h"
 #include "cli/run.h"
@@ -17,6 +19,7 @@
 /* All of them wait until this process asks for them. */
 static sigset_t held, usual;
 static int interrupted_by;
+static const _Atomic int *stopped_by;
 static char runtime[PATH_MAX];
 
 bool cut_prepare_children(void) {
@@ -34,14 +37,33 @@ bool cut_prepare_children(void) {
     return false;
 }
 
+bool cut_prepare_job(const _Atomic int *stop, pid_t parent) {
+    stopped_by = stop;
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) {
+        cli_complain("cannot watch processes: %s", strerror(errno));
+        return false;
+    }
+    return getppid() == parent;
+}
+
 int cut_interrupted(void) {
     const struct timespec now = {0};
     sigset_t ends = held;
     sigdelset(&ends, SIGCHLD);
     int number = interrupted_by == 0 ? sigtimedwait(&ends, NULL, &now) : 0;
+    if (number <= 0 && stopped_by != NULL)
+        number = atomic_load(stopped_by);
     if (number > 0)
         interrupted_by = number;
     return interrupted_by;
+}
+
+void cut_pause(long milliseconds) {
+    const struct timespec pause = {.tv_sec = milliseconds / 1000,
+                                   .tv_nsec = milliseconds % 1000 * 1000000};
+    int number = sigtimedwait(&held, NULL, &pause);
+    if (number > 0 && number != SIGCHLD)
+        interrupted_by = number;
 }
 
 /* Kills every child there is. Their own children become this process's then, and come next. */
@@ -60,66 +82,136 @@ static void kill_children(void) {
         fclose(list);
 }
 
-static void set(const char *name, const char *value) {
-    if (value != NULL)
-        setenv(name, value, 1);
-    else
-        unsetenv(name);
+/* The environment of a child: that of this process but for what belongs to a run. */
+struct environment {
+    char run[64], *verifier, *begun, *acked;
+    char **list;
+};
+
+static bool is_ours(const char *variable) {
+    static const char *const names[] = {
+        "NVRTL_VERIFIER=", "NVRTL_ARENA=", "NVRTL_BEGUN=", "NVRTL_ACKED="};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (strncmp(variable, names[i], strlen(names[i])) == 0)
+            return true;
+    }
+    return false;
 }
 
-/* In the child: becomes the program, or tells why not through the pipe. */
-static void become(const struct cut_child *child, pid_t parent, int tell) {
-    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-    int output = child->output >= 0 ? child->output : nothing;
-    bool ready = nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 &&
-                 dup2(output, STDOUT_FILENO) >= 0 && dup2(output, STDERR_FILENO) >= 0;
-    set("NVRTL_VERIFIER", NULL);
-    set("NVRTL_ARENA", NULL);
-    set("NVRTL_BEGUN", child->begun);
-    set("NVRTL_ACKED", child->acked);
-    if (ready && child->session != NULL) {
-        int descriptor = cut_descriptor(child->session);
-        ready = fcntl(descriptor, F_SETFD, 0) == 0 &&
-                run_prepare_environment(runtime, descriptor, parent);
+/* Adds NAME=VALUE. false: no memory. */
+static bool add(struct environment *made, size_t *count, char **text, const char *name,
+                const char *value) {
+    if (value == NULL)
+        return true;
+    if (asprintf(text, "%s=%s", name, value) < 0) {
+        *text = NULL;
+        return false;
     }
-    sigprocmask(SIG_SETMASK, &usual, NULL);
-    if (ready)
-        execvp(child->arguments[0], child->arguments);
-    int error = errno;
-    ssize_t written = write(tell, &error, sizeof error);
-    _exit(written == (ssize_t)sizeof error ? 127 : 126);
+    made->list[(*count)++] = *text;
+    return true;
+}
+
+static void forget_environment(const struct environment *made) {
+    free(made->verifier);
+    free(made->begun);
+    free(made->acked);
+    free(made->list);
+}
+
+/* false: no memory. */
+static bool make_environment(struct environment *made, const struct cut_child *child) {
+    size_t count = 0, kept = 0;
+    *made = (struct environment){0};
+    while (environ[count] != NULL)
+        count++;
+    made->list = calloc(count + 5, sizeof *made->list);
+    for (size_t i = 0; made->list != NULL && i < count; i++) {
+        if (!is_ours(environ[i]))
+            made->list[kept++] = environ[i];
+    }
+    if (made->list != NULL && child->session != NULL) {
+        snprintf(made->run, sizeof made->run, "NVRTL_ARENA=%d:%ld", cut_descriptor(child->session),
+                 (long)getpid());
+        made->list[kept++] = made->run;
+    }
+    return made->list != NULL &&
+           add(made, &kept, &made->verifier, "NVRTL_VERIFIER",
+               child->session != NULL ? runtime : NULL) &&
+           add(made, &kept, &made->begun, "NVRTL_BEGUN", child->begun) &&
+           add(made, &kept, &made->acked, "NVRTL_ACKED", child->acked);
+}
+
+/* 0, or errno. To fork would be slow: this process has touched much memory, which a fork makes both
+   touch anew. */
+static int spawn(const struct cut_child *child, char **variables, pid_t *pid) {
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    int error = posix_spawn_file_actions_init(&files);
+    if (error != 0)
+        return error;
+    error = posix_spawnattr_init(&attributes);
+    if (error != 0) {
+        posix_spawn_file_actions_destroy(&files);
+        return error;
+    }
+    error = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (error == 0 && child->output >= 0)
+        error = posix_spawn_file_actions_adddup2(&files, child->output, STDOUT_FILENO);
+    else if (error == 0)
+        error = posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    if (error == 0)
+        error = posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO);
+    if (error == 0 && child->session != NULL) /* onto itself: inherited */
+        error = posix_spawn_file_actions_adddup2(&files, cut_descriptor(child->session),
+                                                 cut_descriptor(child->session));
+    if (error == 0)
+        error = posix_spawnattr_setsigmask(&attributes, &usual);
+    if (error == 0)
+        error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    if (error == 0)
+        error = posix_spawnp(pid, child->arguments[0], &files, &attributes, child->arguments,
+                             variables);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&files);
+    return error;
 }
 
 /* The process, or -1, told with a sentence. */
 static pid_t start(const struct cut_child *child) {
-    int tell[2], error = 0;
-    pid_t parent = getpid();
-    if (pipe2(tell, O_CLOEXEC) != 0) {
-        cli_complain("cannot start a process: %s", strerror(errno));
-        return -1;
-    }
-    pid_t pid = fork();
-    if (pid == 0)
-        become(child, parent, tell[1]);
-    if (pid < 0)
-        error = errno;
-    close(tell[1]);
-    if (pid < 0 || read(tell[0], &error, sizeof error) == (ssize_t)sizeof error) {
-        cli_complain("cannot run %s: %s", child->arguments[0], strerror(error));
-        if (pid > 0)
-            waitpid(pid, NULL, 0);
-        pid = -1;
-    }
-    close(tell[0]);
-    return pid;
+    struct environment made;
+    pid_t pid = -1;
+    int error = ENOMEM;
+    if (make_environment(&made, child))
+        error = spawn(child, made.list, &pid);
+    forget_environment(&made);
+    if (error == 0)
+        return pid;
+    cli_complain("cannot run %s: %s", child->arguments[0], strerror(error));
+    return -1;
+}
+
+static bool is_over(const struct timespec *start, uint64_t seconds) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t whole = (uint64_t)(now.tv_sec - start->tv_sec) - (now.tv_nsec < start->tv_nsec);
+    return seconds != 0 && whole >= seconds;
+}
+
+/* What has become of a child that still had processes just now? */
+static enum cut_end look(const struct cut_child *child, const struct timespec *start) {
+    return cut_interrupted() != 0                                  ? CUT_INTERRUPTED
+           : child->session != NULL && cut_reached(child->session) ? CUT_CUT
+           : is_over(start, child->seconds)                        ? CUT_LATE
+                                                                   : CUT_ENDED;
 }
 
 /* A process that reaches the moment ends itself; the others of the run are looked after from here.
    Hence the short waits, though the end of the program alone ends them too. */
 enum cut_end cut_run_child(const struct cut_child *child, int *status) {
-    const struct timespec pause = {.tv_nsec = 10000000};
     enum cut_end end = CUT_ENDED;
+    struct timespec began;
     bool main_ended = false;
+    clock_gettime(CLOCK_MONOTONIC, &began);
     pid_t pid = start(child);
     if (pid < 0)
         return CUT_NOT_STARTED;
@@ -127,22 +219,19 @@ enum cut_end cut_run_child(const struct cut_child *child, int *status) {
         int one;
         pid_t ended = waitpid(-1, &one, WNOHANG);
         if (ended < 0 && errno == ECHILD)
-            return end;
+            return end == CUT_ENDED && child->session != NULL && cut_reached(child->session)
+                       ? CUT_CUT
+                       : end;
         if (ended == pid) {
             *status = one;
             main_ended = true;
         }
-        if (child->session != NULL && end == CUT_ENDED && cut_reached(child->session))
-            end = CUT_CUT;
-        if (cut_interrupted() != 0)
-            end = CUT_INTERRUPTED;
+        if (end == CUT_ENDED && !(main_ended && child->session == NULL))
+            end = look(child, &began);
         if (end != CUT_ENDED || (main_ended && child->session == NULL))
             kill_children();
-        if (ended == 0) {
-            int number = sigtimedwait(&held, NULL, &pause);
-            if (number > 0 && number != SIGCHLD)
-                interrupted_by = number;
-        }
+        if (ended == 0)
+            cut_pause(10);
     }
 }
 

@@ -62,6 +62,8 @@ static void put_replay(FILE *out, const struct cut_failure *failure, const char 
             failure->run, failure->records + failure->ended);
     if (options->model != GENERATION_X86)
         put_option(out, "model", options->model_name);
+    if (options->timeout != CUT_TIMEOUT)
+        fprintf(out, " --timeout %" PRIu64, options->timeout);
     put_option(out, "reset", options->reset != NULL ? options->reset : reset);
     put_option(out, "check", options->check);
     fputs(" --", out);
@@ -128,7 +130,7 @@ static void tell(FILE *out, const struct cut_failure *failure, const char *folde
     put_replay(out, failure, folder);
 }
 
-void cut_tell(const struct cut_failure *failure) {
+void cut_tell(const struct cut_failure *failure, FILE *out) {
     char made[96], real[PATH_MAX], path[PATH_MAX + 16];
     const char *folder = failure->options->keep;
     snprintf(made, sizeof made, "nvrtl-cut-%" PRIu64 "-%" PRIu64, failure->options->seed,
@@ -138,7 +140,7 @@ void cut_tell(const struct cut_failure *failure) {
                 cut_keep_files(failure->image, "image", folder);
     if (realpath(folder, real) != NULL)
         folder = real;
-    tell(stdout, failure, folder, kept);
+    tell(out, failure, folder, kept);
     snprintf(path, sizeof path, "%s/report.txt", folder);
     FILE *file = kept ? fopen(path, "we") : NULL;
     if (file != NULL) {

@@ -20,9 +20,12 @@ struct cut_moment {
     uint64_t record, ack, drain;
 };
 
-/* NULL, with errno: no memory for the run. */
-struct cut_session *cut_begin(const struct cut_moment *moment);
+/* For one run after the other: what it occupies is used again. NULL: no memory. */
+struct cut_session *cut_new(void);
 void cut_end(struct cut_session *session);
+
+/* Begins a run. false, with errno: no memory for it. pre: no process of the run before lives */
+bool cut_begin(struct cut_session *session, const struct cut_moment *moment);
 
 /* The descriptor that the program's processes inherit. */
 int cut_descriptor(const struct cut_session *session);

@@ -2,6 +2,7 @@
 #include "cut/session.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* Of what is free a run may fill half with its log. */
@@ -10,15 +11,30 @@ static uint64_t room_for_log(void) {
     return pages * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
 }
 
-struct cut_session *cut_begin(const struct cut_moment *moment) {
+struct cut_session *cut_new(void) {
     struct cut_session *session = calloc(1, sizeof *session);
-    if (session == NULL)
-        return NULL;
-    session->descriptor = arena_create(&session->arena);
-    if (session->descriptor < 0) {
-        free(session);
-        return NULL;
+    if (session != NULL)
+        session->descriptor = -1;
+    return session;
+}
+
+/* An empty arena: the one of the run before, or a new one. */
+static bool empty(struct cut_session *session) {
+    if (session->descriptor >= 0 && arena_reset(&session->arena, session->descriptor))
+        return true;
+    if (session->descriptor >= 0) {
+        close(session->descriptor);
+        arena_unmap(&session->arena);
     }
+    session->descriptor = arena_create(&session->arena);
+    return session->descriptor >= 0;
+}
+
+bool cut_begin(struct cut_session *session, const struct cut_moment *moment) {
+    free(session->records);
+    session->records = NULL;
+    if (!empty(session))
+        return false;
     struct arena_log *log = &session->arena.head->log;
     session->arena.head->stacks_mode = ARENA_STACKS_SITE;
     log->stop_record = moment->record;
@@ -26,13 +42,17 @@ struct cut_session *cut_begin(const struct cut_moment *moment) {
     log->stop_drain = moment->drain;
     log->room = atomic_load(&session->arena.head->used) + room_for_log();
     log->on = 1;
-    return session;
+    return true;
 }
 
 void cut_end(struct cut_session *session) {
+    if (session == NULL)
+        return;
     free(session->records);
-    close(session->descriptor);
-    arena_unmap(&session->arena);
+    if (session->descriptor >= 0) {
+        close(session->descriptor);
+        arena_unmap(&session->arena);
+    }
     free(session);
 }
 
@@ -65,6 +85,8 @@ const struct log_record **session_records(struct cut_session *session) {
         return session->records;
     const struct log_record *record = log_last(&session->arena);
     size_t count = record != NULL ? record->number : 0;
+    /* Much cheaper than a fault for each of its pages. */
+    madvise(session->arena.head, atomic_load(&session->arena.head->used), MADV_POPULATE_READ);
     const struct log_record **records = calloc(count + 1, sizeof(void *));
     session->records = records;
     for (size_t i = count; records != NULL && record != NULL && i != 0; i--) {

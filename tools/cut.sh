@@ -20,10 +20,10 @@ examples=$PWD/build/release/examples
 
 # cut_store <program> <cuts>
 cut_store() {
-    local store=$work/$1
-    build/release/bin/nvrtl cut --runs "$2" --seed "$seed" --keep "nvrtl-cut-$1-$seed" \
+    local store=$work/$1-{%}
+    build/release/bin/nvrtl cut --jobs "$(nproc)" --runs "$2" --seed "$seed" --keep "nvrtl-cut-$1-$seed" \
         --reset "rm -f '$store'" \
-        --check "python3 -B tests/cli/check_wordstore.py '$examples/$1' '$list' {}" \
+        --check "build/release/tests/cli/check-wordstore '$examples/$1' '$list' {}" \
         -- "$examples/$1" "$store" load "$list"
 }
 

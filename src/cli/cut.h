@@ -53,8 +53,8 @@ enum cut_end {
 /* From here on signals that end a process are noticed between and while children run. false: told
    with a sentence. */
 bool cut_prepare_children(void);
-/* The same in a forked child of this process, which a signal number in *stop interrupts too, and the
-   end of its parent. */
+/* The same in a forked child of this process, which a signal number in *stop interrupts too, and
+   the end of its parent. */
 bool cut_prepare_job(const _Atomic int *stop, pid_t parent);
 enum cut_end cut_run_child(const struct cut_child *child, int *status);
 /* The same for a command of the shell. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One cut: the program runs up to its moment, its files are made what the power cut could have left,
-   and the recovery is judged. */
+/* One cut: the program runs up to its moment, its files are made what the power cut could have left
+   of them, and the recovery is judged. */
 #include <errno.h>
 #include <inttypes.h>
 #include <nvrtl.h>

@@ -83,7 +83,7 @@ static void look(const struct act *act, struct share *share) {
     }
 }
 
-/* A page of a new file is nothing but zeros, mostly: one short record tells it for all its lines. */
+/* A page of a new file is mostly nothing but zeros: one short record tells it for all its lines. */
 static bool tell_empty(const struct act *act, struct share *share) {
     static const uint8_t zeros[MODEL_PAGE_SIZE];
     if (share->page->based != 0 || memcmp(share->memory, zeros, MODEL_PAGE_SIZE) != 0)

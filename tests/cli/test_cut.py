@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import unittest
 
 from command import NVRTL, FolderTest, run
@@ -16,7 +15,7 @@ BROKEN = os.environ.get("WORDSTORE_BROKEN_BIN")
 UNFLUSHED = os.environ.get("WORDSTORE_UNFLUSHED_BIN")
 CASES = os.environ.get("CUT_CASES_BIN")
 SEED = os.environ.get("NVRTL_TEST_SEED", "1")
-CHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "check_wordstore.py")
+CHECK = os.environ.get("CHECK_WORDSTORE_BIN")
 
 
 class CutTest(FolderTest):
@@ -50,7 +49,7 @@ class WordstoreTest(CutTest):
 
     def load(self, program, cuts, *options):
         words = self.write("list", "".join(f"word-{n}\n" for n in range(self.WORDS)).encode())
-        check = " ".join(map(shlex.quote, (sys.executable, "-B", CHECK, program, words)))
+        check = " ".join(map(shlex.quote, (CHECK, program, words)))
         return self.cut("--runs", cuts, *self.reset("store"), "--check", check + " {}", *options,
                         "--", program, self.path("store"), "load", words)
 

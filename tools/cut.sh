@@ -21,8 +21,8 @@ examples=$PWD/build/release/examples
 # cut_store <program> <cuts>
 cut_store() {
     local store=$work/$1-{%}
-    build/release/bin/nvrtl cut --jobs "$(nproc)" --runs "$2" --seed "$seed" --keep "nvrtl-cut-$1-$seed" \
-        --reset "rm -f '$store'" \
+    build/release/bin/nvrtl cut --jobs "$(nproc)" --runs "$2" --seed "$seed" \
+        --keep "nvrtl-cut-$1-$seed" --reset "rm -f '$store'" \
         --check "build/release/tests/cli/check-wordstore '$examples/$1' '$list' {}" \
         -- "$examples/$1" "$store" load "$list"
 }

@@ -3,8 +3,8 @@
  * check-wordstore WORDSTORE LIST STORE: the check of a cut `wordstore STORE load LIST`.
  *
  * Recovers the store, then: the table is sound, every word of every acknowledged batch is there
- * with its value, and no word that was never begun. NVRTL_BEGUN and NVRTL_ACKED name the batches of the
- * run that was cut, which began with an empty store.
+ * with its value, and no word that was never begun. NVRTL_BEGUN and NVRTL_ACKED name the batches of
+ * the run that was cut, which began with an empty store.
  */
 #include <errno.h>
 #include <stdbool.h>

@@ -120,8 +120,22 @@ static void count_in_threads(struct region *region) {
     pthread_join(thread, NULL);
 }
 
+/* What lies beyond the end of a file that was cut short gives a status, and nothing worse. */
+static void count_after_truncation(struct region *region) {
+    uint64_t value = 1;
+    volatile uint64_t *gone = region->words + SIZE / 2 / sizeof *region->words;
+    require(truncate(region->path, SIZE / 4) == 0, "truncate");
+    require(RtlWriteNonVolatileMemory(region->mapping.token, (void *)gone, &value, sizeof value,
+                                      0) != STATUS_SUCCESS,
+            "stored beyond the end");
+    RtlFlushNonVolatileMemory(region->mapping.token, (void *)gone, sizeof value, 0);
+    count(region, 0, 1);
+}
+
 static void run(const char *kind, char **paths) {
     struct region region = open_region(paths[0]);
+    if (strcmp(kind, "get") == 0)
+        return;
     if (strncmp(kind, "pair", 4) == 0)
         count_pairs(&region, strcmp(kind, "pair-good") == 0);
     else if (strcmp(kind, "plain") == 0)
@@ -132,8 +146,12 @@ static void run(const char *kind, char **paths) {
         count_in_a_child(&region);
     else if (strcmp(kind, "threads") == 0)
         count_in_threads(&region);
+    else if (strcmp(kind, "truncate") == 0)
+        count_after_truncation(&region);
     else
         count(&region, 0, 1);
+    while (strcmp(kind, "forever") == 0)
+        pause();
     if (paths[1] != NULL) {
         struct region second = open_region(paths[1]);
         count(&second, 0, SECOND + 1);

@@ -5,7 +5,9 @@
 import os
 import re
 import shlex
+import signal
 import subprocess
+import time
 import unittest
 
 from command import NVRTL, FolderTest, run
@@ -59,6 +61,20 @@ class WordstoreTest(CutTest):
     def test_the_broken_twin_does_not(self):
         self.assert_found(self.load(BROKEN, 50), 50)
 
+    def test_jobs_find_the_same(self):
+        words = self.write("list", "".join(f"word-{n}\n" for n in range(self.WORDS)).encode())
+        check = " ".join(map(shlex.quote, (CHECK, BROKEN, words)))
+        told = []
+        for jobs in ("1", "3"):
+            keep = self.path("keep-" + jobs)
+            result = self.cut("--runs", 50, "--jobs", jobs, *self.reset("store-{%}"), "--keep", keep,
+                              "--check", check + " {}", "--", BROKEN, self.path("store-{%}"),
+                              "load", words)
+            self.assert_found(result, 50)
+            told.append(re.sub(r"store-\d", "store-N", result.stdout).replace(keep, "keep"))
+        self.assertEqual(*told)
+        self.assertEqual(self.read("keep-1/image-1"), self.read("keep-3/image-1"))
+
     def test_without_any_flush_it_fails_at_once(self):
         self.assert_found(self.load(UNFLUSHED, 50), 3)
 
@@ -87,7 +103,7 @@ class CasesTest(CutTest):
         return self.cut("--runs", cuts, *options, "--", CASES, kind, *paths)
 
     def test_correct_programs_survive(self):
-        for kind in ("count", "plain", "system", "fork", "threads"):
+        for kind in ("count", "plain", "system", "fork", "threads", "truncate"):
             with self.subTest(kind=kind):
                 self.assert_survives(self.run_case(kind, 40, *self.reset("file")), 40)
 
@@ -134,6 +150,77 @@ class CasesTest(CutTest):
         self.assertRegex(result.stdout, r"\n    \| ids:1")
         self.assertRegex(result.stdout, r"; acknowledged: 1[ .]")
         self.assertIn("The check ended with status 1.", result.stdout)
+
+    def test_jobs(self):
+        paths = self.path("file-{%}")
+        check = f"{shlex.quote(CASES)} check count {{}}"
+        result = self.cut("--runs", 41, "--jobs", 4, *self.reset("file-{%}"), "--check", check, "--",
+                          CASES, "count", paths)
+        self.assert_survives(result, 41)
+        self.assertEqual(sorted(os.listdir(self.folder)), [f"file-{n}" for n in range(1, 5)])
+
+    def test_jobs_must_not_meet(self):
+        for options in ((), self.reset("file")):
+            result = self.cut("--jobs", "2", *options, "--", CASES, "count", self.path("file"))
+            self.assert_fails(result, 2, "--reset", "{%}")
+
+    def test_a_program_that_stores_nothing(self):
+        self.assert_survives(self.run_case("get", 5, *self.reset("file"), check=False), 5)
+
+    def test_a_check_that_hangs(self):
+        check = "echo $$ >pid; exec sleep 1000"
+        result = self.cut("--timeout", 5, "--check", check, "--", CASES, "count", self.path("file"))
+        self.assert_found(result, 1)
+        self.assertIn("The check did not end within 5 seconds (--timeout).", result.stdout)
+        self.assertIn(" --timeout 5 ", result.stdout)
+        self.assert_gone(int(self.read("pid")))
+
+    def test_a_program_that_never_ends(self):
+        for check in (True, False):
+            result = self.run_case("forever", 2, "--timeout", 3, *self.reset("file"), check=check)
+            self.assertEqual((result.returncode, result.stderr), (0, ""), result.stdout)
+            self.assertIn("the program did not end within 3 seconds (--timeout)", result.stdout)
+            self.assertIn("nothing was found", result.stdout)
+
+    def assert_gone(self, pid):
+        with self.assertRaises(ProcessLookupError):
+            os.kill(pid, 0)
+
+    def interrupt(self, number, files, *arguments):
+        """Sends the signal once the files are there, each with the id of a process."""
+        with subprocess.Popen([NVRTL, "cut", *arguments], stdout=subprocess.PIPE, text=True,
+                              cwd=self.folder) as cut:
+            pids = [self.wait_for(name, cut) for name in files]
+            cut.send_signal(number)
+            told = cut.communicate()[0]
+        self.assertEqual(cut.returncode, 128 + number)
+        self.assertRegex(told, r"^\d+ cuts, .*; interrupted\n$")
+        for pid in pids:
+            self.assert_gone(pid)
+
+    def wait_for(self, name, process):
+        while process.poll() is None:
+            if os.path.exists(self.path(name)) and self.read(name).endswith(b"\n"):
+                return int(self.read(name))
+            time.sleep(0.01)
+        self.fail("it has ended")
+
+    def test_an_interrupt_leaves_nothing(self):
+        program = ("--", "sh", "-c", 'echo $$ >pid-{%}; exec "$0" "$1" "$2"', CASES)
+        self.interrupt(signal.SIGINT, ["pid-1"], *program, "forever", self.path("file-{%}"))
+        os.unlink(self.path("pid-1"))
+        self.interrupt(signal.SIGTERM, ["check-1", "check-2"], "--jobs", "2",
+                       *self.reset("file-{%}"), "--check", "echo $$ >check-{%}; exec sleep 1000",
+                       *program, "count", self.path("file-{%}"))
+        self.assertEqual(sorted(os.listdir(self.folder)),
+                         [f"{kind}-{n}" for kind in ("check", "file", "pid") for n in (1, 2)])
+
+    def test_a_directory_that_cannot_be_kept_in(self):
+        self.write("keep", b"")
+        for keep in ("keep", "no/keep"):
+            result = self.cut("--keep", keep, "--", CASES, "count", self.path("file"))
+            self.assert_fails(result, 2, "cannot write to the directory " + keep)
+        self.assertFalse(os.path.exists(self.path("file")))
 
     def test_programs_that_cannot_be_cut(self):
         self.assert_fails(self.cut("--", CASES, "none"), 2, "made no token", "nothing to cut")

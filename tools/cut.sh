@@ -20,7 +20,7 @@ examples=$PWD/build/release/examples
 
 # cut_store <program> <cuts>
 cut_store() {
-    local store=$work/$1-{%}
+    local store="$work/$1-{%}"
     build/release/bin/nvrtl cut --jobs "$(nproc)" --runs "$2" --seed "$seed" \
         --keep "nvrtl-cut-$1-$seed" --reset "rm -f '$store'" \
         --check "build/release/tests/cli/check-wordstore '$examples/$1' '$list' {}" \

@@ -62,7 +62,7 @@ static void count_pairs(struct region *region, bool good) {
         put(region, 0, i, good ? WRITE_NV_MEMORY_FLAG_FLUSH : 0);
         put(region, LINE, i, good ? WRITE_NV_MEMORY_FLAG_FLUSH : 0);
         if (!good)
-            flush(region, 0, 2 * LINE);
+            flush(region, 0, 2 * (size_t)LINE);
     }
 }
 
@@ -109,7 +109,7 @@ static void count_in_a_child(struct region *region) {
 }
 
 static void *count_second(void *region) {
-    count(region, 4 * LINE, SECOND + 1);
+    count(region, 4 * (size_t)LINE, SECOND + 1);
     return NULL;
 }
 

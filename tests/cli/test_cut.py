@@ -67,9 +67,9 @@ class WordstoreTest(CutTest):
         told = []
         for jobs in ("1", "3"):
             keep = self.path("keep-" + jobs)
-            result = self.cut("--runs", 50, "--jobs", jobs, *self.reset("store-{%}"), "--keep", keep,
-                              "--check", check + " {}", "--", BROKEN, self.path("store-{%}"),
-                              "load", words)
+            result = self.cut("--runs", 50, "--jobs", jobs, *self.reset("store-{%}"),
+                              "--keep", keep, "--check", check + " {}", "--", BROKEN,
+                              self.path("store-{%}"), "load", words)
             self.assert_found(result, 50)
             told.append(re.sub(r"store-\d", "store-N", result.stdout).replace(keep, "keep"))
         self.assertEqual(*told)
@@ -154,8 +154,8 @@ class CasesTest(CutTest):
     def test_jobs(self):
         paths = self.path("file-{%}")
         check = f"{shlex.quote(CASES)} check count {{}}"
-        result = self.cut("--runs", 41, "--jobs", 4, *self.reset("file-{%}"), "--check", check, "--",
-                          CASES, "count", paths)
+        result = self.cut("--runs", 41, "--jobs", 4, *self.reset("file-{%}"), "--check", check,
+                          "--", CASES, "count", paths)
         self.assert_survives(result, 41)
         self.assertEqual(sorted(os.listdir(self.folder)), [f"file-{n}" for n in range(1, 5)])
 

@@ -33,7 +33,8 @@ _nvrtl_offer_value() {
     --output | --keep) _nvrtl_offer_files -d ;;
     --pid) _nvrtl_offer "$(cd /proc && printf '%s ' [0-9]*)" ;;
     --model) _nvrtl_offer 'x86 eadr page' ;;
-    --error-exitcode | --at | --first | -n | --runs | --seed | --time) COMPREPLY=() ;;
+    --error-exitcode | --at | --first | -j | --jobs) COMPREPLY=() ;;
+    -n | --runs | --seed | --time | --timeout) COMPREPLY=() ;;
     -c | --check | --reset) COMPREPLY=() ;;
     *) return 1 ;;
     esac
@@ -48,8 +49,8 @@ _nvrtl_offer_options() {
         options+=' --stores= -j -r -s'
         ;;
     cut)
-        options+=' --at= --check= --first= --keep= --model= --reset= --runs= --seed= --time='
-        options+=' -c -n -s'
+        options+=' --at= --check= --first= --jobs= --keep= --model= --reset= --runs= --seed= --time='
+        options+=' --timeout= -c -j -n -s'
         ;;
     copy) options+=' --force -f' ;;
     flush) ;;

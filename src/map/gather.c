@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "map/gather.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 
 #include "base/bits.h"
 #include "map/device.h"
@@ -13,6 +11,7 @@
 #include "map/read.h"
 #include "map/region.h"
 #include "map/storage.h"
+#include "os/calls.h"
 
 void map_begin(struct map_work *work, const struct map_system *system, uint32_t pid) {
     work->system = system;
@@ -86,8 +85,8 @@ void map_take_status(struct map_work *work, const struct statx *status) {
    descriptor of a file drops the process's POSIX locks on it. */
 static bool ask_path(struct map_work *work, const char *path) {
     struct statx status;
-    if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
-              STATX_TYPE | STATX_INO | STATX_NLINK, &status) != 0)
+    if (os_calls.statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+                       STATX_TYPE | STATX_INO | STATX_NLINK, &status) != 0)
         return false;
     uint64_t device = makedev(status.stx_dev_major, status.stx_dev_minor);
     if (device != work->subject.device || status.stx_ino != work->subject.inode)
@@ -128,7 +127,7 @@ static const char *ask_file(struct map_work *work) {
 
 void map_take_type(struct map_work *work, const char *path) {
     struct statfs status;
-    if (statfs(path, &status) != 0)
+    if (os_calls.statfs(path, &status) != 0)
         return;
     const char *type = map_type_of_magic((uint64_t)status.f_type & UINT32_MAX);
     if (type != NULL)

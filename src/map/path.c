@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* For a person's questions: what would this path be, and what has that process mapped? */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include "map/gather.h"
 #include "map/mount.h"
 #include "map/read.h"
 #include "map/table.h"
+#include "os/calls.h"
 
 /* Puts the path without symbolic links into work->name, and finds its mount. A file without a name,
    reached by a link like /proc/self/fd/3, has none; then what the link says has to do. */
@@ -38,7 +37,7 @@ static void stand_for_file(struct map_work *work) {
 
 static enum result probe_path(struct map_work *work, const char *path, struct map_answer *answer) {
     struct statx status;
-    if (statx(AT_FDCWD, path, 0, STATX_TYPE | STATX_INO | STATX_NLINK, &status) != 0) {
+    if (os_calls.statx(AT_FDCWD, path, 0, STATX_TYPE | STATX_INO | STATX_NLINK, &status) != 0) {
         map_reason(answer, strerror(errno), NULL);
         return RESULT_INVALID;
     }
@@ -102,7 +101,7 @@ enum result map_each(const struct map_system *system, uint32_t pid, map_visit *v
     if (!map_table_open(&table, system, work.process, MAP_TABLE_TEXT, work.lines,
                         sizeof work.lines)) {
         const char *folder = map_file(&work, "/proc/", work.process, NULL);
-        return access(folder, F_OK) == 0 ? RESULT_DENIED : RESULT_INVALID;
+        return os_calls.access(folder, F_OK) == 0 ? RESULT_DENIED : RESULT_INVALID;
     }
     struct map_entry entry;
     while (map_table_find(&table, 0, &entry, work.name, sizeof work.name)) {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "map/read.h"
 
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+
+#include "os/calls.h"
 
 bool map_lines_open(struct map_lines *lines, const char *path, char *buffer, size_t size) {
     *lines = (struct map_lines){.buffer = buffer, .size = size};
@@ -75,7 +74,8 @@ bool map_read_value(struct map_work *work, const char *path) {
 }
 
 bool map_read_link(struct map_work *work, const char *path) {
-    ssize_t length = path == NULL ? -1 : readlink(path, work->value, sizeof work->value - 1);
+    ssize_t length =
+        path == NULL ? -1 : os_calls.readlink(path, work->value, sizeof work->value - 1);
     if (length < 0 || (size_t)length == sizeof work->value - 1)
         return false;
     work->value[length] = '\0';
@@ -93,7 +93,8 @@ struct folder_entry {
 
 bool map_folder_open(struct map_folder *folder, const char *path) {
     folder->at = folder->end = 0;
-    folder->descriptor = path == NULL ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    folder->descriptor =
+        path == NULL ? -1 : os_calls.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return folder->descriptor >= 0;
 }
 
@@ -102,7 +103,7 @@ const char *map_folder_next(struct map_folder *folder, struct map_work *work) {
     for (;;) {
         if (folder->at == folder->end) {
             long got =
-                syscall(SYS_getdents64, folder->descriptor, work->entries, sizeof work->entries);
+                os_calls.os_read_folder(folder->descriptor, work->entries, sizeof work->entries);
             if (got <= 0)
                 return NULL;
             folder->at = 0;
@@ -119,5 +120,5 @@ const char *map_folder_next(struct map_folder *folder, struct map_work *work) {
 }
 
 void map_folder_close(struct map_folder *folder) {
-    close(folder->descriptor);
+    os_calls.close(folder->descriptor);
 }

@@ -2,7 +2,6 @@
 #include "map/region.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "map/device.h"
 #include "map/gather.h"
@@ -10,6 +9,7 @@
 #include "map/read.h"
 #include "map/scan.h"
 #include "map/storage.h"
+#include "os/calls.h"
 
 /* Where a region and its bus end in the path of a device: ".../ndbus0/region1/...". */
 struct place {
@@ -51,7 +51,7 @@ static enum map_host find_host(struct map_work *work) {
         return MAP_HOST_VIRTIO;
     const char *file =
         map_file(work, "/sys/", work->directory, "/of_node/ibm,hcall-flush-required", NULL);
-    return file != NULL && access(file, F_OK) == 0 ? MAP_HOST_HYPERVISOR : MAP_HOST_NONE;
+    return file != NULL && os_calls.access(file, F_OK) == 0 ? MAP_HOST_HYPERVISOR : MAP_HOST_NONE;
 }
 
 /* "memmap=nn!ss", or "memmap=nn%ss-old+12": type 12 is what nd_e820 makes a region of. */

@@ -2,13 +2,12 @@
 #include "map/storage.h"
 
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include "map/device.h"
 #include "map/mount.h"
 #include "map/read.h"
+#include "os/calls.h"
 
 void map_storage_add(struct map_work *work, uint64_t device) {
     struct map_storage *storage = &work->storage;
@@ -38,7 +37,8 @@ static void add_node(struct map_work *work, const char *path) {
     struct stat status;
     if (name - path == (ptrdiff_t)strlen("/dev/"))
         device = map_device_number(work, name);
-    if (device == 0 && work->system->live && stat(path, &status) == 0 && S_ISBLK(status.st_mode))
+    if (device == 0 && work->system->live && os_calls.stat(path, &status) == 0 &&
+        S_ISBLK(status.st_mode))
         device = status.st_rdev;
     if (device == 0 && map_starts_with(name, "zram"))
         map_storage_in_ram(&work->storage, MAP_RAM_ZRAM, name);
@@ -59,7 +59,7 @@ static void add_btrfs_members(struct map_work *work, uint64_t device) {
     for (const char *id; !found && (id = map_folder_next(&folder, work)) != NULL;) {
         const char *member =
             map_file(work, "/sys/fs/btrfs/", id, "/devices/", map_device_name(work), NULL);
-        found = member != NULL && access(member, F_OK) == 0;
+        found = member != NULL && os_calls.access(member, F_OK) == 0;
     }
     map_folder_close(&folder);
     if (!found)
@@ -112,7 +112,7 @@ static bool upper_is_seen(struct map_work *work, const char *upper) {
     struct stat status;
     if (upper[0] != '/')
         return false;
-    return !work->system->live || (stat(upper, &status) == 0 && S_ISDIR(status.st_mode));
+    return !work->system->live || (os_calls.stat(upper, &status) == 0 && S_ISDIR(status.st_mode));
 }
 
 /* Turns work->below from an overlay into what its upper directory lies on; false: not visible. */

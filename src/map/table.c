@@ -6,6 +6,8 @@
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
+#include "os/calls.h"
+
 /* PROCMAP_QUERY of Linux 6.11, as linux/fs.h has it; older headers do not. */
 struct procmap_query {
     uint64_t size;
@@ -37,7 +39,7 @@ static bool ask(struct map_table *table, uintptr_t address, struct map_entry *en
         .name_address = (uintptr_t)name,
         .name_size = (uint32_t)name_size,
     };
-    if (ioctl(table->lines.text.descriptor, PROCMAP_QUERY, &query) != 0)
+    if (os_calls.ioctl(table->lines.text.descriptor, PROCMAP_QUERY, &query) != 0)
         return false;
     *entry = (struct map_entry){
         .start = query.start,

@@ -14,14 +14,15 @@
 #include "os/calls.h"
 #include "os/os.h"
 
+ssize_t os_read_folder(int descriptor, void *buffer, size_t size) {
+    return syscall(SYS_getdents64, descriptor, buffer, size);
+}
+
 /* libc's own symbols, so that an interposed msync is the one that is called. */
 struct os_calls os_calls = {
-    .mmap = mmap,
-    .msync = msync,
-    .mincore = mincore,
-    .open = open,
-    .read = read,
-    .close = close,
+#define OS_CALL_ITSELF(name) .name = (name),
+    OS_CALLS(OS_CALL_ITSELF)
+#undef OS_CALL_ITSELF
 };
 
 /* What no function here may change for the calling thread. The calls below are cancellation points:
@@ -53,9 +54,9 @@ void *os_reserve(size_t size) {
     void *memory =
         os_calls.mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory != MAP_FAILED) {
-        munlock(memory, size);
-        if (mprotect(memory, size, PROT_READ | PROT_WRITE) != 0) {
-            munmap(memory, size);
+        os_calls.munlock(memory, size);
+        if (os_calls.mprotect(memory, size, PROT_READ | PROT_WRITE) != 0) {
+            os_calls.munmap(memory, size);
             memory = MAP_FAILED;
         }
     }

@@ -3,17 +3,13 @@
 #include "os/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "os/calls.h"
 
 #ifndef MAP_SHARED_VALIDATE
 #define MAP_SHARED_VALIDATE 0x03
@@ -55,7 +51,7 @@ static enum result result_of(int error) {
 static int open_again(const char *path, int flags, mode_t mode) {
     int descriptor;
     do
-        descriptor = open(path, flags | O_CLOEXEC, mode);
+        descriptor = os_calls.open(path, flags | O_CLOEXEC, mode);
     while (descriptor < 0 && errno == EINTR);
     return descriptor;
 }
@@ -67,14 +63,14 @@ static uint64_t device_size(dev_t device) {
     int descriptor = open_again(path, O_RDONLY, 0);
     if (descriptor < 0)
         return 0;
-    ssize_t got = read(descriptor, text, sizeof text - 1);
-    close(descriptor);
+    ssize_t got = os_calls.read(descriptor, text, sizeof text - 1);
+    os_calls.close(descriptor);
     return got > 0 ? strtoull(text, NULL, 10) : 0;
 }
 
 static int measure(struct os_file *file) {
     struct stat stat;
-    if (fstat(file->descriptor, &stat) != 0)
+    if (os_calls.fstat(file->descriptor, &stat) != 0)
         return errno;
     file->device = S_ISCHR(stat.st_mode);
     if (file->device) {
@@ -82,7 +78,8 @@ static int measure(struct os_file *file) {
         if (file->size == 0)
             return ENODEV; /* no DAX device: /dev/null, a terminal */
     } else {
-        off_t end = lseek(file->descriptor, 0, SEEK_END); /* block devices tell it only so */
+        off_t end =
+            os_calls.lseek(file->descriptor, 0, SEEK_END); /* block devices tell it only so */
         if (end < 0)
             return errno;
         file->size = (uint64_t)end;
@@ -93,7 +90,7 @@ static int measure(struct os_file *file) {
 /* Opens without making; looks first, because opening a pipe waits and opening a tape rewinds it. */
 static int open_existing(const char *path, struct os_file *file) {
     struct stat stat_before;
-    if (stat(path, &stat_before) != 0)
+    if (os_calls.stat(path, &stat_before) != 0)
         return errno;
     if (!S_ISREG(stat_before.st_mode) && !S_ISBLK(stat_before.st_mode) &&
         !S_ISCHR(stat_before.st_mode))
@@ -121,7 +118,7 @@ enum result os_file_open(const char *path, struct os_file_wish wish, struct os_f
     if (error == 0) {
         error = measure(file);
         if (error != 0)
-            close(file->descriptor);
+            os_calls.close(file->descriptor);
     }
     errno = saved;
     return result_of(error);
@@ -161,12 +158,12 @@ enum result os_file_grow(struct os_file *file, uint64_t size, bool sparse) {
     hush_begin(&hush);
     do {
         if (sparse)
-            error = ftruncate(file->descriptor, (off_t)size) == 0 ? 0 : errno;
+            error = os_calls.ftruncate(file->descriptor, (off_t)size) == 0 ? 0 : errno;
         else
-            error =
-                posix_fallocate(file->descriptor, (off_t)file->size, (off_t)(size - file->size));
+            error = os_calls.posix_fallocate(file->descriptor, (off_t)file->size,
+                                             (off_t)(size - file->size));
     } while (error == EINTR);
-    if (error != 0 && ftruncate(file->descriptor, (off_t)file->size) != 0)
+    if (error != 0 && os_calls.ftruncate(file->descriptor, (off_t)file->size) != 0)
         error = error == 0 ? errno : error;
     if (error == 0)
         file->size = size;
@@ -178,11 +175,11 @@ enum result os_file_grow(struct os_file *file, uint64_t size, bool sparse) {
 enum result os_file_map(const struct os_file *file, uint64_t offset, size_t size, void **base) {
     int saved = errno, error = 0;
     const int protection = PROT_READ | PROT_WRITE;
-    void *view = mmap(NULL, size, protection, MAP_SHARED_VALIDATE | MAP_SYNC, file->descriptor,
-                      (off_t)offset);
+    void *view = os_calls.mmap(NULL, size, protection, MAP_SHARED_VALIDATE | MAP_SYNC,
+                               file->descriptor, (off_t)offset);
     /* MAP_SYNC is refused by several names (EOPNOTSUPP, EINVAL): the plain try decides. */
     if (view == MAP_FAILED)
-        view = mmap(NULL, size, protection, MAP_SHARED, file->descriptor, (off_t)offset);
+        view = os_calls.mmap(NULL, size, protection, MAP_SHARED, file->descriptor, (off_t)offset);
     if (view == MAP_FAILED)
         error = errno;
     else
@@ -193,7 +190,7 @@ enum result os_file_map(const struct os_file *file, uint64_t offset, size_t size
 
 void os_file_unmap(void *base, size_t size) {
     int saved = errno;
-    munmap(base, size);
+    os_calls.munmap(base, size);
     errno = saved;
 }
 
@@ -202,7 +199,7 @@ void os_file_unmap(void *base, size_t size) {
 static int sync_directory(int descriptor) {
     char link[32], path[PATH_MAX];
     snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
-    ssize_t length = readlink(link, path, sizeof path - 1);
+    ssize_t length = os_calls.readlink(link, path, sizeof path - 1);
     if (length <= 0 || path[0] != '/')
         return -1;
     path[length] = '\0';
@@ -211,8 +208,8 @@ static int sync_directory(int descriptor) {
     int directory = open_again(path, O_RDONLY | O_DIRECTORY, 0);
     if (directory < 0)
         return -1;
-    int result = fsync(directory);
-    close(directory);
+    int result = os_calls.fsync(directory);
+    os_calls.close(directory);
     return result;
 }
 
@@ -220,8 +217,8 @@ enum result os_file_sync(const struct os_file *file) {
     if (file->device)
         return RESULT_OK;
     int saved = errno, error = 0;
-    if (fsync(file->descriptor) != 0 ||
-        (sync_directory(file->descriptor) != 0 && syncfs(file->descriptor) != 0))
+    if (os_calls.fsync(file->descriptor) != 0 ||
+        (sync_directory(file->descriptor) != 0 && os_calls.syncfs(file->descriptor) != 0))
         error = errno;
     errno = saved;
     return error == 0 || error == ENOSPC || error == EDQUOT ? result_of(error) : RESULT_IO_ERROR;
@@ -229,7 +226,7 @@ enum result os_file_sync(const struct os_file *file) {
 
 void os_file_close(struct os_file *file) {
     int saved = errno;
-    close(file->descriptor);
+    os_calls.close(file->descriptor);
     file->descriptor = -1;
     errno = saved;
 }
@@ -237,8 +234,8 @@ void os_file_close(struct os_file *file) {
 void os_file_remove(const struct os_file *file, const char *path) {
     int saved = errno;
     struct stat ours, theirs;
-    if (fstat(file->descriptor, &ours) == 0 && lstat(path, &theirs) == 0 &&
+    if (os_calls.fstat(file->descriptor, &ours) == 0 && os_calls.lstat(path, &theirs) == 0 &&
         ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino)
-        unlink(path);
+        os_calls.unlink(path);
     errno = saved;
 }

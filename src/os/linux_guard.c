@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "os/calls.h"
 
 static struct os_guarded guarded;
 
@@ -50,7 +51,7 @@ static bool leave_guarded(const siginfo_t *info, ucontext_t *context) {
    signal, sent again as it came. */
 static void die(int number, siginfo_t *info) {
     const struct sigaction none = {.sa_handler = SIG_DFL};
-    sigaction(number, &none, NULL);
+    os_calls.sigaction(number, &none, NULL);
     if (info->si_code > 0)
         return;
     if (syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), number, info) != 0)
@@ -79,7 +80,7 @@ static void on_bus(int number, siginfo_t *info, void *context) {
 void os_guard_start(const struct os_guarded *code) {
     int saved = errno;
     struct sigaction guard;
-    if (guarded.begin == 0 && sigaction(SIGBUS, NULL, &program) == 0) {
+    if (guarded.begin == 0 && os_calls.sigaction(SIGBUS, NULL, &program) == 0) {
         guarded = *code;
         /* Its mask, its stack, its way to be interrupted are the program's handler's. */
         guard = program;
@@ -88,7 +89,7 @@ void os_guard_start(const struct os_guarded *code) {
             (program.sa_handler == SIG_DFL || program.sa_handler == SIG_IGN))
             guard.sa_flags |= SA_ONSTACK;
         guard.sa_sigaction = on_bus;
-        if (sigaction(SIGBUS, &guard, NULL) != 0)
+        if (os_calls.sigaction(SIGBUS, &guard, NULL) != 0)
             guarded.begin = 0;
     }
     errno = saved;
@@ -97,7 +98,7 @@ void os_guard_start(const struct os_guarded *code) {
 bool os_guard_stands(void) {
     int saved = errno;
     struct sigaction now;
-    bool stands = guarded.begin != 0 && sigaction(SIGBUS, NULL, &now) == 0 &&
+    bool stands = guarded.begin != 0 && os_calls.sigaction(SIGBUS, NULL, &now) == 0 &&
                   (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == on_bus;
     errno = saved;
     return stands;
@@ -108,7 +109,7 @@ bool os_is_full(const char *path) {
     struct statfs system;
     /* A file system keeps a few blocks for itself; what is sparse needs some to find its data. */
     const uint64_t nothing = 64 << 10; /* bytes */
-    bool full = statfs(path, &system) == 0 && system.f_blocks != 0 &&
+    bool full = os_calls.statfs(path, &system) == 0 && system.f_blocks != 0 &&
                 (uint64_t)(geteuid() == 0 ? system.f_bfree : system.f_bavail) <=
                     nothing / (uint64_t)system.f_bsize;
     errno = saved;

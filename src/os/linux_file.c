@@ -117,6 +117,8 @@ enum result os_file_open(const char *path, struct os_file_wish wish, struct os_f
     int error = open_or_make(path, wish, file);
     if (error == 0) {
         error = measure(file);
+        if (error != 0 && file->created)
+            os_file_remove(file, path);
         if (error != 0)
             os_calls.close(file->descriptor);
     }
@@ -194,8 +196,17 @@ void os_file_unmap(void *base, size_t size) {
     errno = saved;
 }
 
-/* Syncs the directory that holds the open file, whatever links led to it; -1 if that is not to be
-   had (no right to read it, no /proc, a file system that cannot). */
+static int sync_again(int (*sync)(int descriptor), int descriptor) {
+    int error;
+    do
+        error = sync(descriptor) == 0 ? 0 : errno;
+    while (error == EINTR);
+    return error;
+}
+
+/* Syncs the directory that holds the open file, whatever links led to it. 0; the errno of a
+   write-back that failed, which nobody is told again; -1 if it is not to be had (no right to read
+   it, no /proc, a file system that cannot). */
 static int sync_directory(int descriptor) {
     char link[32], path[PATH_MAX];
     snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
@@ -208,18 +219,19 @@ static int sync_directory(int descriptor) {
     int directory = open_again(path, O_RDONLY | O_DIRECTORY, 0);
     if (directory < 0)
         return -1;
-    int result = os_calls.fsync(directory);
+    int error = sync_again(os_calls.fsync, directory);
     os_calls.close(directory);
-    return result;
+    return error == EINVAL || error == EOPNOTSUPP || error == EROFS ? -1 : error;
 }
 
 enum result os_file_sync(const struct os_file *file) {
     if (file->device)
         return RESULT_OK;
-    int saved = errno, error = 0;
-    if (os_calls.fsync(file->descriptor) != 0 ||
-        (sync_directory(file->descriptor) != 0 && os_calls.syncfs(file->descriptor) != 0))
-        error = errno;
+    int saved = errno, error = sync_again(os_calls.fsync, file->descriptor);
+    if (error == 0)
+        error = sync_directory(file->descriptor);
+    if (error < 0)
+        error = sync_again(os_calls.syncfs, file->descriptor);
     errno = saved;
     return error == 0 || error == ENOSPC || error == EDQUOT ? result_of(error) : RESULT_IO_ERROR;
 }

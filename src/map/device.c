@@ -69,7 +69,7 @@ uint64_t map_device_number(struct map_work *work, const char *name) {
    none. */
 static bool add_parts(struct map_work *work) {
     struct map_folder folder;
-    if (!map_folder_open(&folder, map_file(work, "/sys/", work->directory, "/slaves", NULL)))
+    if (!map_folder_open(&folder, work, map_file(work, "/sys/", work->directory, "/slaves", NULL)))
         return false;
     bool any = false;
     for (const char *name; (name = map_folder_next(&folder, work)) != NULL; any = true)

@@ -312,6 +312,12 @@ enum result map_judge(const struct map_work *work, struct map_answer *answer) {
     answer->notes = 0;
     answer->synchronous = false;
     answer->domain = MAP_DOMAIN_VOLATILE;
+    /* A part that was not read may be the one that says that nothing survives here. */
+    if (work->unread) {
+        map_reason(answer, "the system cannot be asked now: no descriptor left, or no memory",
+                   NULL);
+        return RESULT_NO_MEMORY;
+    }
     switch (work->subject.kind) {
     case MAP_KIND_MEMORY:
         map_reason(answer, "memory of memfd_create or memfd_secret, in no file system: ",

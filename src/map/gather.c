@@ -15,6 +15,7 @@
 
 void map_begin(struct map_work *work, const struct map_system *system, uint32_t pid) {
     work->system = system;
+    work->unread = false;
     struct map_text process = map_text_in(work->process, sizeof work->process);
     if (pid == 0)
         map_text_add(&process, "self");
@@ -87,7 +88,7 @@ static bool ask_path(struct map_work *work, const char *path) {
     struct statx status;
     if (os_calls.statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
                        STATX_TYPE | STATX_INO | STATX_NLINK, &status) != 0)
-        return false;
+        return map_fail(work);
     uint64_t device = makedev(status.stx_dev_major, status.stx_dev_minor);
     if (device != work->subject.device || status.stx_ino != work->subject.inode)
         return false;
@@ -127,8 +128,10 @@ static const char *ask_file(struct map_work *work) {
 
 void map_take_type(struct map_work *work, const char *path) {
     struct statfs status;
-    if (os_calls.statfs(path, &status) != 0)
+    if (os_calls.statfs(path, &status) != 0) {
+        map_fail(work);
         return;
+    }
     const char *type = map_type_of_magic((uint64_t)status.f_type & UINT32_MAX);
     if (type != NULL)
         map_span_copy((struct map_span){type, strlen(type)}, work->mount.type,
@@ -146,7 +149,7 @@ static void read_vm_flags(struct map_work *work, uint32_t *all, uint32_t *any) {
     *all = *any = 0;
     struct map_lines lines;
     const char *path = map_file(work, "/proc/", work->process, "/smaps", NULL);
-    if (path == NULL || !map_lines_open(&lines, path, work->lines, sizeof work->lines))
+    if (!map_lines_of(work, &lines, path))
         return;
     struct map_entry entry;
     uint32_t flags;
@@ -164,7 +167,7 @@ static void read_vm_flags(struct map_work *work, uint32_t *all, uint32_t *any) {
             inside = entry.start <= covered && entry.end > covered;
         }
     }
-    map_lines_close(&lines);
+    map_lines_end(work, &lines);
     if (covered <= work->subject.last)
         *all = 0;
 }

@@ -43,6 +43,8 @@ static enum result refuse(struct map_region *region, enum result result, const c
     return result;
 }
 
+static const char unreadable[] = "the table of mappings cannot be read";
+
 /* Walks over the mappings of the range. RESULT_DENIED only when nothing else is wrong. */
 static enum result walk(struct map_table *table, struct map_region *region) {
     struct map_subject *subject = &region->work.subject;
@@ -53,9 +55,12 @@ static enum result walk(struct map_table *table, struct map_region *region) {
         bool first = at == subject->first;
         if (!map_table_find(table, at, &entry, first ? region->work.name : NULL,
                             first ? sizeof region->work.name : 0) ||
-            entry.start > at)
+            entry.start > at) {
+            if (table->lines.text.failed)
+                return refuse(region, RESULT_NO_MEMORY, unreadable);
             return first ? refuse(region, RESULT_NOT_MAPPED, "nothing is mapped at this address")
                          : refuse(region, RESULT_INVALID, "not all of the range is mapped");
+        }
         if (!entry.shared)
             return refuse(region, RESULT_INVALID,
                           "private memory: stores to it reach no file, and nobody else");
@@ -77,7 +82,7 @@ static enum result probe(struct map_region *region) {
     struct map_table table;
     if (!map_table_open(&table, work->system, work->process, MAP_TABLE_BEST, work->lines,
                         sizeof work->lines))
-        return refuse(region, RESULT_NO_MEMORY, "the table of mappings cannot be read");
+        return refuse(region, RESULT_NO_MEMORY, unreadable);
     enum result walked = walk(&table, region);
     map_table_close(&table);
     if (walked != RESULT_OK && walked != RESULT_DENIED)

@@ -148,7 +148,7 @@ static void take_mount(const struct map_mount_line *line, struct map_mount *moun
 
 static bool open_table(struct map_work *work, struct map_lines *lines) {
     const char *path = map_file(work, "/proc/", work->process, "/mountinfo", NULL);
-    return path != NULL && map_lines_open(lines, path, work->lines, sizeof work->lines);
+    return map_lines_of(work, lines, path);
 }
 
 /* The next mount of the table, if there is one. */
@@ -181,7 +181,7 @@ static bool step_down(struct map_work *work, const char *path, size_t *covered,
             take_mount(&line, mount);
         }
     }
-    map_lines_close(&lines);
+    map_lines_end(work, &lines);
     if (best != SIZE_MAX)
         *covered = best;
     return best != SIZE_MAX;
@@ -217,7 +217,7 @@ static void find_by_device(struct map_work *work, bool *overlaid) {
             *overlaid = map_span_equals(line.type, "overlay");
         }
     }
-    map_lines_close(&lines);
+    map_lines_end(work, &lines);
 }
 
 /* Kernels before 6.8 or so tell the device and inode of the file below an overlay, with the path in

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "map/read.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
@@ -51,6 +52,32 @@ void map_lines_close(struct map_lines *lines) {
     os_text_close(&lines->text);
 }
 
+bool map_lines_of(struct map_work *work, struct map_lines *lines, const char *path) {
+    if (path == NULL)
+        return false;
+    bool opened = map_lines_open(lines, path, work->lines, sizeof work->lines);
+    work->unread |= lines->text.failed;
+    return opened;
+}
+
+void map_lines_end(struct map_work *work, struct map_lines *lines) {
+    work->unread |= lines->text.failed;
+    map_lines_close(lines);
+}
+
+bool map_fail(struct map_work *work) {
+    work->unread |= !os_is_answer(errno);
+    return false;
+}
+
+bool map_exists(struct map_work *work, const char *path) {
+    return path != NULL && (os_calls.access(path, F_OK) == 0 || map_fail(work));
+}
+
+bool map_status(struct map_work *work, const char *path, struct stat *status) {
+    return path != NULL && (os_calls.stat(path, status) == 0 || map_fail(work));
+}
+
 const char *map_file(struct map_work *work, ...) {
     struct map_text text = map_text_in(work->file, sizeof work->file);
     map_text_add(&text, work->system->root);
@@ -64,19 +91,27 @@ const char *map_file(struct map_work *work, ...) {
 
 bool map_read_value(struct map_work *work, const char *path) {
     struct os_text text;
-    if (path == NULL || !os_text_open(&text, path))
+    if (path == NULL)
         return false;
+    if (!os_text_open(&text, path)) {
+        work->unread |= text.failed;
+        return false;
+    }
     size_t length = os_text_read(&text, work->value, sizeof work->value - 1);
     os_text_close(&text);
+    work->unread |= text.failed;
     work->value[length] = '\0';
     work->value[strcspn(work->value, "\n")] = '\0';
     return true;
 }
 
 bool map_read_link(struct map_work *work, const char *path) {
-    ssize_t length =
-        path == NULL ? -1 : os_calls.readlink(path, work->value, sizeof work->value - 1);
-    if (length < 0 || (size_t)length == sizeof work->value - 1)
+    if (path == NULL)
+        return false;
+    ssize_t length = os_calls.readlink(path, work->value, sizeof work->value - 1);
+    if (length < 0)
+        return map_fail(work);
+    if ((size_t)length == sizeof work->value - 1)
         return false;
     work->value[length] = '\0';
     return true;
@@ -91,11 +126,12 @@ struct folder_entry {
     char name[];
 };
 
-bool map_folder_open(struct map_folder *folder, const char *path) {
+bool map_folder_open(struct map_folder *folder, struct map_work *work, const char *path) {
     folder->at = folder->end = 0;
-    folder->descriptor =
-        path == NULL ? -1 : os_calls.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return folder->descriptor >= 0;
+    if (path == NULL)
+        return false;
+    folder->descriptor = os_calls.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return folder->descriptor >= 0 || map_fail(work);
 }
 
 /* Not readdir: that allocates. */
@@ -104,6 +140,8 @@ const char *map_folder_next(struct map_folder *folder, struct map_work *work) {
         if (folder->at == folder->end) {
             long got =
                 os_calls.os_read_folder(folder->descriptor, work->entries, sizeof work->entries);
+            if (got < 0)
+                map_fail(work);
             if (got <= 0)
                 return NULL;
             folder->at = 0;

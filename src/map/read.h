@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "map/map.h"
 #include "map/text.h"
@@ -25,6 +26,17 @@ bool map_lines_open(struct map_lines *lines, const char *path, char *buffer, siz
 bool map_lines_next(struct map_lines *lines, struct map_span *line);
 void map_lines_close(struct map_lines *lines);
 
+/* The same in work->lines, and what could not be read is kept in work. path may be NULL (false). */
+bool map_lines_of(struct map_work *work, struct map_lines *lines, const char *path);
+void map_lines_end(struct map_work *work, struct map_lines *lines);
+
+/* After a system call that failed: keeps in work whether that leaves something open. false. */
+bool map_fail(struct map_work *work);
+
+/* Is there something at path, and what? path may be NULL (false). */
+bool map_exists(struct map_work *work, const char *path);
+bool map_status(struct map_work *work, const char *path, struct stat *status);
+
 /* Puts the root and the strings, up to a closing NULL, together in work->file. NULL: too long. */
 const char *map_file(struct map_work *work, ...) __attribute__((sentinel));
 
@@ -39,7 +51,7 @@ struct map_folder {
     int descriptor;
     size_t at, end;
 };
-bool map_folder_open(struct map_folder *folder, const char *path);
+bool map_folder_open(struct map_folder *folder, struct map_work *work, const char *path);
 const char *map_folder_next(struct map_folder *folder, struct map_work *work);
 void map_folder_close(struct map_folder *folder);
 

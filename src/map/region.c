@@ -9,7 +9,6 @@
 #include "map/read.h"
 #include "map/scan.h"
 #include "map/storage.h"
-#include "os/calls.h"
 
 /* Where a region and its bus end in the path of a device: ".../ndbus0/region1/...". */
 struct place {
@@ -51,7 +50,7 @@ static enum map_host find_host(struct map_work *work) {
         return MAP_HOST_VIRTIO;
     const char *file =
         map_file(work, "/sys/", work->directory, "/of_node/ibm,hcall-flush-required", NULL);
-    return file != NULL && os_calls.access(file, F_OK) == 0 ? MAP_HOST_HYPERVISOR : MAP_HOST_NONE;
+    return map_exists(work, file) ? MAP_HOST_HYPERVISOR : MAP_HOST_NONE;
 }
 
 /* "memmap=nn!ss", or "memmap=nn%ss-old+12": type 12 is what nd_e820 makes a region of. */
@@ -83,10 +82,10 @@ enum map_tristate map_region_memmap(struct map_work *work) {
     struct map_lines lines;
     struct map_span line = {NULL, 0};
     const char *path = map_file(work, "/proc/cmdline", NULL);
-    if (path == NULL || !map_lines_open(&lines, path, work->lines, sizeof work->lines))
+    if (!map_lines_of(work, &lines, path))
         return MAP_UNKNOWN;
     bool read = map_lines_next(&lines, &line);
-    map_lines_close(&lines);
+    map_lines_end(work, &lines);
     if (!read)
         return MAP_UNKNOWN;
     return map_cmdline_makes_regions(line) ? MAP_YES : MAP_NO;
@@ -186,9 +185,9 @@ enum result map_each_region(const struct map_system *system, map_visit_region *v
     struct map_work work;
     map_begin(&work, system, 0);
     struct map_folder folder;
-    if (!map_folder_open(&folder, map_file(&work, "/sys/bus/nd/devices", NULL))) {
+    if (!map_folder_open(&folder, &work, map_file(&work, "/sys/bus/nd/devices", NULL))) {
         /* A machine without such memory has no such folder; one without /sys shows nothing. */
-        if (!map_folder_open(&folder, map_file(&work, "/sys/bus", NULL)))
+        if (!map_folder_open(&folder, &work, map_file(&work, "/sys/bus", NULL)))
             return RESULT_NOT_SUPPORTED;
         map_folder_close(&folder);
         return RESULT_OK;

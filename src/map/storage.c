@@ -7,7 +7,6 @@
 #include "map/device.h"
 #include "map/mount.h"
 #include "map/read.h"
-#include "os/calls.h"
 
 void map_storage_add(struct map_work *work, uint64_t device) {
     struct map_storage *storage = &work->storage;
@@ -37,7 +36,7 @@ static void add_node(struct map_work *work, const char *path) {
     struct stat status;
     if (name - path == (ptrdiff_t)strlen("/dev/"))
         device = map_device_number(work, name);
-    if (device == 0 && work->system->live && os_calls.stat(path, &status) == 0 &&
+    if (device == 0 && work->system->live && map_status(work, path, &status) &&
         S_ISBLK(status.st_mode))
         device = status.st_rdev;
     if (device == 0 && map_starts_with(name, "zram"))
@@ -54,18 +53,18 @@ static void add_btrfs_members(struct map_work *work, uint64_t device) {
     work->storage.unseen = true; /* until its members are listed */
     if (device == 0 || !map_device_find(work, "block", device))
         return;
-    if (!map_folder_open(&folder, map_file(work, "/sys/fs/btrfs", NULL)))
+    if (!map_folder_open(&folder, work, map_file(work, "/sys/fs/btrfs", NULL)))
         return;
     for (const char *id; !found && (id = map_folder_next(&folder, work)) != NULL;) {
         const char *member =
             map_file(work, "/sys/fs/btrfs/", id, "/devices/", map_device_name(work), NULL);
-        found = member != NULL && os_calls.access(member, F_OK) == 0;
+        found = map_exists(work, member);
     }
     map_folder_close(&folder);
     if (!found)
         return;
     *strrchr(work->file, '/') = '\0';
-    if (!map_folder_open(&folder, work->file))
+    if (!map_folder_open(&folder, work, work->file))
         return;
     work->storage.unseen = unseen;
     for (const char *name; (name = map_folder_next(&folder, work)) != NULL;)
@@ -112,7 +111,7 @@ static bool upper_is_seen(struct map_work *work, const char *upper) {
     struct stat status;
     if (upper[0] != '/')
         return false;
-    return !work->system->live || (os_calls.stat(upper, &status) == 0 && S_ISDIR(status.st_mode));
+    return !work->system->live || (map_status(work, upper, &status) && S_ISDIR(status.st_mode));
 }
 
 /* Turns work->below from an overlay into what its upper directory lies on; false: not visible. */

@@ -194,13 +194,33 @@ void *os_load(const char *path, const char *symbol, const char **reason) {
     return address;
 }
 
+bool os_is_answer(int error) {
+    switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+    case EACCES:
+    case EPERM:
+    case ENODEV:
+    case ENXIO:
+    case EINVAL:
+    case EOPNOTSUPP:
+    case ENOSYS:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case ESRCH:
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool os_text_open(struct os_text *text, const char *path) {
     struct calm calm = calm_begin();
     do {
         text->descriptor = os_calls.open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     } while (text->descriptor < 0 && errno == EINTR);
+    text->failed = text->descriptor < 0 && !os_is_answer(errno);
     calm_end(calm);
-    text->failed = false;
     return text->descriptor >= 0;
 }
 
@@ -210,8 +230,9 @@ size_t os_text_read(struct os_text *text, char *buffer, size_t size) {
     do {
         got = os_calls.read(text->descriptor, buffer, size);
     } while (got < 0 && errno == EINTR);
+    if (got < 0 && !os_is_answer(errno))
+        text->failed = true;
     calm_end(calm);
-    text->failed = text->failed || got < 0;
     return got < 0 ? 0 : (size_t)got;
 }
 

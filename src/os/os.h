@@ -51,11 +51,15 @@ bool os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void)
    that stays valid until the next call. May allocate. */
 void *os_load(const char *path, const char *symbol, const char **reason);
 
+/* Does a call that failed with this errno tell something: there is no such thing, or it may not be
+   seen? What else fails (no descriptor left, no memory, a device) leaves it open. */
+bool os_is_answer(int error);
+
 /* Reads a text file from its start in pieces. os_text_open returns false when it cannot be opened.
    Never used for a file that the program mapped. Allocation-free; works in signal handlers. */
 struct os_text {
     int descriptor;
-    bool failed; /* a read did: what comes after is not known */
+    bool failed; /* it could not be opened or read, for no reason that os_is_answer knows */
 };
 bool os_text_open(struct os_text *text, const char *path);
 size_t os_text_read(struct os_text *text, char *buffer, size_t size); /* 0 at the end or on error */

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* NvRtlMapFile with each of its system calls failing: no success for a file that is not on the
+   medium, a file that the call made is gone again, one that was there has its old length, and no
+   descriptor or mapping is left over. And what the probe makes of recorded machines of which it
+   cannot read a part: never a stronger kind of memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "faults.h"
+#include "view.h"
+
+#define ERRNO_BEFORE 12345
+
+static struct {
+    unsigned calls, first, times;
+    int error;
+    uint64_t met; /* bits of enum fault_call */
+} fault;
+
+static int decide(enum fault_call call) {
+    unsigned number = fault.calls++;
+    if (number < fault.first || number - fault.first >= fault.times ||
+        !fault_is_real(call, fault.error))
+        return 0;
+    fault.met |= UINT64_C(1) << call;
+    return fault.error;
+}
+
+static void arm(unsigned first, unsigned times, int error) {
+    memset(&fault, 0, sizeof fault);
+    fault.first = first;
+    fault.times = times;
+    fault.error = error;
+}
+
+static bool has_met(enum fault_call call) {
+    return (fault.met >> call & 1) != 0;
+}
+
+static unsigned count_descriptors(void) {
+    unsigned count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    while (readdir(folder) != NULL)
+        count++;
+    closedir(folder);
+    return count;
+}
+
+static unsigned count_mappings(const char *path) {
+    unsigned count = 0;
+    char line[512];
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (fgets(line, sizeof line, maps) != NULL)
+        count += strstr(line, path) != NULL;
+    fclose(maps);
+    return count;
+}
+
+static char path[64];
+
+static const struct wish {
+    const char *name;
+    size_t size;
+    uint32_t flags;
+    bool there; /* the file, one page long */
+} wishes[] = {
+    {"there", 0, 0, true},
+    {"made", 3 * PAGE, NVRTL_MAP_CREATE, false},
+    {"made sparse", 3 * PAGE, NVRTL_MAP_CREATE | NVRTL_MAP_SPARSE, false},
+    {"made alone", PAGE, NVRTL_MAP_CREATE | NVRTL_MAP_EXCLUSIVE, false},
+    {"longer", 3 * PAGE, NVRTL_MAP_CREATE, true},
+    {"longer, sparse", 3 * PAGE, NVRTL_MAP_CREATE | NVRTL_MAP_SPARSE, true},
+};
+
+static const int errors[] = {EIO, ENOSPC, EDQUOT, EINTR, ENOMEM, EAGAIN, EMFILE, EACCES, EINVAL};
+
+static void begin(const struct wish *wish) {
+    snprintf(path, sizeof path, MEMORY_FOLDER "/nvrtl-faults-%d", (int)getpid());
+    unlink(path);
+    if (wish->there) {
+        int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        assert_int_equal(ftruncate(descriptor, (off_t)PAGE), 0);
+        close(descriptor);
+    }
+}
+
+static off_t size_of_file(void) {
+    struct stat status;
+    return stat(path, &status) == 0 ? status.st_size : -1;
+}
+
+static NTSTATUS map_file(const struct wish *wish, NvRtlMapping *mapping) {
+    memset(mapping, 0, sizeof *mapping);
+    errno = ERRNO_BEFORE;
+    NTSTATUS status = NvRtlMapFile(path, 0, wish->size, wish->flags, 0600, mapping);
+    assert_int_equal(errno, ERRNO_BEFORE);
+    assert_int_equal(mapping->base != NULL, status == STATUS_SUCCESS);
+    return status;
+}
+
+/* After a failure. What a call that failed itself would have undone may stay. */
+static void check_undone(const struct wish *wish) {
+    bool may_stay = has_met(FAULT_IN_unlink) || has_met(FAULT_IN_lstat) ||
+                    has_met(FAULT_IN_fstat) || has_met(FAULT_IN_ftruncate);
+    if (!may_stay && !wish->there)
+        assert_int_equal(size_of_file(), -1);
+    /* A file that grew is not cut again for what fails later: other processes may use it. */
+    if (!may_stay && wish->there)
+        assert_true(size_of_file() == (off_t)PAGE || !has_met(FAULT_IN_posix_fallocate));
+}
+
+static void check_fault(const struct wish *wish) {
+    unsigned descriptors = count_descriptors();
+    NvRtlMapping mapping;
+    NTSTATUS status = map_file(wish, &mapping);
+    bool lost = has_met(FAULT_IN_fsync) &&
+                (fault.error == EIO || fault.error == ENOSPC || fault.error == EDQUOT);
+    if (lost)
+        assert_int_equal(status, fault.error == EIO ? STATUS_IO_DEVICE_ERROR : STATUS_DISK_FULL);
+    if (fault.error == EINTR && !has_met(FAULT_IN_statfs))
+        assert_int_equal(status, STATUS_SUCCESS);
+    if (status == STATUS_SUCCESS) {
+        assert_int_equal(size_of_file(), (off_t)mapping.size);
+        errno = ERRNO_BEFORE;
+        assert_int_equal(NvRtlUnmapFile(&mapping), STATUS_SUCCESS);
+        assert_int_equal(errno, ERRNO_BEFORE);
+    } else {
+        check_undone(wish);
+    }
+    fault.times = 0;
+    assert_int_equal(count_descriptors(), descriptors);
+    assert_int_equal(count_mappings(path), 0);
+    if ((wish->flags & NVRTL_MAP_EXCLUSIVE) == 0 && (wish->there || wish->flags != 0)) {
+        assert_int_equal(map_file(wish, &mapping), STATUS_SUCCESS);
+        assert_int_equal(NvRtlUnmapFile(&mapping), STATUS_SUCCESS);
+    }
+}
+
+static const struct wish *tried;
+
+static int tell(void **state) {
+    (void)state;
+    faults_end();
+    unlink(path);
+    if (tried != NULL)
+        print_error("%s: error %d in call %u of %u, calls %#llx\n", tried->name, fault.error,
+                    fault.first, fault.calls, (unsigned long long)fault.met);
+    return 0;
+}
+
+static void test_map_file(void **state) {
+    (void)state;
+    library_set_domain("page-cache!");
+    faults_begin(decide);
+    for (size_t w = 0; w < ARRAY_LENGTH(wishes); w++) {
+        NvRtlMapping mapping;
+        tried = &wishes[w];
+        begin(tried);
+        arm(0, 0, 0);
+        assert_int_equal(map_file(tried, &mapping), STATUS_SUCCESS);
+        assert_int_equal(NvRtlUnmapFile(&mapping), STATUS_SUCCESS);
+        unsigned calls = fault.calls;
+        for (unsigned i = 0; i < (size_t)calls * 2 * ARRAY_LENGTH(errors); i++) {
+            begin(tried);
+            arm(i / 2 % calls, 1 + i % 2, errors[i / 2 / calls]);
+            check_fault(tried);
+        }
+        print_message("%s: %u calls\n", tried->name, calls);
+    }
+    tried = NULL;
+}
+
+/* Is it safe to take memory of the first kind for the second? What is called volatile may be more;
+   persistent memory may be synced; and nothing else, or something is called durable that is not. */
+static bool is_safe(enum map_domain domain, enum map_domain taken) {
+    switch (domain) {
+    case MAP_DOMAIN_PAGE_CACHE:
+        return taken == MAP_DOMAIN_PAGE_CACHE;
+    case MAP_DOMAIN_VOLATILE:
+        return taken == MAP_DOMAIN_VOLATILE || taken == MAP_DOMAIN_PAGE_CACHE;
+    case MAP_DOMAIN_MEMORY:
+        return taken != MAP_DOMAIN_CPU_CACHE;
+    case MAP_DOMAIN_CPU_CACHE:
+        return true;
+    }
+    return false;
+}
+
+static struct map_region region;
+
+/* One view of a recorded machine; the number of faults. */
+static unsigned check_view(const char *root, uintptr_t address, size_t length) {
+    const struct map_system system = {.root = root, .live = false};
+    static const int reading[] = {EIO, ENOMEM, EMFILE};
+    arm(0, 0, 0);
+    enum result result = map_probe(&system, address, length, &region);
+    enum map_domain domain = region.answer.domain;
+    unsigned calls = fault.calls;
+    for (unsigned i = 0; i < (size_t)calls * 2 * ARRAY_LENGTH(reading); i++) {
+        arm(i / 2 % calls, 1 + i % 2 * calls, reading[i / 2 / calls]);
+        enum result now = map_probe(&system, address, length, &region);
+        if (fault.met == 0 || now == RESULT_NO_MEMORY)
+            continue;
+        bool good = result == RESULT_OK ? now == RESULT_OK && is_safe(domain, region.answer.domain)
+                                        : now == result || now == RESULT_OK;
+        if (!good)
+            fail_msg("%s %lx: error %d in call %u (%u more): %d %d became %d %d, %s", root,
+                     (unsigned long)address, fault.error, fault.first, fault.times - 1, result,
+                     domain, now, region.answer.domain, region.answer.reason);
+    }
+    return calls;
+}
+
+static void test_probe(void **state) {
+    (void)state;
+    struct dirent **folders;
+    unsigned faults = 0;
+    int count = scandir(NVRTL_TEST_FIXTURES, &folders, NULL, alphasort);
+    assert_true(count > 0);
+    faults_begin(decide);
+    for (int i = 0; i < count; i++) {
+        char root[512], name[600], line[1024];
+        snprintf(root, sizeof root, "%s/%s", NVRTL_TEST_FIXTURES, folders[i]->d_name);
+        snprintf(name, sizeof name, "%s/expected", root);
+        FILE *expected = fopen(name, "r");
+        while (expected != NULL && fgets(line, sizeof line, expected) != NULL) {
+            char *rest;
+            uintptr_t address = strtoull(line, &rest, 16);
+            faults += check_view(root, address, strtoull(rest + 1, NULL, 16));
+        }
+        if (expected != NULL)
+            fclose(expected);
+        free(folders[i]);
+    }
+    free(folders);
+    print_message("%u calls\n", faults);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_map_file, tell),
+        cmocka_unit_test_teardown(test_probe, tell),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -2,7 +2,7 @@
 /*
  * Programs for `nvrtl cut`: cut-cases KIND FILE... counts in FILE, in one way or another, and
  * acknowledges each count; cut-cases check KIND FILE... holds the files against NVRTL_ACKED. All
- * but pair-bad are correct, so that no cut may ever fail.
+ * but pair-bad and once are correct, so that no cut may ever fail.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -120,6 +120,13 @@ static void count_in_threads(struct region *region) {
     pthread_join(thread, NULL);
 }
 
+/* The only stores there are, to lines that nobody has told of, and nothing flushes them. */
+static void store_once(const struct region *region) {
+    put(region, 0, 1, 0);
+    put(region, 1, 1, 0);
+    acknowledge(region, 1);
+}
+
 /* What lies beyond the end of a file that was cut short gives a status, and nothing worse. */
 static void count_after_truncation(struct region *region) {
     uint64_t value = 1;
@@ -146,6 +153,8 @@ static void run(const char *kind, char **paths) {
         count_in_a_child(&region);
     else if (strcmp(kind, "threads") == 0)
         count_in_threads(&region);
+    else if (strcmp(kind, "once") == 0)
+        store_once(&region);
     else if (strcmp(kind, "truncate") == 0)
         count_after_truncation(&region);
     else

@@ -151,6 +151,9 @@ class CasesTest(CutTest):
         self.assertRegex(result.stdout, r"; acknowledged: 1[ .]")
         self.assertIn("The check ended with status 1.", result.stdout)
 
+    def test_the_first_store_to_a_page_is_seen(self):
+        self.assert_found(self.run_case("once", 50, *self.reset("file")), 50)
+
     def test_jobs(self):
         paths = self.path("file-{%}")
         check = f"{shlex.quote(CASES)} check count {{}}"

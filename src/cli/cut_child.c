@@ -22,14 +22,22 @@ static int interrupted_by;
 static const _Atomic int *stopped_by;
 static char runtime[PATH_MAX];
 
+/* Who ignores a signal, under nohup or in the background, is not interrupted by it. While it is
+   held the system would keep it all the same. */
+static void hold_unless_ignored(int number) {
+    struct sigaction action;
+    if (sigaction(number, NULL, &action) != 0 || action.sa_handler != SIG_IGN)
+        sigaddset(&held, number);
+}
+
 bool cut_prepare_children(void) {
     if (!run_find_runtime(runtime))
         return false;
     sigemptyset(&held);
     sigaddset(&held, SIGCHLD);
-    sigaddset(&held, SIGINT);
-    sigaddset(&held, SIGTERM);
-    sigaddset(&held, SIGHUP);
+    hold_unless_ignored(SIGINT);
+    hold_unless_ignored(SIGTERM);
+    hold_unless_ignored(SIGHUP);
     signal(SIGCHLD, SIG_DFL); /* a parent that ignores it would have the children's ends lost */
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && sigprocmask(SIG_BLOCK, &held, &usual) == 0)
         return true;

@@ -14,8 +14,9 @@
  * - Surviving the death of the process is another thing: every shared file view does that.
  * - Keep a view mapped as long as its token lives. The routines write through the addresses that
  *   you pass; a region that is unmapped, or mapped over by something else, is not noticed by all.
- * - What is stored behind the end of the file, in what the view has of its last page, is no part of
- *   the file and is lost, whatever a drain returns: make the file as long as its data first.
+ * - What lies behind the end of the file is no part of it and is lost, whatever a flush or a drain
+ *   returns: in what the view has of the last page, and where somebody cut the file short after
+ *   the store. Make the file as long as its data first, and leave it so.
  * - An error of a flush or drain is never forgotten: the file stays failed (see RtlDrain...).
  *
  * Sources. Each declaration says where its meaning comes from: [doc] the public Windows driver
@@ -31,8 +32,9 @@
  * thread frees the token: such a call works or returns STATUS_INVALID_PARAMETER. Write, Fill,
  * Flush, FlushRanges, Drain and Read may be called from a signal handler, the others may not. After
  * fork the child's copies of the tokens work; but the two processes share the open files behind the
- * views, and the system tells a failed write-back to one of them alone. None of the routines
- * prints, exits, aborts or sets errno.
+ * views, and the system tells a failed write-back to one of them alone. No thread may be cancelled
+ * asynchronously in a routine, as in nearly all of libc: it would keep its locks. None of the
+ * routines prints, exits, aborts or sets errno.
  */
 #ifndef NVRTL_H
 #define NVRTL_H
@@ -170,7 +172,8 @@ typedef struct _NV_MEMORY_RANGE {
  *                                two files [ours]
  * STATUS_NOT_SUPPORTED           this platform has no way to make that memory durable (mapped
  *                                device registers, for one) [ours]
- * STATUS_INSUFFICIENT_RESOURCES  out of memory, or 2^20 tokens are alive [ours]
+ * STATUS_INSUFFICIENT_RESOURCES  out of memory or descriptors, /proc cannot be read, or 2^20 tokens
+ *                                are alive [ours]
  *
  * Asks the system (reads /proc, may take milliseconds); the token keeps the answers. No descriptor
  * of the file is opened, duplicated or closed: the program's POSIX locks on it stay. [ours]
@@ -236,7 +239,8 @@ NVRTL_API NTSTATUS RtlFillNonVolatileMemory(PVOID NvToken, void *NvDestination, 
  *                           noted
  * STATUS_INVALID_PARAMETER  as for Write; nothing was flushed
  * STATUS_IO_DEVICE_ERROR, STATUS_DISK_FULL, STATUS_DEVICE_DATA_ERROR
- *                           there is no page behind a part of the range, as for Write
+ *                           there is no page behind a part of the range, as for Write; only
+ *                           where lines are written back: page-cache does not look
  * and, without NO_DRAIN, every failure of RtlDrainNonVolatileFlush. On a failed file, that failure
  * with NO_DRAIN too.
  */
@@ -403,7 +407,7 @@ typedef struct NvRtlMapping {
  *                                given; the file is empty and size is 0; EXCLUSIVE and it exists
  * STATUS_ACCESS_DENIED           the file may not be opened for reading and writing
  * STATUS_DISK_FULL               no room, or over a quota
- * STATUS_INSUFFICIENT_RESOURCES  no memory, descriptors or address space
+ * STATUS_INSUFFICIENT_RESOURCES  no memory, descriptors or address space, or no /proc to read
  * STATUS_NOT_SUPPORTED           this kind of file cannot be mapped or made durable
  * STATUS_IO_DEVICE_ERROR         the system reported an I/O error
  *

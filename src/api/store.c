@@ -73,13 +73,17 @@ CALL_TEXT enum result perform(const struct token_view *token, const struct wish 
     return finish(token, way, (uintptr_t)wish->destination, wish->length, wish->flags);
 }
 
-static uint32_t effect_of(const struct wish *wish, enum result drained) {
+/* Of a token that another thread freed meanwhile nothing is flushed: what stands for the default
+   token now is to do it, and is told of then. */
+static uint32_t effect_of(const struct token_view *token, const struct wish *wish,
+                          enum result drained) {
     uint32_t effect = 0;
+    bool flushed = drained != RESULT_INVALID || token_lives(token);
     if (wish->flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL)
         effect |= EFFECT_STREAM;
-    if (wish->flags & WRITE_NV_MEMORY_FLAG_FLUSH)
+    if (flushed && (wish->flags & WRITE_NV_MEMORY_FLAG_FLUSH))
         effect |= EFFECT_FLUSH;
-    if (wants_drain(wish->flags))
+    if (flushed && wants_drain(wish->flags))
         effect |= drained == RESULT_OK ? EFFECT_DRAIN : EFFECT_FAILED;
     if (wish->call == CALL_WRITE && range_overlaps((uintptr_t)wish->destination, wish->length,
                                                    (uintptr_t)wish->source, wish->length))
@@ -118,7 +122,7 @@ CALL_TEXT enum result store_into(const struct token_view *token, const struct wi
                   address, wish->length);
     enum result result = perform(token, wish, &fault);
     if (call_observed(site) && fault == FAULT_NONE)
-        call_tell(site, EVENT_STORE, effect_of(wish, result), token, address, wish->length);
+        call_tell(site, EVENT_STORE, effect_of(token, wish, result), token, address, wish->length);
     return result;
 }
 

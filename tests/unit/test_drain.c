@@ -332,6 +332,32 @@ static void test_freed(void **state) {
     assert_int_equal(syncs.count, 0);
 }
 
+static PVOID doomed;
+
+static void free_doomed(void) {
+    PVOID token = doomed;
+    doomed = NULL;
+    if (token != NULL)
+        end(token);
+}
+
+/* The default token stands for one that is freed in the middle of its wait: the next one that holds
+   the range takes its place. */
+static void test_freed_below_the_default_token(void **state) {
+    (void)state;
+    struct token_view view;
+    uint64_t file = new_file();
+    PVOID tokens[] = {get(file, BASE, 10 * PAGE), get(file, BASE, 10 * PAGE)};
+    assert_true(token_covering(BASE, 1, &view));
+    doomed = (PVOID)token_handle(&view);
+    syncs.during = free_doomed;
+    PVOID every = (PVOID)FLUSH_NV_MEMORY_DEFAULT_TOKEN;
+    assert_int_equal(RtlFlushNonVolatileMemory(every, (PVOID)BASE, 1, 0), STATUS_SUCCESS);
+    assert_null(doomed);
+    assert_true(syncs_done(1, BASE, PAGE)); /* by a wait of its own */
+    end(token_handle(&view) == (uintptr_t)tokens[0] ? tokens[1] : tokens[0]);
+}
+
 /* Lines are no matter of msync, and one file may be mapped in both ways. */
 static void test_other_domains(void **state) {
     (void)state;
@@ -426,6 +452,7 @@ int main(void) {
         cmocka_unit_test_setup(test_busy_view, reset),
         cmocka_unit_test_setup(test_every_token, reset),
         cmocka_unit_test_setup(test_freed, reset),
+        cmocka_unit_test_setup(test_freed_below_the_default_token, reset),
         cmocka_unit_test_setup(test_other_domains, reset),
         cmocka_unit_test_setup(test_in_signal_handler, reset),
     };

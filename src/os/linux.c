@@ -208,6 +208,12 @@ bool os_is_answer(int error) {
     case ELOOP:
     case ENAMETOOLONG:
     case ESRCH:
+    /* Of a file system that others serve, and do not now. */
+    case ESTALE:
+    case ENOTCONN:
+    case ETIMEDOUT:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
         return true;
     default:
         return false;

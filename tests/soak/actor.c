@@ -46,7 +46,7 @@ static size_t offset_of(const struct actor *actor, const struct own_range *range
 }
 
 static unsigned char *address_of(const struct actor *actor, const struct own_range *range) {
-    return soak_files[range->file].views[range->view] + offset_of(actor, range);
+    return files_view(range->file, range->view) + offset_of(actor, range);
 }
 
 static void set_state(struct actor *actor, const struct own_range *range, enum byte_state state) {
@@ -68,7 +68,6 @@ static bool note_status(struct actor *actor, NTSTATUS status) {
 
 /* After a drain that succeeded: what was flushed is on the medium; after a retry all is. */
 static void check_file(struct actor *actor, size_t file, bool all) {
-    const unsigned char *view = soak_files[file].views[0];
     actor->drains++;
     for (size_t piece = 0; piece < PIECES; piece++) {
         size_t offset = piece_offset(actor, piece);
@@ -78,8 +77,7 @@ static void check_file(struct actor *actor, size_t file, bool all) {
             while (end < PIECE && state[end] == state[at])
                 end++;
             if (all || state[at] == BYTE_FLUSHED)
-                NEED(actor,
-                     medium_has(&soak_files[file], offset + at, view + offset + at, end - at));
+                NEED(actor, files_hold(file, offset + at, end - at));
         }
     }
 }
@@ -196,7 +194,7 @@ static void query(struct actor *actor) {
     size_t file = roll(actor, FILES), view = roll(actor, VIEWS);
     NEED(actor, NvRtlQueryToken(actor->tokens[file][view], &info) == STATUS_SUCCESS);
     NEED(actor, info.domain == NVRTL_DOMAIN_PAGE_CACHE && info.length == FILE_SIZE &&
-                    info.base == soak_files[file].views[view]);
+                    info.base == files_view(file, view));
 }
 
 /* Ends the token if there is one; a call with what is left of it is refused. */
@@ -218,16 +216,16 @@ static void renew_extra(struct actor *actor) {
     free_token(actor, &extra->token);
     extra->file = roll(actor, FILES);
     extra->view = roll(actor, VIEWS);
-    extra->offset = roll(actor, FILE_SIZE - PAGE);
+    extra->offset = roll(actor, FILE_SIZE - 1);
     extra->size = 1 + roll(actor, FILE_SIZE - extra->offset);
-    get_token(actor, soak_files[extra->file].views[extra->view] + extra->offset, extra->size,
+    get_token(actor, files_view(extra->file, extra->view) + extra->offset, extra->size,
               &extra->token);
 }
 
 static void renew(struct actor *actor) {
     size_t file = roll(actor, FILES), view = roll(actor, VIEWS);
     free_token(actor, &actor->tokens[file][view]);
-    while (!get_token(actor, soak_files[file].views[view], FILE_SIZE, &actor->tokens[file][view]))
+    while (!get_token(actor, files_view(file, view), FILE_SIZE, &actor->tokens[file][view]))
         continue;
 }
 
@@ -253,8 +251,7 @@ bool actor_start(struct actor *actor, size_t number, uint64_t seed) {
     actor->seed = seed;
     for (size_t file = 0; file < FILES; file++) {
         for (size_t view = 0; view < VIEWS; view++) {
-            if (!get_token(actor, soak_files[file].views[view], FILE_SIZE,
-                           &actor->tokens[file][view]))
+            if (!get_token(actor, files_view(file, view), FILE_SIZE, &actor->tokens[file][view]))
                 return false;
         }
     }
@@ -263,9 +260,8 @@ bool actor_start(struct actor *actor, size_t number, uint64_t seed) {
 
 void actor_settle(struct actor *actor) {
     for (size_t file = 0; file < FILES; file++) {
-        /* Each retry may be told one error more that another view's was owed. */
-        NTSTATUS status = NvRtlRetryToken(actor->tokens[file][0]);
-        NEED(actor, status == STATUS_SUCCESS);
+        /* At once: a retry takes what each view is owed before it waits. */
+        NEED(actor, NvRtlRetryToken(actor->tokens[file][0]) == STATUS_SUCCESS);
         check_file(actor, file, true);
     }
 }

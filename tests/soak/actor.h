@@ -5,10 +5,10 @@
 
 #include <nvrtl.h>
 
-#include "soak/medium.h"
+#include "soak/files.h"
 
 /* Threads own pieces of a file in turn. A piece is no page: pages have several owners. */
-enum { ACTORS = 4, PIECE = 1504, PIECES = FILE_PAGES * 4096 / PIECE / ACTORS, EXTRA_TOKENS = 6 };
+enum { ACTORS = 4, PIECE = 1504, PIECES = FILE_SIZE / PIECE / ACTORS, EXTRA_TOKENS = 6 };
 
 enum byte_state { BYTE_UNKNOWN, BYTE_FLUSHED };
 

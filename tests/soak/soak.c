@@ -7,7 +7,6 @@
  *
  * soak ROUNDS [SECONDS]   rounds of some thousand calls a thread; then on until the time is over
  */
-#include <dirent.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +15,10 @@
 
 #include "soak/actor.h"
 #include "token/table.h"
+#include "unit/descriptors.h"
 #include "unit/seed.h"
 
-#define CALLS_A_ROUND 20000
+#define CALLS_A_ROUND 5000
 
 static struct actor actors[ACTORS];
 
@@ -47,15 +47,6 @@ static long resident(void) {
     return pages - of_files;
 }
 
-static unsigned descriptors(void) {
-    unsigned count = 0;
-    DIR *folder = opendir("/proc/self/fd");
-    while (folder != NULL && readdir(folder) != NULL)
-        count++;
-    closedir(folder);
-    return count;
-}
-
 /* Whatever the environment says, the files are made durable by msync. */
 static bool set_domain(void) {
     if (!os_lock(&token_table.lock))
@@ -67,19 +58,19 @@ static bool set_domain(void) {
 }
 
 static bool start(uint64_t seed) {
-    if (!medium_start(seed) || !set_domain())
+    if (!files_start(seed) || !set_domain())
         return false;
     for (size_t i = 0; i < ACTORS; i++) {
         if (!actor_start(&actors[i], i, random_next(&seed)))
             return false;
     }
-    medium_set_faults(true);
+    files_set_faults(true);
     return true;
 }
 
 static void finish(void) {
     uint64_t calls = 0, succeeded = 0, failed = 0, drains = 0;
-    medium_set_faults(false);
+    files_set_faults(false);
     for (size_t i = 0; i < ACTORS; i++)
         actor_settle(&actors[i]);
     for (size_t i = 0; i < ACTORS; i++) {
@@ -89,14 +80,14 @@ static void finish(void) {
         failed += actors[i].failed;
         drains += actors[i].drains;
     }
-    medium_end();
+    files_end();
     printf("%llu calls: %llu succeeded, %llu failed; %llu successful drains checked\n",
            (unsigned long long)calls, (unsigned long long)succeeded, (unsigned long long)failed,
            (unsigned long long)drains);
-    printf("injected: %llu pages lost, told in %llu waits; %llu waits and %llu other calls failed "
-           "for now\n",
-           (unsigned long long)soak_faults.lost_pages, (unsigned long long)soak_faults.told,
-           (unsigned long long)soak_faults.transient, (unsigned long long)soak_faults.refused);
+    printf("injected: %llu waits told of lost pages; %llu waits and %llu other calls failed for "
+           "now\n",
+           (unsigned long long)soak_faults.waits, (unsigned long long)soak_faults.transient,
+           (unsigned long long)soak_faults.calls);
 }
 
 /* What the process has may not grow between the first tenth and the end. */
@@ -130,11 +121,11 @@ int main(int count, char **arguments) {
         bool tenth = (i + 1) * 10 >= rounds && (now.tv_sec - begun.tv_sec) * 10 >= seconds;
         if (first == 0 && tenth) {
             first = resident();
-            first_open = descriptors();
+            first_open = count_descriptors();
         }
     }
     long last = resident();
-    unsigned last_open = descriptors();
+    unsigned last_open = count_descriptors();
     finish();
     return judge(first, last, first_open, last_open);
 }

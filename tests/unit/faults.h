@@ -5,6 +5,9 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "os/calls.h"
 
@@ -103,6 +106,37 @@ static inline bool fault_is_real(enum fault_call call, int error) {
     return error != EINTR || (interruptible >> call & 1) != 0;
 }
 
+/* A plan: the calls from number first on fail, so many of them, with error. */
+static struct {
+    unsigned calls, first, times;
+    int error;
+    uint64_t met;              /* bits of the calls that failed */
+    enum fault_call first_met; /* the first of them */
+} fault;
+
+static inline int fault_plan(enum fault_call call) {
+    unsigned number = fault.calls++;
+    if (number < fault.first || number - fault.first >= fault.times ||
+        !fault_is_real(call, fault.error))
+        return 0;
+    if (fault.met == 0)
+        fault.first_met = call;
+    fault.met |= UINT64_C(1) << call;
+    return fault.error;
+}
+
+static inline void fault_arm(unsigned first, unsigned times, int error) {
+    memset(&fault, 0, sizeof fault);
+    fault.first = first;
+    fault.times = times;
+    fault.error = error;
+}
+
+static inline bool fault_met(enum fault_call call) {
+    return (fault.met >> call & 1) != 0;
+}
+
+/* decide: fault_plan, or a test's own */
 static inline void faults_begin(int (*decide)(enum fault_call call)) {
     real_calls = os_calls;
     fault_decide = decide;

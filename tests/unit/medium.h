@@ -131,21 +131,24 @@ static inline int medium_sync(void *address, size_t size, int flags, int error) 
 }
 
 static inline bool medium_holds(struct medium *medium, size_t from, size_t length) {
-    return memcmp(medium->disk + from, medium->file.bytes + from, length) == 0;
+    pthread_mutex_lock(&medium->lock);
+    bool holds = memcmp(medium->disk + from, medium->file.bytes + from, length) == 0;
+    pthread_mutex_unlock(&medium->lock);
+    return holds;
 }
 
 enum fault __real_isa_touch(void *address);
 enum fault __wrap_isa_touch(void *address);
 enum fault __wrap_isa_touch(void *address) {
     size_t view;
-    enum fault fault = __real_isa_touch(address);
+    enum fault met = __real_isa_touch(address);
     struct medium *medium = medium_of(address, &view);
     if (medium != NULL) {
         pthread_mutex_lock(&medium->lock);
         medium->clean[((uintptr_t)address - (uintptr_t)medium->views[view].bytes) / PAGE] = false;
         pthread_mutex_unlock(&medium->lock);
     }
-    return fault;
+    return met;
 }
 
 #endif

@@ -10,9 +10,8 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
-
 #include "child.h"
+#include "descriptors.h"
 #include "drain/drain.h"
 #include "faults.h"
 #include "medium.h"
@@ -29,44 +28,8 @@ static unsigned char *lone;
 static size_t from, length;
 static PVOID made;
 
-/* The fault: number of the first failing call, how many, and the error. */
-static struct {
-    unsigned calls, first, times;
-    int error;
-    enum fault_call call; /* the first that failed */
-    unsigned met;
-    bool waited; /* a wait failed */
-} fault;
-
-static int decide(enum fault_call call) {
-    unsigned number = fault.calls++;
-    if (number < fault.first || number - fault.first >= fault.times ||
-        !fault_is_real(call, fault.error))
-        return 0;
-    if (fault.met++ == 0)
-        fault.call = call;
-    fault.waited |= call == FAULT_IN_msync;
-    return fault.error;
-}
-
 static int msync_of_medium(void *address, size_t size, int flags) {
-    return medium_sync(address, size, flags, flags == MS_SYNC ? decide(FAULT_IN_msync) : 0);
-}
-
-static void arm(unsigned first, unsigned times, int error) {
-    memset(&fault, 0, sizeof fault);
-    fault.first = first;
-    fault.times = times;
-    fault.error = error;
-}
-
-static unsigned count_descriptors(void) {
-    unsigned count = 0;
-    DIR *folder = opendir("/proc/self/fd");
-    while (readdir(folder) != NULL)
-        count++;
-    closedir(folder);
-    return count;
+    return medium_sync(address, size, flags, flags == MS_SYNC ? fault_plan(FAULT_IN_msync) : 0);
 }
 
 /* Of shared views: malloc may map more at any time. */
@@ -243,8 +206,8 @@ static void begin(void) {
         assert_int_equal(RtlGetNonVolatileToken(medium.views[i].bytes, medium.file.size, &token[i]),
                          0);
     made = NULL;
-    arm(0, 0, 0);
-    faults_begin(decide);
+    fault_arm(0, 0, 0);
+    faults_begin(fault_plan);
     os_calls.msync = msync_of_medium;
 }
 
@@ -315,7 +278,7 @@ static void check_failed(NTSTATUS status) {
 }
 
 static void check_status(const struct path *path, NTSTATUS status) {
-    bool lost = fault.waited && medium_loses(fault.error);
+    bool lost = fault_met(FAULT_IN_msync) && medium_loses(fault.error);
     if (fault.error == EINTR)
         assert_int_equal(status, STATUS_SUCCESS);
     if (path->run == do_retry) {
@@ -324,7 +287,7 @@ static void check_status(const struct path *path, NTSTATUS status) {
         assert_true(lost || !is_failed());
         return;
     }
-    if (fault.waited)
+    if (fault_met(FAULT_IN_msync))
         assert_int_equal(status, status_of_sync(fault.error));
     assert_int_equal(is_failed(), lost);
 }
@@ -332,7 +295,7 @@ static void check_status(const struct path *path, NTSTATUS status) {
 static void check_fault(const struct path *path) {
     unsigned descriptors = count_descriptors(), mappings = count_mappings();
     NTSTATUS status = run(path);
-    if (fault.met > 0)
+    if (fault.met != 0)
         check_status(path, status);
     fault.times = 0;
     if (is_failed())
@@ -340,7 +303,7 @@ static void check_fault(const struct path *path) {
     /* A wait that was not to be had is left for the next drain. An internal token that could not be
        looked at is told of there. */
     status = RtlDrainNonVolatileFlush(EACH);
-    if (fault.waited && path->drains && path->run != do_retry) {
+    if (fault_met(FAULT_IN_msync) && path->drains && path->run != do_retry) {
         assert_int_equal(status, STATUS_SUCCESS);
         assert_true(drained(from, length));
     }
@@ -360,7 +323,8 @@ static int tell(void **state) {
     if (tried == NULL)
         return 0;
     print_error("%s: error %d in call %u of %u, which is %s\n", tried->name, fault.error,
-                fault.first, fault.calls, fault.met > 0 ? fault_names[fault.call] : "not met");
+                fault.first, fault.calls,
+                fault.met != 0 ? fault_names[fault.first_met] : "not met");
     faults_end();
     return 0;
 }
@@ -380,9 +344,9 @@ static void check_path(const struct path *path) {
         for (unsigned i = 0; i < calls * 2; i++) {
             begin();
             tried = path;
-            arm(i / 2, 1 + i % 2, errors[e]);
+            fault_arm(i / 2, 1 + i % 2, errors[e]);
             check_fault(path);
-            faults += fault.met > 0;
+            faults += fault.met != 0;
             end();
         }
     }
@@ -421,7 +385,7 @@ static void test_retry_of_internal(void **state) {
                          STATUS_IO_DEVICE_ERROR);
         assert_false(drained(from, PAGE));
         tried = &path;
-        arm(i / ARRAY_LENGTH(errors), 1, errors[i % ARRAY_LENGTH(errors)]);
+        fault_arm(i / ARRAY_LENGTH(errors), 1, errors[i % ARRAY_LENGTH(errors)]);
         if (run(&path) == STATUS_SUCCESS) {
             assert_true(drained(from, PAGE));
             successes++;

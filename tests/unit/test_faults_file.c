@@ -14,45 +14,11 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "descriptors.h"
 #include "faults.h"
 #include "view.h"
 
 #define ERRNO_BEFORE 12345
-
-static struct {
-    unsigned calls, first, times;
-    int error;
-    uint64_t met; /* bits of enum fault_call */
-} fault;
-
-static int decide(enum fault_call call) {
-    unsigned number = fault.calls++;
-    if (number < fault.first || number - fault.first >= fault.times ||
-        !fault_is_real(call, fault.error))
-        return 0;
-    fault.met |= UINT64_C(1) << call;
-    return fault.error;
-}
-
-static void arm(unsigned first, unsigned times, int error) {
-    memset(&fault, 0, sizeof fault);
-    fault.first = first;
-    fault.times = times;
-    fault.error = error;
-}
-
-static bool has_met(enum fault_call call) {
-    return (fault.met >> call & 1) != 0;
-}
-
-static unsigned count_descriptors(void) {
-    unsigned count = 0;
-    DIR *folder = opendir("/proc/self/fd");
-    while (readdir(folder) != NULL)
-        count++;
-    closedir(folder);
-    return count;
-}
 
 static unsigned count_mappings(const char *path) {
     unsigned count = 0;
@@ -108,24 +74,24 @@ static NTSTATUS map_file(const struct wish *wish, NvRtlMapping *mapping) {
 
 /* After a failure. What a call that failed itself would have undone may stay. */
 static void check_undone(const struct wish *wish) {
-    bool may_stay = has_met(FAULT_IN_unlink) || has_met(FAULT_IN_lstat) ||
-                    has_met(FAULT_IN_fstat) || has_met(FAULT_IN_ftruncate);
+    bool may_stay = fault_met(FAULT_IN_unlink) || fault_met(FAULT_IN_lstat) ||
+                    fault_met(FAULT_IN_fstat) || fault_met(FAULT_IN_ftruncate);
     if (!may_stay && !wish->there)
         assert_int_equal(size_of_file(), -1);
     /* A file that grew is not cut again for what fails later: other processes may use it. */
     if (!may_stay && wish->there)
-        assert_true(size_of_file() == (off_t)PAGE || !has_met(FAULT_IN_posix_fallocate));
+        assert_true(size_of_file() == (off_t)PAGE || !fault_met(FAULT_IN_posix_fallocate));
 }
 
 static void check_fault(const struct wish *wish) {
     unsigned descriptors = count_descriptors();
     NvRtlMapping mapping;
     NTSTATUS status = map_file(wish, &mapping);
-    bool lost = has_met(FAULT_IN_fsync) &&
+    bool lost = fault_met(FAULT_IN_fsync) &&
                 (fault.error == EIO || fault.error == ENOSPC || fault.error == EDQUOT);
     if (lost)
         assert_int_equal(status, fault.error == EIO ? STATUS_IO_DEVICE_ERROR : STATUS_DISK_FULL);
-    if (fault.error == EINTR && !has_met(FAULT_IN_statfs))
+    if (fault.error == EINTR && !fault_met(FAULT_IN_statfs))
         assert_int_equal(status, STATUS_SUCCESS);
     if (status == STATUS_SUCCESS) {
         assert_int_equal(size_of_file(), (off_t)mapping.size);
@@ -159,18 +125,18 @@ static int tell(void **state) {
 static void test_map_file(void **state) {
     (void)state;
     library_set_domain("page-cache!");
-    faults_begin(decide);
+    faults_begin(fault_plan);
     for (size_t w = 0; w < ARRAY_LENGTH(wishes); w++) {
         NvRtlMapping mapping;
         tried = &wishes[w];
         begin(tried);
-        arm(0, 0, 0);
+        fault_arm(0, 0, 0);
         assert_int_equal(map_file(tried, &mapping), STATUS_SUCCESS);
         assert_int_equal(NvRtlUnmapFile(&mapping), STATUS_SUCCESS);
         unsigned calls = fault.calls;
         for (unsigned i = 0; i < (size_t)calls * 2 * ARRAY_LENGTH(errors); i++) {
             begin(tried);
-            arm(i / 2 % calls, 1 + i % 2, errors[i / 2 / calls]);
+            fault_arm(i / 2 % calls, 1 + i % 2, errors[i / 2 / calls]);
             check_fault(tried);
         }
         print_message("%s: %u calls\n", tried->name, calls);
@@ -200,12 +166,12 @@ static struct map_region region;
 static unsigned check_view(const char *root, uintptr_t address, size_t length) {
     const struct map_system system = {.root = root, .live = false};
     static const int reading[] = {EIO, ENOMEM, EMFILE};
-    arm(0, 0, 0);
+    fault_arm(0, 0, 0);
     enum result result = map_probe(&system, address, length, &region);
     enum map_domain domain = region.answer.domain;
     unsigned calls = fault.calls;
     for (unsigned i = 0; i < (size_t)calls * 2 * ARRAY_LENGTH(reading); i++) {
-        arm(i / 2 % calls, 1 + i % 2 * calls, reading[i / 2 / calls]);
+        fault_arm(i / 2 % calls, 1 + i % 2 * calls, reading[i / 2 / calls]);
         enum result now = map_probe(&system, address, length, &region);
         if (fault.met == 0 || now == RESULT_NO_MEMORY)
             continue;
@@ -225,7 +191,7 @@ static void test_probe(void **state) {
     unsigned faults = 0;
     int count = scandir(NVRTL_TEST_FIXTURES, &folders, NULL, alphasort);
     assert_true(count > 0);
-    faults_begin(decide);
+    faults_begin(fault_plan);
     for (int i = 0; i < count; i++) {
         char root[512], name[600], line[1024];
         snprintf(root, sizeof root, "%s/%s", NVRTL_TEST_FIXTURES, folders[i]->d_name);
@@ -244,10 +210,30 @@ static void test_probe(void **state) {
     print_message("%u calls\n", faults);
 }
 
+static int be_stale(enum fault_call call) {
+    bool asks = call == FAULT_IN_statx || call == FAULT_IN_stat || call == FAULT_IN_statfs;
+    return asks ? ESTALE : 0;
+}
+
+/* A file that a server no longer has under its name is a file all the same. */
+static void test_stale(void **state) {
+    (void)state;
+    struct view view;
+    PVOID token;
+    assert_true(view_open(&view, "/tmp", PAGE));
+    faults_begin(be_stale);
+    NTSTATUS status = RtlGetNonVolatileToken(view.bytes, PAGE, &token);
+    faults_end();
+    assert_int_equal(status, STATUS_SUCCESS);
+    assert_int_equal(RtlFreeNonVolatileToken(token), STATUS_SUCCESS);
+    view_close(&view);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_map_file, tell),
         cmocka_unit_test_teardown(test_probe, tell),
+        cmocka_unit_test(test_stale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

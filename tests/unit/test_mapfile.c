@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <pthread.h>
@@ -20,6 +19,7 @@
 
 #include "base/bits.h"
 #include "child.h"
+#include "descriptors.h"
 #include "view.h"
 
 #define ERRNO_BEFORE 12345
@@ -57,22 +57,13 @@ int fsync(int descriptor) {
     return (int)syscall(SYS_fsync, descriptor);
 }
 
-static size_t open_descriptors(void) {
-    size_t count = 0;
-    DIR *descriptors = opendir("/proc/self/fd");
-    while (readdir(descriptors) != NULL)
-        count++;
-    closedir(descriptors);
-    return count;
-}
-
 /* NvRtlMapFile; one that fails leaves no trace. */
 static NTSTATUS map(const char *path, uint64_t offset, size_t size, uint32_t flags,
                     NvRtlMapping *mapping) {
     NvRtlMapping before;
     memset(&before, 0x77, sizeof before);
     memcpy(mapping, &before, sizeof before);
-    size_t descriptors = open_descriptors();
+    size_t descriptors = count_descriptors();
     memset(&syncs.inodes, 0, sizeof syncs.inodes);
     syncs.count = 0;
     errno = ERRNO_BEFORE;
@@ -80,19 +71,19 @@ static NTSTATUS map(const char *path, uint64_t offset, size_t size, uint32_t fla
     assert_int_equal(errno, ERRNO_BEFORE);
     if (status != STATUS_SUCCESS)
         assert_memory_equal(mapping, &before, sizeof before);
-    assert_int_equal(open_descriptors(), descriptors + (status == STATUS_SUCCESS));
+    assert_int_equal(count_descriptors(), descriptors + (status == STATUS_SUCCESS));
     return status;
 }
 
 static void unmap(NvRtlMapping *mapping) {
     static const NvRtlMapping cleared;
     void *base = mapping->base, *token = mapping->token;
-    size_t descriptors = open_descriptors();
+    size_t descriptors = count_descriptors();
     errno = ERRNO_BEFORE;
     assert_int_equal(NvRtlUnmapFile(mapping), STATUS_SUCCESS);
     assert_int_equal(errno, ERRNO_BEFORE);
     assert_memory_equal(mapping, &cleared, sizeof cleared);
-    assert_int_equal(open_descriptors(), descriptors - 1);
+    assert_int_equal(count_descriptors(), descriptors - 1);
     assert_int_equal(RtlDrainNonVolatileFlush(token), STATUS_INVALID_PARAMETER);
     assert_int_equal(RtlGetNonVolatileToken(base, 1, &token), STATUS_INFO_LENGTH_MISMATCH);
 }
@@ -380,13 +371,13 @@ static void test_threads(void **state) {
     (void)state;
     pthread_t threads[4];
     unsigned numbers[4] = {0, 1, 2, 3};
-    size_t descriptors = open_descriptors();
+    size_t descriptors = count_descriptors();
     syncs.by_threads = true;
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, map_and_unmap, &numbers[i]), 0);
     for (size_t i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    assert_int_equal(open_descriptors(), descriptors);
+    assert_int_equal(count_descriptors(), descriptors);
 }
 
 static int make_folder(void **state) {

@@ -120,12 +120,20 @@ static NTSTATUS do_default_again(void) {
     map_lone(0);
     return status;
 }
-/* The child of a fork, which came while another thread of the parent was draining. */
+/* The child of a fork, which came while another thread of the parent was draining: the write-back
+   failed, the pages are clean, and only the parent was told. */
 static NTSTATUS do_doubtful(void) {
     struct token_view view;
+    from = 0;
+    length = PAGES * PAGE;
+    memset(medium.file.bytes, ++turn, length);
+    NTSTATUS status = RtlFlushNonVolatileMemory(token[0], medium.file.bytes, length, 1);
     assert_true(token_find((uintptr_t)token[0], &view));
     atomic_store(&token_file(&view)->doubtful, true);
-    return do_drain_every();
+    medium_write_back(&medium, EIO);
+    for (size_t i = 0; i < MEDIUM_VIEWS; i++)
+        medium.views[i].owed = 0;
+    return status == STATUS_SUCCESS ? RtlDrainNonVolatileFlush(token[0]) : status;
 }
 static NTSTATUS do_get(void) {
     made = NULL;

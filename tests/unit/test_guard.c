@@ -51,6 +51,29 @@ static struct cut_file make_cut_file(void) {
     return file;
 }
 
+/* Does an instruction that writes a line back fault where there is no page? As the vendors document
+   it, it does; emulators leave it out. */
+static bool write_back_faults = true;
+
+static void child_write_back(void) {
+#if defined(__x86_64__)
+    int descriptor = memfd_create("nvrtl-test", MFD_CLOEXEC);
+    char *view = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    CHILD_NEED(view != MAP_FAILED);
+    __builtin_ia32_clflush(view);
+#else
+    raise(SIGBUS);
+#endif
+}
+
+static void child_flushes(const struct cut_file *file) {
+    NV_MEMORY_RANGE ranges[] = {{file->view, 8}, {file->view + 3 * PAGE, 8}};
+    CHILD_NEED(RtlFlushNonVolatileMemory(file->token, file->view, 2 * PAGE, 0) ==
+               STATUS_IO_DEVICE_ERROR);
+    CHILD_NEED(RtlFlushNonVolatileMemoryRanges(file->token, ranges, 2, 0) ==
+               STATUS_IO_DEVICE_ERROR);
+}
+
 static void child_routines(void) {
     static const ULONG flags[] = {0, 1, 2, 3, 0x100, 0x101, 0x102, 0x103};
     struct cut_file file = make_cut_file();
@@ -73,10 +96,8 @@ static void child_routines(void) {
     }
     CHILD_NEED(NvRtlReadNonVolatileMemory(file.token, buffer, file.view + PAGE - 8, 16) ==
                STATUS_IO_DEVICE_ERROR);
-    CHILD_NEED(RtlFlushNonVolatileMemory(file.token, file.view, 2 * PAGE, 0) ==
-               STATUS_IO_DEVICE_ERROR);
-    NV_MEMORY_RANGE ranges[] = {{file.view, 8}, {file.view + 3 * PAGE, 8}};
-    CHILD_NEED(RtlFlushNonVolatileMemoryRanges(file.token, ranges, 2, 0) == STATUS_IO_DEVICE_ERROR);
+    if (write_back_faults)
+        child_flushes(&file);
     /* Not kept: what has a page goes on working, and so does all when the pages are back. */
     CHILD_NEED(RtlWriteNonVolatileMemory(file.token, file.view, "good", 4, 1) == STATUS_SUCCESS);
     CHILD_NEED(ftruncate(file.descriptor, PAGES * PAGE) == 0);
@@ -90,6 +111,8 @@ static void child_routines(void) {
 
 static void test_routines(void **state) {
     (void)state;
+    write_back_faults = child_result(child_write_back) == SIGBUS;
+    print_message("a write-back faults: %s\n", write_back_faults ? "yes" : "no");
     check_child(child_routines, 0);
 }
 
@@ -348,11 +371,23 @@ static void child_poison(void) {
                STATUS_DEVICE_DATA_ERROR);
     CHILD_NEED(RtlWriteNonVolatileMemory(file.token, file.view + PAGE - 8, "0123456789abcde", 16,
                                          0) == STATUS_DEVICE_DATA_ERROR);
+    CHILD_NEED(RtlFillNonVolatileMemory(file.token, file.view + PAGE - 8, 16, 1, 3) ==
+               STATUS_DEVICE_DATA_ERROR);
+    CHILD_NEED(RtlFillNonVolatileMemory(file.token, file.view + PAGE, 2 * PAGE, 1, 2) ==
+               STATUS_DEVICE_DATA_ERROR);
+    CHILD_NEED(RtlWriteNonVolatileMemory(file.token, file.view, file.view + PAGE, 16, 0) ==
+               STATUS_DEVICE_DATA_ERROR);
+    /* What is not damaged works as before. */
     CHILD_NEED(RtlFillNonVolatileMemory(file.token, file.view, PAGE, 1, 1) == STATUS_SUCCESS);
+    CHILD_NEED(RtlFillNonVolatileMemory(file.token, file.view + 2 * PAGE, PAGE, 1, 3) ==
+               STATUS_SUCCESS);
 }
 
+/* Where NVRTL_TEST_POISON is set there is a way to do that, and nothing is skipped. */
 static void test_poison(void **state) {
     (void)state;
+    if (getenv("NVRTL_TEST_POISON") != NULL)
+        assert_int_equal(child_result(child_poison), 0);
     check_child(child_poison, 0);
 }
 

@@ -29,7 +29,7 @@ MODULES = ("crc32c_generic", "nfit", "nd_pmem", "nd_e820", "virtio_pci", "virtio
 # Unit tests that ask the machine at hand, or run what its CPU has. The others are as good outside.
 TESTS = ("unit/test_range", "unit/test_os", "unit/test_isa", "unit/test_map_live",
          "unit/test_map_namespace", "unit/test_token*", "unit/test_api*", "unit/test_drain*",
-         "unit/test_flush*", "unit/test_mapfile*", "diff/test_store")  # fmt: skip
+         "unit/test_guard", "unit/test_mapfile*", "diff/test_store")  # fmt: skip
 
 # (CPU, what the machine says about its caches, where the unit tests run): each of them once, ...
 SHORT = (("max", "mem-ctrl", "/fsdax"), ("max,-clwb", "cpu", "/raw"), ("qemu64", None, "/virtio"))

@@ -13,18 +13,22 @@
 #include "cli/cli.h"
 #include "cli/run.h"
 
-/* Finds the file that execvp would run. */
+static bool is_regular(const char *path) {
+    struct stat file;
+    return stat(path, &file) == 0 && S_ISREG(file.st_mode);
+}
+
+/* Finds the file that execvp would run. What is no regular file is the kernel's to refuse: looking
+   into a pipe would wait, and opening a device can do things. */
 static bool find_program(const char *program, char path[PATH_MAX]) {
     if (strchr(program, '/') != NULL)
-        return snprintf(path, PATH_MAX, "%s", program) < PATH_MAX;
+        return snprintf(path, PATH_MAX, "%s", program) < PATH_MAX && is_regular(path);
     const char *folders = getenv("PATH");
     for (const char *at = folders != NULL ? folders : "/bin:/usr/bin"; at != NULL;) {
         const char *end = strchrnul(at, ':');
         int length = snprintf(path, PATH_MAX, "%.*s%s%s", (int)(end - at), at, end == at ? "" : "/",
                               program);
-        struct stat stat_found;
-        if (length < PATH_MAX && access(path, X_OK) == 0 && stat(path, &stat_found) == 0 &&
-            S_ISREG(stat_found.st_mode))
+        if (length < PATH_MAX && access(path, X_OK) == 0 && is_regular(path))
             return true;
         at = *end == ':' ? end + 1 : NULL;
     }

@@ -152,6 +152,11 @@ class EntryTest(RunTest):
             subprocess.run(["gcc", flag, source, "-o", program], check=True)
             self.assert_fails(self.nvrtl("--", program), 125, program, "statically linked")
 
+    def test_a_pipe_is_refused_and_not_waited_for(self):
+        os.mkfifo(self.path("pipe"))
+        self.assert_fails(self.nvrtl("--", self.path("pipe"), timeout=60), 126,
+                          self.path("pipe"), "Permission denied")
+
     def test_programs_with_more_rights(self):
         if os.geteuid() == 0:
             program = self.path("program")

@@ -70,6 +70,11 @@ static void put_counts(struct page *page, const struct report_tally *tally) {
     }
 }
 
+static void put_remarks(struct page *page, const struct report *report) {
+    if (report->remark_count > 0)
+        page_put(page, report->remark_count == 1 ? "; see the remark" : "; see the remarks");
+}
+
 /* Nothing was found: says what that covers, and no more. */
 static void put_clean(struct page *page, const struct report *report,
                       const struct report_tally *tally) {
@@ -86,8 +91,7 @@ static void put_clean(struct page *page, const struct report *report,
         page_put(page, ", with ");
         page_put(page, count_words(improvable, "performance finding", words));
     }
-    if (report->remark_count > 0)
-        page_put(page, report->remark_count == 1 ? "; see the remark" : "; see the remarks");
+    put_remarks(page, report);
 }
 
 /* One line, whatever its length, so that it can be searched for. */
@@ -107,7 +111,8 @@ static void print_verdict(struct text *text) {
     } else if (report->finding_count == 0) {
         page_put(page, " nothing to judge: ");
         page_put(page, program_name(report));
-        page_put(page, " used no non-volatile memory");
+        page_put(page, " was not seen to use non-volatile memory");
+        put_remarks(page, report);
     } else {
         page_paint(page, errors ? PAINT_ERROR : warnings ? PAINT_WARNING : PAINT_NOTE);
         put_counts(page, &tally);

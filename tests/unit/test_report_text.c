@@ -135,9 +135,13 @@ static void test_verdicts(void **state) {
     check_verdict(&report,
                   "nvrtl: clean: every Write and Fill to 1 region was flushed and drained");
     report.region_count = 0;
-    check_verdict(&report, "nvrtl: nothing to judge: ledger used no non-volatile memory");
+    check_verdict(&report,
+                  "nvrtl: nothing to judge: ledger was not seen to use non-volatile memory");
+    report.remark_count = 1;
+    check_verdict(&report, "nvrtl: nothing to judge: ledger was not seen to use non-volatile memory"
+                           "; see the remark");
     check_verdict(&(struct report){0},
-                  "nvrtl: nothing to judge: the program used no non-volatile memory");
+                  "nvrtl: nothing to judge: the program was not seen to use non-volatile memory");
 }
 
 static void test_lines_fit(void **state) {

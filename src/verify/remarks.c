@@ -55,9 +55,10 @@ static bool remark_lost(const struct arena_lost *lost, struct report *report) {
 
 bool remarks_add(const struct arena_head *head, struct report *report) {
     if (atomic_load(&head->process_count) == 0 && atomic_load(&head->lost.processes) == 0)
-        return remark(report, "the program never asked for a token: nothing was verified "
-                              "(is it linked with libnvrtl, and was its RtlGetNonVolatileToken or "
-                              "NvRtlMapFile reached?)");
+        return remark(report, "the verifier heard of no token: nothing was verified "
+                              "(is the program linked with libnvrtl, was its "
+                              "RtlGetNonVolatileToken or NvRtlMapFile reached, and does it keep "
+                              "its environment and root directory until then?)");
     if (atomic_load(&head->process_count) != 0 && atomic_load(&head->file_count) == 0 &&
         !remark(report, "every Get failed: there was no region to verify"))
         return false;

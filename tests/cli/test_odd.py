@@ -113,7 +113,7 @@ class ProcessesTest(OddTest):
 
     def test_no_environment(self):
         """Who has no environment does not find the verifier; the report says so."""
-        report = self.check(["no-environment", "before"], remark="never asked for a token")
+        report = self.check(["no-environment", "before"], remark="heard of no token")
         self.assertEqual(report["regions"], [])
         self.check(["no-environment", "after"])
 

@@ -177,7 +177,7 @@ class EntryTest(RunTest):
     def test_programs_without_the_library(self):
         report, result = self.report(program=["true"])
         self.assertEqual((result.returncode, report["findings"], report["regions"]), (0, [], []))
-        self.assertIn("never asked for a token", report["remarks"][0])
+        self.assertIn("heard of no token", report["remarks"][0])
 
     def test_through_a_shell(self):
         """All programs that a program starts are of the same run."""

@@ -34,7 +34,7 @@ static bool map_size(struct arena *arena, int descriptor, uint64_t size) {
 /* Moves a descriptor out of the way of programs that expect low numbers. The program gets the same
    number: when it has closed its own, it finds this one by that. */
 static int move_away(int descriptor) {
-    int moved = fcntl(descriptor, F_DUPFD_CLOEXEC, ARENA_DESCRIPTOR);
+    int moved = fcntl(descriptor, F_DUPFD_CLOEXEC, RUN_DESCRIPTOR);
     if (moved < 0)
         moved = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     int error = errno;
@@ -65,7 +65,7 @@ static bool set_size(int descriptor, uint64_t size) {
 
 /* pre: all of it is zeros */
 static void begin(const struct arena *arena) {
-    memcpy(arena->head->magic, ARENA_MAGIC, sizeof arena->head->magic);
+    memcpy(arena->head->run.magic, RUN_MAGIC, sizeof arena->head->run.magic);
     arena->head->size = arena->size;
     atomic_store(&arena->head->used, align_up(sizeof *arena->head, ARENA_GRAIN));
 }
@@ -128,7 +128,7 @@ static bool is_arena(int descriptor) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     if (!map_size(&arena, descriptor, page))
         return false;
-    bool is = memcmp(arena.head->magic, ARENA_MAGIC, sizeof arena.head->magic) == 0;
+    bool is = memcmp(arena.head->run.magic, RUN_MAGIC, sizeof arena.head->run.magic) == 0;
     munmap(arena.head, page);
     return is;
 }
@@ -145,6 +145,13 @@ enum arena_mapped arena_map(struct arena *arena, int descriptor) {
     }
     tell_left_out(descriptor);
     return ARENA_LEFT_OUT;
+}
+
+bool arena_escaped(const struct arena_head *head) {
+    const struct arena_lost *lost = &head->lost;
+    return atomic_load(&head->run.unheard) != 0 || atomic_load(&lost->processes) != 0 ||
+           atomic_load(&lost->threads) != 0 || atomic_load(&lost->events) != 0 ||
+           atomic_load(&lost->memory) != 0;
 }
 
 void *arena_new(const struct arena *arena, size_t size) {

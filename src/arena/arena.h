@@ -14,16 +14,14 @@
 #include <stdint.h>
 
 #include "arena/kinds.h"
+#include "event/run.h"
 #include "model/model.h"
 
 #define ARENA_NAME "nvrtl-arena" /* of the file, as /proc tells it */
-#define ARENA_MAGIC "nvrtl-a1"
 #define ARENA_GRAIN 64
 #define ARENA_SIZE_MAX (UINT64_C(64) << 30)
 #define ARENA_SIZE_MIN (UINT64_C(256) << 20)
 #define ARENA_MAP_MIN (UINT64_C(32) << 20) /* a process with less is not watched */
-/* Of the parent and, inherited, of the program; out of the way, and below the usual limit. */
-#define ARENA_DESCRIPTOR 900
 
 #define ARENA_THREADS 16384
 #define ARENA_PROCESSES 4096
@@ -163,7 +161,7 @@ struct arena_log {
 };
 
 struct arena_head {
-    char magic[8];
+    struct run_head run;
     uint64_t size;         /* bytes of the file; a process may map less, never more */
     uint32_t judge;        /* enum model_judge */
     uint32_t stacks_mode;  /* enum arena_stacks */
@@ -208,6 +206,10 @@ enum arena_mapped {
 
 /* Maps the one behind descriptor; as much of it as the process's limits allow. */
 enum arena_mapped arena_map(struct arena *arena, int descriptor);
+
+/* May anything that the run's processes did have escaped its record? A lock that was lost is none
+   of that: what it guarded may be judged wrongly, but was seen. */
+bool arena_escaped(const struct arena_head *head);
 
 /* A new record of size bytes, zeroed; NULL when the arena is full (counted as lost). */
 void *arena_new(const struct arena *arena, size_t size);

@@ -202,6 +202,7 @@ static int finish(const struct run_options *options, struct verify_session *sess
     else if (tell(options, &report))
         result = report.exit != 0                                ? report.exit
                  : report_count(&report).of[SEVERITY_ERROR] != 0 ? options->error_status
+                 : report.incomplete                             ? CLI_RUN_FAILED
                                                                  : 0;
     verify_free_report(&report);
     return result;
@@ -214,7 +215,8 @@ int cli_run(int argc, char **argv) {
         .args_doc = "[--] PROGRAM [ARGUMENT...]",
         .doc = "Run PROGRAM under the verifier and report what a power cut would lose.\v"
                "Exits with PROGRAM's status if that is not 0, else with 1 if there are errors, "
-               "else 0; 125: nvrtl failed; 126, 127: PROGRAM cannot be run, or found."};
+               "else 0; 125: nvrtl failed, or could not see all; 126, 127: PROGRAM cannot be run, "
+               "or found."};
     struct run_options options = {.verify = {.judge = "strict", .stacks = "cached"},
                                   .text = true,
                                   .output = getenv("VERIFIER_LOG_PATH"),

@@ -69,9 +69,7 @@ struct cut_counts cut_counts(const struct cut_session *session) {
     const struct log_record *last = log_last(&session->arena);
     struct cut_counts counts = {.full = atomic_load(&head->log.full) != 0,
                                 .waiting = atomic_load(&head->log.deferred) != 0,
-                                .lost = atomic_load(&head->lost.processes) != 0 ||
-                                        atomic_load(&head->lost.threads) != 0 ||
-                                        atomic_load(&head->lost.events) != 0};
+                                .lost = arena_escaped(head)};
     if (last != NULL) {
         counts.records = last->number;
         counts.drains = last->drains;

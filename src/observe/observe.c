@@ -2,7 +2,10 @@
 #include "observe/observe.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 
+#include "event/run.h"
 #include "os/os.h"
 
 /* What a verifier exports: asked once, it gives its hook, or NULL when it will not listen. */
@@ -27,13 +30,22 @@ static void attach_child(void) {
     os_unlock(&attach_lock);
 }
 
-static void attach_verifier(const char *path) {
+static bool attach_verifier(const char *path) {
     const char *reason;
     observe_entry *entry =
         __extension__(observe_entry *) os_load(path, "nvrtl_rt_observer", &reason);
-    if (entry == NULL)
-        return; /* silent: the program runs as it would without */
-    atomic_store_explicit(&observe_current, entry(), memory_order_release);
+    if (entry != NULL)
+        atomic_store_explicit(&observe_current, entry(), memory_order_release);
+    return entry != NULL;
+}
+
+/* The program runs as it would without a verifier. But where it is part of a run, and has lost its
+   environment or its root directory on the way here, the run must not look clean. */
+static void tell_unheard(void) {
+    const char *run = os_setting("NVRTL_ARENA");
+    long descriptor = run != NULL ? strtol(run, NULL, 10) : RUN_DESCRIPTOR;
+    if (descriptor > 0 && descriptor <= INT_MAX)
+        os_count_inherited((int)descriptor, RUN_MAGIC);
 }
 
 void observe_attach(void) {
@@ -43,8 +55,8 @@ void observe_attach(void) {
         return; /* the verifier calls the library while it is being loaded */
     if (!atomic_load_explicit(&attach_done, memory_order_relaxed)) {
         const char *path = os_setting("NVRTL_VERIFIER");
-        if (path != NULL && os_at_fork(NULL, NULL, attach_child))
-            attach_verifier(path);
+        if (path == NULL || !os_at_fork(NULL, NULL, attach_child) || !attach_verifier(path))
+            tell_unheard();
         atomic_store_explicit(&attach_done, true, memory_order_release);
     }
     os_unlock(&attach_lock);

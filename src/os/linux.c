@@ -6,6 +6,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -192,6 +193,31 @@ void *os_load(const char *path, const char *symbol, const char **reason) {
     void *address = load_symbol(path, symbol, reason);
     calm_end(calm);
     return address;
+}
+
+/* Has no name that leads to it, and bytes enough: such a file is not cut short by accident. */
+static bool is_memory_file(int descriptor) {
+    struct stat stat;
+    return os_calls.fstat(descriptor, &stat) == 0 && S_ISREG(stat.st_mode) && stat.st_nlink == 0 &&
+           stat.st_size >= (off_t)os_page_size();
+}
+
+void os_count_inherited(int descriptor, const char magic[8]) {
+    struct counted {
+        char magic[8];
+        _Atomic uint32_t count;
+    } * view;
+    struct calm calm = calm_begin();
+    view = MAP_FAILED;
+    if (is_memory_file(descriptor))
+        view =
+            os_calls.mmap(NULL, os_page_size(), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    if (view != MAP_FAILED) {
+        if (memcmp(view->magic, magic, sizeof view->magic) == 0)
+            atomic_fetch_add(&view->count, 1);
+        os_calls.munmap(view, os_page_size());
+    }
+    calm_end(calm);
 }
 
 bool os_is_answer(int error) {

@@ -51,6 +51,10 @@ bool os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void)
    that stays valid until the next call. May allocate. */
 void *os_load(const char *path, const char *symbol, const char **reason);
 
+/* If a file in memory was inherited as this descriptor, and begins with magic: adds 1 to the 32-bit
+   number behind that. Nothing else is touched. */
+void os_count_inherited(int descriptor, const char magic[8]);
+
 /* Does a call that failed with this errno tell something: there is no such thing, or it may not be
    seen? What else fails (no descriptor left, no memory, a device) leaves it open. */
 bool os_is_answer(int error);

@@ -139,7 +139,9 @@ bool report_json(FILE *out, const struct report *report) {
             put(object, "program", array_of(report->program, arguments, make_text)) &&
             put(object, "exit", json_integer(report->exit)) &&
             put_text(object, "stores", report->stores) &&
-            put_text(object, "judge", report->judge) && put(object, "summary", summary(report)) &&
+            put_text(object, "judge", report->judge) &&
+            (!report->incomplete || put(object, "incomplete", json_true())) &&
+            put(object, "summary", summary(report)) &&
             put(object, "regions", array_of(report->regions, report->region_count, make_region)) &&
             put(object, "findings",
                 array_of(report->findings, report->finding_count, make_finding)) &&

@@ -76,14 +76,15 @@ static void put_remarks(struct page *page, const struct report *report) {
 }
 
 /* Nothing was found: says what that covers, and no more. */
-static void put_clean(struct page *page, const struct report *report,
-                      const struct report_tally *tally) {
+static void put_nothing_found(struct page *page, const struct report *report,
+                              const struct report_tally *tally) {
     bool api = report->stores != NULL && strcmp(report->stores, "api") == 0;
     size_t improvable = tally->of[SEVERITY_PERFORMANCE];
     char words[WORDS_SIZE];
-    page_paint(page, PAINT_GOOD);
-    page_put(page, " clean:");
+    page_paint(page, report->incomplete ? PAINT_WARNING : PAINT_GOOD);
+    page_put(page, report->incomplete ? " incomplete:" : " clean:");
     page_paint(page, PAINT_PLAIN);
+    page_put(page, report->incomplete ? " of what was seen" : "");
     page_put(page, api ? " every Write and Fill to " : " every store to ");
     page_put(page, count_words(report->region_count, "region", words));
     page_put(page, " was flushed and drained");
@@ -107,7 +108,15 @@ static void print_verdict(struct text *text) {
     }
     page_put(page, "nvrtl:");
     if (!errors && !warnings && tally.of[SEVERITY_NOTE] == 0 && report->region_count > 0) {
-        put_clean(page, report, &tally);
+        put_nothing_found(page, report, &tally);
+    } else if (report->finding_count == 0 && report->incomplete) {
+        page_paint(page, PAINT_WARNING);
+        page_put(page, " incomplete:");
+        page_paint(page, PAINT_PLAIN);
+        page_put(page, " nothing was seen of how ");
+        page_put(page, program_name(report));
+        page_put(page, " uses non-volatile memory");
+        put_remarks(page, report);
     } else if (report->finding_count == 0) {
         page_put(page, " nothing to judge: ");
         page_put(page, program_name(report));

@@ -63,12 +63,10 @@ static const char *role_name(uint32_t role) {
 /* How bad it is: an error stays one only if nothing speaks for the program. */
 static enum severity severity_of(const struct collector *collector,
                                  const struct arena_finding *record) {
-    const struct arena_lost *lost = &collector->run->arena->head->lost;
+    const struct arena_head *head = collector->run->arena->head;
     enum severity severity = kind_facts[record->kind].severity;
     bool by_state = record->kind == KIND_UNFLUSHED_WRITE || record->kind == KIND_UNDRAINED_FLUSH;
-    bool doubtful = atomic_load(&lost->events) != 0 || atomic_load(&lost->memory) != 0 ||
-                    atomic_load(&lost->threads) != 0 || atomic_load(&lost->processes) != 0 ||
-                    atomic_load(&lost->locks) != 0;
+    bool doubtful = arena_escaped(head) || atomic_load(&head->lost.locks) != 0;
     if (record->abnormal)
         return SEVERITY_NOTE;
     if (severity == SEVERITY_ERROR && by_state && (record->rescue != ARENA_RESCUE_NONE || doubtful))

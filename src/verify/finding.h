@@ -80,6 +80,7 @@ struct report {
     size_t finding_count;
     char **remarks; /* sentences about the run itself: what could not be seen, what was lost */
     size_t remark_count;
+    bool incomplete; /* stores may have escaped the verifier: no finding is no good news */
 };
 
 #endif

@@ -22,7 +22,9 @@ __attribute__((format(printf, 2, 3))) static bool remark(struct report *report, 
     return made;
 }
 
-static bool remark_lost(const struct arena_lost *lost, struct report *report) {
+static bool remark_lost(const struct arena_head *head, struct report *report) {
+    const struct arena_lost *lost = &head->lost;
+    uint64_t unheard = atomic_load(&head->run.unheard);
     const struct {
         uint64_t count;
         const char *one, *several; /* what they are, and what became of them */
@@ -36,6 +38,11 @@ static bool remark_lost(const struct arena_lost *lost, struct report *report) {
         {atomic_load(&lost->processes),
          "process was not watched: its limit of address space leaves the verifier no room",
          "processes were not watched: their limits of address space leave the verifier no room"},
+        {unheard,
+         "process was not watched: it asked for a token without the environment or the root "
+         "directory in which the verifier is to be found",
+         "processes were not watched: they asked for a token without the environment or the root "
+         "directory in which the verifier is to be found"},
         {atomic_load(&lost->locks),
          "record was in use by a thread that stood still, or that left a signal handler by longjmp",
          "records were in use by threads that stood still, or that left a signal handler by "
@@ -54,7 +61,8 @@ static bool remark_lost(const struct arena_lost *lost, struct report *report) {
 }
 
 bool remarks_add(const struct arena_head *head, struct report *report) {
-    if (atomic_load(&head->process_count) == 0 && atomic_load(&head->lost.processes) == 0)
+    report->incomplete = arena_escaped(head);
+    if (atomic_load(&head->process_count) == 0 && !report->incomplete)
         return remark(report, "the verifier heard of no token: nothing was verified "
                               "(is the program linked with libnvrtl, was its "
                               "RtlGetNonVolatileToken or NvRtlMapFile reached, and does it keep "
@@ -66,5 +74,5 @@ bool remarks_add(const struct arena_head *head, struct report *report) {
                 "only the routines are seen (--stores=api): what the program stores through "
                 "pointers is not, nor what it flushes by other means, as by msync"))
         return false;
-    return remark_lost(&head->lost, report);
+    return remark_lost(head, report);
 }

@@ -149,10 +149,15 @@ static int close_all(const char *path, char **arguments) {
 
 /* Moves to a root directory without anything in it. */
 static int new_root(const char *path, char **arguments) {
-    NvRtlMapping mapping = odd_map(path);
+    NvRtlMapping mapping;
+    bool before = arguments[1] != NULL;
+    if (!before)
+        mapping = odd_map(path);
     if (geteuid() != 0)
         odd_need(unshare(CLONE_NEWUSER) == 0, "unshare");
     odd_need(chdir("/") == 0 && chroot(arguments[0]) == 0 && chdir("/") == 0, "chroot");
+    if (before)
+        mapping = odd_map(arguments[1]);
     odd_work(&mapping, 0);
     odd_forget(&mapping, 64);
     tell("unmap", NvRtlUnmapFile(&mapping));

@@ -140,6 +140,13 @@ static void test_verdicts(void **state) {
     report.remark_count = 1;
     check_verdict(&report, "nvrtl: nothing to judge: ledger was not seen to use non-volatile memory"
                            "; see the remark");
+    /* Where stores may have escaped, nothing found is not clean. */
+    report.incomplete = true;
+    check_verdict(&report, "nvrtl: incomplete: nothing was seen of how ledger uses non-volatile "
+                           "memory; see the remark");
+    report.region_count = 1;
+    check_verdict(&report, "nvrtl: incomplete: of what was seen every Write and Fill to 1 region "
+                           "was flushed and drained; see the remark");
     check_verdict(&(struct report){0},
                   "nvrtl: nothing to judge: the program was not seen to use non-volatile memory");
 }
@@ -311,7 +318,7 @@ static void test_hostile_strings(void **state) {
                               .related = &related,
                               .related_count = 1};
     char *evils[] = {evil, NULL};
-    struct report report = {evils, 0, evil, evil, &region, 1, &finding, 1, evils, 1};
+    struct report report = {evils, 0, evil, evil, &region, 1, &finding, 1, evils, 1, false};
     char *text = print(&report, &plain_style);
     size_t size = strlen(text);
     for (size_t i = 0; i < size;) {

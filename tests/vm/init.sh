@@ -6,6 +6,7 @@
 #   nvrtl.nonce=WORD      names this machine's records
 #   nvrtl.earlier=WORD    the devices come from an earlier machine, and have records of that name
 #   nvrtl.suite=FOLDER    where the unit tests run
+#   nvrtl.without=NAMES   of unit tests that do not
 #   nvrtl.record=1        sends what /proc and /sys tell to the third serial port
 # Names are parted by commas; what does not apply is empty.
 set -eu
@@ -213,7 +214,9 @@ run_suite() {
     cd "$(parameter suite)"
     # Root, and a kernel that can take a page for damaged: no reason to skip that here.
     export NVRTL_TEST_POISON=1
+    without=$(parameter without)
     while read -r test; do
+        case ,$without, in *,"${test##*/}",*) continue ;; esac
         run test "${test##*/}" "$test"
     done </tests
     cd /

@@ -29,6 +29,7 @@ grep -q unflushed-write "$work/report" || {
 # Of the report the verdict and its first finding.
 {
     printf '\e[2m$\e[0m \e[1mnvrtl run -- wordstore-broken store load %s\e[0m\n' "$words"
-    awk '/^\r?$/ && ++empty == 2 { exit } { print }' "$work/report" | sed "s|$work/||g"
+    awk '/^\r?$/ && ++empty == 2 { exit } { print }' "$work/report" |
+        sed "s|[^ ]*${work##*/}/||g" # the report may tell it from where it runs
 } | python3 -B tools/ansi_to_svg.py "A report of nvrtl run" >"$work/picture"
 cp "$work/picture" "$picture"

@@ -60,8 +60,10 @@ enum result call_resolve_default(uintptr_t address, size_t length, struct token_
     if (address == 0 || length > TOKEN_LENGTH_MAX || range_wraps(address, length))
         return RESULT_INVALID;
     while (token_covering(address, length, view)) {
-        if ((view->operations.flags & TOKEN_INTERNAL) == 0)
+        if ((view->operations.flags & TOKEN_INTERNAL) == 0) {
+            atomic_store(&view->slot->lent, true);
             return RESULT_OK;
+        }
         enum result mapped = token_still_mapped(view);
         if (mapped != RESULT_INVALID)
             return mapped;

@@ -26,8 +26,13 @@ void pending_end(const struct token_view *view, uint64_t state) {
     os_lock(&token_table.flight_lock);
     atomic_store(&slot->state, state);
     /* Still under the lock: a drain that finds the token dead finds its pages with the others. */
-    if (atomic_load(&slot->pending) != 0 || atomic_load(&slot->in_flight) != 0)
+    if (atomic_load(&slot->pending) != 0 || atomic_load(&slot->in_flight) != 0) {
         unsettle(view);
+        /* Who flushed with the default token knows nothing of this one, and relies on a drain with
+           that. No other token need hold the pages. */
+        if (atomic_load(&slot->lent))
+            atomic_store(&token_table.lost, true);
+    }
     os_unlock(&token_table.flight_lock);
 }
 

@@ -62,6 +62,7 @@ struct token_slot {
     _Atomic span pending;           /* page-cache: flushed and not yet drained */
     _Atomic span in_flight;         /* page-cache: being drained; a forked child drains it again */
     _Atomic uint64_t mapped_offset; /* TOKEN_INTERNAL: of its mapping, in the file */
+    _Atomic bool lent;              /* it has stood for the default token; set at any time */
     uint32_t next_free;             /* under the table's lock */
 };
 
@@ -84,8 +85,9 @@ struct token_table {
     uint32_t capacity;           /* of all three; set, as they are, before slots */
     _Atomic uint32_t slots_used; /* slots ever used: [0, slots_used) */
     _Atomic uint32_t files_used;
-    _Atomic bool lost;   /* an internal token ended undrained, its view was gone; told once */
-    struct os_lock lock; /* Get and Free */
+    _Atomic bool lost;              /* pages flushed with the default token cannot be waited for any
+                                       more: their view, or their token, was gone; told once */
+    struct os_lock lock;            /* Get and Free */
     struct os_lock flight_lock;     /* a token ends, or a drain takes or gives back its pages */
     uint64_t moves;                 /* under that lock; see token_moves */
     uint32_t first_free;            /* slot index + 1 */

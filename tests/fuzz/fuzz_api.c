@@ -95,6 +95,7 @@ static void order_free(struct fuzz_input *input) {
         return;
     token->live = false;
     freed = handle;
+    model_freed(token);
 }
 
 static bool knows_flags(ULONG flags) {
@@ -401,6 +402,7 @@ static void order_remap(struct fuzz_input *input) {
             range_overlaps(token->start, token->length, spare->start, 2 * WORLD_PAGE))
             return;
     }
+    world_tell("  file %u, pages %zu to %zu\n", file, first, first + pages);
     world_remap(file, first, pages);
 }
 

@@ -290,6 +290,31 @@ static void test_view_gone_before_the_drain(void **state) {
     view_close(&other);
 }
 
+/* What was flushed with the default token is waited for by a drain with it, or that says so: also
+   when the token that had stood for it, which its user knows nothing of, was freed meanwhile. */
+static void test_token_freed_before_the_drain(void **state) {
+    (void)state;
+    PVOID token;
+    assert_int_equal(RtlGetNonVolatileToken(view.bytes, PAGE, &token), STATUS_SUCCESS);
+    assert_int_equal(fill(view.bytes, 1, 1, 0x101), STATUS_SUCCESS);
+    assert_int_equal(RtlFreeNonVolatileToken(token), STATUS_SUCCESS);
+    assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_INVALID_PARAMETER);
+    assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_SUCCESS);
+    /* Drained before the token ends. */
+    assert_int_equal(RtlGetNonVolatileToken(view.bytes, PAGE, &token), STATUS_SUCCESS);
+    assert_int_equal(fill(view.bytes, 1, 1, 0x101), STATUS_SUCCESS);
+    syncs = 0;
+    assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_SUCCESS);
+    assert_int_equal(syncs, 1);
+    assert_int_equal(RtlFreeNonVolatileToken(token), STATUS_SUCCESS);
+    assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_SUCCESS);
+    /* What a token's own user leaves behind is nobody else's business. */
+    assert_int_equal(RtlGetNonVolatileToken(view.bytes, PAGE, &token), STATUS_SUCCESS);
+    assert_int_equal(RtlFlushNonVolatileMemory(token, view.bytes, 1, 1), STATUS_SUCCESS);
+    assert_int_equal(RtlFreeNonVolatileToken(token), STATUS_SUCCESS);
+    assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_SUCCESS);
+}
+
 /* A program that maps over and over again does not use up the table. */
 static void test_no_token_is_left(void **state) {
     (void)state;
@@ -355,6 +380,7 @@ int main(void) {
         TEST(test_ranges),
         TEST(test_mapped_over),
         TEST(test_view_gone_before_the_drain),
+        TEST(test_token_freed_before_the_drain),
         TEST(test_no_token_is_left),
         TEST(test_in_handler_of_get),
     };

@@ -17,13 +17,14 @@ give_up() {
     exit 1
 }
 
-# stage <preset> [<argument of ctest>...]
+# stage <preset> <target> [<argument of ctest>...]
 stage() {
-    local preset=$1 log=$results/$1.log
-    shift
+    local preset=$1 target=$2 log=$results/$1.log
+    shift 2
     stages+=("$preset")
     printf '\n== %s: build\n' "$preset"
-    if ! { cmake --preset "$preset" && cmake --build --preset "$preset" --parallel "$jobs"; } \
+    if ! { cmake --preset "$preset" &&
+        cmake --build --preset "$preset" --target "$target" --parallel "$jobs"; } \
         >"$log" 2>&1; then
         cat "$log"
         return
@@ -40,9 +41,9 @@ results=$(mktemp -d) || give_up "no temporary folder"
 trap 'rm -rf "$results"' EXIT
 tools/deps.sh test || give_up "a package that the tests need is missing"
 
-stage dev
-stage asan-ubsan --label-regex '^unit$'
-stage tsan --label-regex '^unit$'
+stage dev all
+stage asan-ubsan unit --label-regex '^unit$'
+stage tsan unit --label-regex '^unit$'
 
 answer=$(python3 -B tools/count_results.py "$results" "${stages[@]}")
 status=$?

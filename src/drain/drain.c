@@ -72,6 +72,7 @@ static enum result drain_view(struct token_file *file, const struct token_view *
         /* What lies at these addresses now is something else. */
         token_abandon(token);
         token_end_flight(token, 0);
+        token_end_rest(token);
         atomic_store(&token_table.lost, true);
         return RESULT_INVALID;
     }
@@ -85,6 +86,8 @@ static enum result drain_view(struct token_file *file, const struct token_view *
     remember(file, result);
     /* Last: who finds nothing pending and nothing in flight finds the failure too. */
     token_end_flight(token, result != RESULT_OK ? pages : 0);
+    if (result == RESULT_OK)
+        token_end_rest(token);
     return result;
 }
 

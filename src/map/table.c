@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 
 #include "os/calls.h"
+#include "range/range.h"
 
 /* PROCMAP_QUERY of Linux 6.11, as linux/fs.h has it; older headers do not. */
 struct procmap_query {
@@ -138,8 +139,9 @@ enum result map_same(const struct map_system *system, const struct map_identity 
     if (result == RESULT_NO_MEMORY)
         return result;
     bool same = result == RESULT_OK && entry.shared && entry.writable &&
-                entry.start == identity->start && entry.end - entry.start == identity->length &&
+                range_inside(identity->start, identity->length, entry.start,
+                             entry.end - entry.start) &&
                 entry.device == identity->device && entry.inode == identity->inode &&
-                entry.offset == identity->offset;
+                entry.offset + (identity->start - entry.start) == identity->offset;
     return same ? RESULT_OK : RESULT_INVALID;
 }

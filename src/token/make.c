@@ -133,10 +133,23 @@ enum result token_free(const struct event *event) {
             observe_emit(event);
         /* After a wrap to generation 0 lie 2^28 Gets of this slot: no value comes back soon. */
         uint64_t generation = ((view.state >> 1) + 1) & ((1u << TOKEN_GENERATION_BITS) - 1);
-        pending_end(&view, generation << 1);
-        table_give_file(token_file(&view));
-        table_give_slot(view.slot);
+        if (pending_end(&view, generation << 1)) {
+            table_give_file(token_file(&view));
+            table_give_slot(view.slot);
+        }
     }
     os_unlock(&token_table.lock);
     return lives ? RESULT_OK : RESULT_INVALID;
+}
+
+void token_end_rest(const struct token_view *view) {
+    if (!token_is_rest(view) || !os_lock(&token_table.lock))
+        return; /* the next drain tries again */
+    if (token_lives(view) && atomic_load(&view->slot->pending) == 0 &&
+        atomic_load(&view->slot->in_flight) == 0) {
+        pending_end(view, view->state & ~(TOKEN_REST | 1));
+        table_give_file(token_file(view));
+        table_give_slot(view->slot);
+    }
+    os_unlock(&token_table.lock);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "token/pending.h"
 
+#include <string.h>
+
 void pending_add_all(struct token_slot *slot) {
     const struct token_view view = {.base = atomic_load(&slot->base),
                                     .length = atomic_load(&slot->length)};
@@ -21,19 +23,34 @@ static void unsettle(const struct token_view *ended) {
     token_table.moves++;
 }
 
-void pending_end(const struct token_view *view, uint64_t state) {
+/* Who flushed with the default token knows nothing of the token that stood for it, and relies on a
+   drain. No other token need hold the pages: what is left waits in the slot, which nobody finds but
+   a drain. As with an internal token nobody tells when its view goes away. */
+static void keep_rest(struct token_slot *slot, uint64_t state) {
+    struct token_operations operations;
+    uint64_t word = atomic_load(&slot->operations);
+    memcpy(&operations, &word, sizeof word);
+    operations.flags |= TOKEN_INTERNAL;
+    memcpy(&word, &operations, sizeof word);
+    atomic_store(&slot->operations, word);
+    span_add(&slot->pending, atomic_exchange(&slot->in_flight, 0));
+    atomic_store(&slot->state, state | TOKEN_REST | 1);
+}
+
+bool pending_end(const struct token_view *view, uint64_t state) {
     struct token_slot *slot = view->slot;
+    bool kept = false;
     os_lock(&token_table.flight_lock);
     atomic_store(&slot->state, state);
     /* Still under the lock: a drain that finds the token dead finds its pages with the others. */
     if (atomic_load(&slot->pending) != 0 || atomic_load(&slot->in_flight) != 0) {
         unsettle(view);
-        /* Who flushed with the default token knows nothing of this one, and relies on a drain with
-           that. No other token need hold the pages. */
-        if (atomic_load(&slot->lent))
-            atomic_store(&token_table.lost, true);
+        kept = atomic_load(&slot->lent) && !token_is_rest(view);
+        if (kept)
+            keep_rest(slot, state);
     }
     os_unlock(&token_table.flight_lock);
+    return !kept;
 }
 
 void token_abandon(const struct token_view *view) {

@@ -10,7 +10,9 @@
 void pending_add_all(struct token_slot *slot);
 
 /* Ends the token: its slot gets this state. Should some of its pages be flushed and not drained,
-   the file is unsettled from now on. pre: the table's lock is held, the token lives */
-void pending_end(const struct token_view *view, uint64_t state);
+   the file is unsettled from now on; and if the default token may have flushed them, the slot stays
+   in use for what is left, until that is drained: false. pre: the table's lock is held, the token
+   lives */
+bool pending_end(const struct token_view *view, uint64_t state);
 
 #endif

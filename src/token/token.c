@@ -28,7 +28,8 @@ bool token_covering(uintptr_t address, size_t length, struct token_view *view) {
     bool internal = false;
     for (uint32_t i = 0; i < used; i++) {
         struct token_view found;
-        if (!token_at(i, &found) || !range_inside(address, length, found.base, found.length))
+        if (!token_at(i, &found) || token_is_rest(&found) ||
+            !range_inside(address, length, found.base, found.length))
             continue;
         *view = found;
         if ((found.operations.flags & TOKEN_INTERNAL) == 0)

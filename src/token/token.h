@@ -86,7 +86,7 @@ struct token_table {
     _Atomic uint32_t slots_used; /* slots ever used: [0, slots_used) */
     _Atomic uint32_t files_used;
     _Atomic bool lost;              /* pages flushed with the default token cannot be waited for any
-                                       more: their view, or their token, was gone; told once */
+                                       more: their view was gone; told once */
     struct os_lock lock;            /* Get and Free */
     struct os_lock flight_lock;     /* a token ends, or a drain takes or gives back its pages */
     uint64_t moves;                 /* under that lock; see token_moves */
@@ -104,6 +104,14 @@ struct token_view {
     struct token_slot *slot;
     uint64_t state; /* of the slot when it was looked up */
 };
+
+/* In the state of a slot that outlives its token because some of its pages wait for a drain; no
+   handle has it. */
+#define TOKEN_REST (UINT64_C(1) << 62)
+
+static inline bool token_is_rest(const struct token_view *view) {
+    return (view->state & TOKEN_REST) != 0;
+}
 
 /* Is the token of this view still the one in its slot, alive? */
 static inline bool token_lives(const struct token_view *view) {
@@ -197,6 +205,9 @@ enum result token_stands(const struct token_view *view);
 /* The view of an internal token is gone: what is in flight of it can no longer be waited for. Its
    file's other tokens drain all that they hold at their next drain. */
 void token_abandon(const struct token_view *view);
+
+/* Ends what was left of a token, if nothing of it waits any more. */
+void token_end_rest(const struct token_view *view);
 
 /* As token_stands, for a token that is about to be used. RESULT_INVALID: it does not, and the token
    has ended; RESULT_BUSY: it does not, and this thread cannot end it now, see token_free. */

@@ -91,21 +91,6 @@ struct model_target model_resolve(PVOID token, uintptr_t address, size_t length)
     return target;
 }
 
-/* Nobody waits any more for what it had flushed. Who flushed through it with the default token is
-   told so, whatever it was that is still pending. */
-void model_freed(const struct model_token *token) {
-    size_t offset;
-    for (size_t at = 0; at < token->length; at += WORLD_PAGE - offset % WORLD_PAGE) {
-        struct world_file *file = world_locate(token->start + at, &offset);
-        size_t page = offset / WORLD_PAGE;
-        if (file->pending[page] == 0)
-            continue;
-        file->left_some = true;
-        file->orphaned[page] |= file->by_default[page] != 0;
-        file->by_default[page] = 0;
-    }
-}
-
 void model_flushed(const struct model_target *target) {
     size_t offset = 0, step;
     bool whole = target->token == NULL;

@@ -49,9 +49,6 @@ struct model_target model_resolve(PVOID token, uintptr_t address, size_t length)
 /* The live token of that value, or NULL. */
 struct model_token *model_find(PVOID token);
 
-/* The call has freed the token. */
-void model_freed(const struct model_token *token);
-
 /* The call has flushed the target's range. */
 void model_flushed(const struct model_target *target);
 

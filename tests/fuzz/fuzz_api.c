@@ -95,7 +95,6 @@ static void order_free(struct fuzz_input *input) {
         return;
     token->live = false;
     freed = handle;
-    model_freed(token);
 }
 
 static bool knows_flags(ULONG flags) {

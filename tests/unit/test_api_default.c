@@ -290,16 +290,32 @@ static void test_view_gone_before_the_drain(void **state) {
     view_close(&other);
 }
 
-/* What was flushed with the default token is waited for by a drain with it, or that says so: also
-   when the token that had stood for it, which its user knows nothing of, was freed meanwhile. */
+/* What was flushed with the default token is waited for by a drain with it, also when the token that
+   had stood for it, which its user knows nothing of, was freed meanwhile. */
 static void test_token_freed_before_the_drain(void **state) {
     (void)state;
     PVOID token;
     assert_int_equal(RtlGetNonVolatileToken(view.bytes, PAGE, &token), STATUS_SUCCESS);
     assert_int_equal(fill(view.bytes, 1, 1, 0x101), STATUS_SUCCESS);
+    size_t alive = tokens_alive();
     assert_int_equal(RtlFreeNonVolatileToken(token), STATUS_SUCCESS);
+    syncs = 0;
+    assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_SUCCESS);
+    assert_int_equal(syncs, 1);
+    assert_int_equal(tokens_alive(), alive - 1);
+    assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_SUCCESS);
+    assert_int_equal(syncs, 1);
+    /* Once the view is gone too, it says so. */
+    struct view other;
+    assert_true(view_open(&other, MEMORY_FOLDER, 4 * PAGE));
+    assert_int_equal(RtlGetNonVolatileToken(view.bytes, PAGE, &token), STATUS_SUCCESS);
+    assert_int_equal(fill(view.bytes, 1, 1, 0x101), STATUS_SUCCESS);
+    assert_int_equal(RtlFreeNonVolatileToken(token), STATUS_SUCCESS);
+    remap(&other, BOTH, MAP_SHARED, 0);
     assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_INVALID_PARAMETER);
     assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_SUCCESS);
+    remap(&view, BOTH, MAP_SHARED, 0);
+    view_close(&other);
     /* Drained before the token ends. */
     assert_int_equal(RtlGetNonVolatileToken(view.bytes, PAGE, &token), STATUS_SUCCESS);
     assert_int_equal(fill(view.bytes, 1, 1, 0x101), STATUS_SUCCESS);

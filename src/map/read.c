@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "os/calls.h"
+#include "os/calm.h"
 
 bool map_lines_open(struct map_lines *lines, const char *path, char *buffer, size_t size) {
     *lines = (struct map_lines){.buffer = buffer, .size = size};
@@ -131,12 +132,15 @@ bool map_folder_open(struct map_folder *folder, struct map_work *work, const cha
     if (path == NULL)
         return false;
     folder->descriptor = os_calls.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return folder->descriptor >= 0 || map_fail(work);
+    bool opened = folder->descriptor >= 0 || map_fail(work);
+    os_calm_end(calm);
+    return opened;
 }
 
 /* Not readdir: that allocates. */
 const char *map_folder_next(struct map_folder *folder, struct map_work *work) {
     for (;;) {
+    struct os_calm calm = os_calm_begin();
         if (folder->at == folder->end) {
             long got =
                 os_calls.os_read_folder(folder->descriptor, work->entries, sizeof work->entries);
@@ -160,3 +164,5 @@ const char *map_folder_next(struct map_folder *folder, struct map_work *work) {
 void map_folder_close(struct map_folder *folder) {
     os_calls.close(folder->descriptor);
 }
+    struct os_calm calm = os_calm_begin();
+    os_calm_end(calm);

@@ -57,17 +57,24 @@ bool map_lines_of(struct map_work *work, struct map_lines *lines, const char *pa
     if (path == NULL)
         return false;
     bool opened = map_lines_open(lines, path, work->lines, sizeof work->lines);
-    work->unread |= lines->text.failed;
+    work->unread |= lines->text.failed != 0;
     return opened;
 }
 
 void map_lines_end(struct map_work *work, struct map_lines *lines) {
-    work->unread |= lines->text.failed;
+    work->unread |= lines->text.failed != 0;
     map_lines_close(lines);
 }
 
+/* Takes a failure; 0: there was none. A device or a file system that is broken says EIO today and
+   tomorrow: who waits for another answer waits for ever. */
+static void take_failure(struct map_work *work, int error) {
+    work->broken |= error == EIO;
+    work->unread |= error != 0 && error != EIO;
+}
+
 bool map_fail(struct map_work *work) {
-    work->unread |= !os_is_answer(errno);
+    take_failure(work, os_is_answer(errno) ? 0 : errno);
     return false;
 }
 
@@ -95,12 +102,12 @@ bool map_read_value(struct map_work *work, const char *path) {
     if (path == NULL)
         return false;
     if (!os_text_open(&text, path)) {
-        work->unread |= text.failed;
+        take_failure(work, text.failed);
         return false;
     }
     size_t length = os_text_read(&text, work->value, sizeof work->value - 1);
     os_text_close(&text);
-    work->unread |= text.failed;
+    take_failure(work, text.failed);
     work->value[length] = '\0';
     work->value[strcspn(work->value, "\n")] = '\0';
     return true;
@@ -131,6 +138,7 @@ bool map_folder_open(struct map_folder *folder, struct map_work *work, const cha
     folder->at = folder->end = 0;
     if (path == NULL)
         return false;
+    struct os_calm calm = os_calm_begin();
     folder->descriptor = os_calls.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool opened = folder->descriptor >= 0 || map_fail(work);
     os_calm_end(calm);
@@ -140,7 +148,6 @@ bool map_folder_open(struct map_folder *folder, struct map_work *work, const cha
 /* Not readdir: that allocates. */
 const char *map_folder_next(struct map_folder *folder, struct map_work *work) {
     for (;;) {
-    struct os_calm calm = os_calm_begin();
         if (folder->at == folder->end) {
             long got =
                 os_calls.os_read_folder(folder->descriptor, work->entries, sizeof work->entries);
@@ -162,7 +169,7 @@ const char *map_folder_next(struct map_folder *folder, struct map_work *work) {
 }
 
 void map_folder_close(struct map_folder *folder) {
-    os_calls.close(folder->descriptor);
-}
     struct os_calm calm = os_calm_begin();
+    os_calls.close(folder->descriptor);
     os_calm_end(calm);
+}

@@ -222,6 +222,32 @@ class CasesTest(CutTest):
         self.assertEqual(sorted(os.listdir(self.folder)),
                          [f"{kind}-{n}" for kind in ("check", "file", "pid") for n in (1, 2)])
 
+    @staticmethod
+    def status_of(pid):
+        """Its state, its parent, and more."""
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as status:
+            return status.read().rsplit(")", 1)[1].split()
+
+    def test_the_terminal_interrupts_the_check_too(self):
+        """Ctrl-C goes to all of them: a check that dies of it has found nothing."""
+        for check in "echo $$ >pid; exec sleep 1000", \
+                     "echo $$ >pid; trap 'exit 3' INT; sleep 1000":
+            with self.subTest(check=check), \
+                    subprocess.Popen([NVRTL, "cut", "--check", check, "--", CASES, "count",
+                                      self.path("file")], stdout=subprocess.PIPE, text=True,
+                                     cwd=self.folder, start_new_session=True) as cut:
+                pid = self.wait_for("pid", cut)
+                job = int(self.status_of(pid)[1])
+                os.kill(job, signal.SIGSTOP)  # so that it finds the check ended already
+                os.killpg(cut.pid, signal.SIGINT)
+                while self.status_of(pid)[0] != "Z":
+                    time.sleep(0.01)
+                os.kill(job, signal.SIGCONT)
+                told = cut.communicate()[0]
+            self.assertEqual(cut.returncode, 128 + signal.SIGINT, told)
+            self.assertRegex(told, r"^0 cuts, .*; interrupted\n$")
+            os.unlink(self.path("pid"))
+
     def test_a_directory_that_cannot_be_kept_in(self):
         self.write("keep", b"")
         for keep in ("keep", "no/keep"):

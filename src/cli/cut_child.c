@@ -194,7 +194,10 @@ static pid_t start(const struct cut_child *child) {
     forget_environment(&made);
     if (error == 0)
         return pid;
-    cli_complain("cannot run %s: %s", child->arguments[0], strerror(error));
+    cli_complain("cannot run %s: %s%s", child->arguments[0], strerror(error),
+                 error == E2BIG && child->acked != NULL
+                     ? " (NVRTL_BEGUN and NVRTL_ACKED have room for 128 KiB of ids each)"
+                     : "");
     return -1;
 }
 

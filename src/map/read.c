@@ -94,6 +94,7 @@ const char *map_file(struct map_work *work, ...) {
     for (const char *part; (part = va_arg(parts, const char *)) != NULL;)
         map_text_add(&text, part);
     va_end(parts);
+    work->unread |= text.cut;
     return text.cut ? NULL : work->file;
 }
 

@@ -216,6 +216,32 @@ static void test_probe(void **state) {
     print_message("%u calls\n", each_view(check_view));
 }
 
+/* With a root whose path is so long that one file after the other does not fit behind it. */
+static unsigned check_long_root(const char *root, uintptr_t address, size_t length) {
+    const struct map_system system = {.root = root, .live = false};
+    char longer[1024];
+    unsigned unread = 0;
+    enum result result = map_probe(&system, address, length, &region);
+    enum map_domain domain = region.answer.domain;
+    for (size_t size = 860; size < sizeof longer - 1; size += 3) {
+        size_t at = (size_t)snprintf(longer, sizeof longer, "%s%s", root, size % 2 ? "/" : "");
+        for (; at + 2 <= size; at += 2)
+            memcpy(longer + at, "/.", 3);
+        const struct map_system far = {.root = longer, .live = false};
+        enum result now = map_probe(&far, address, length, &region);
+        unread += now == RESULT_NO_MEMORY;
+        if (now != RESULT_NO_MEMORY && (now != result || region.answer.domain != domain))
+            fail_msg("%s %lx, %zu bytes long: %d %d became %d %d, %s", root, (unsigned long)address,
+                     size, result, domain, now, region.answer.domain, region.answer.reason);
+    }
+    return unread;
+}
+
+static void test_long_root(void **state) {
+    (void)state;
+    assert_true(each_view(check_long_root) > 1000);
+}
+
 /* A part of /sys that answers with EIO, today and tomorrow. */
 static struct os_calls sound;
 static const char *broken; /* a part of the path */
@@ -340,6 +366,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_map_file, tell),
         cmocka_unit_test_teardown(test_probe, tell),
+        cmocka_unit_test(test_long_root),
         cmocka_unit_test(test_broken),
         cmocka_unit_test(test_no_cancellation),
         cmocka_unit_test(test_stale),

@@ -167,10 +167,10 @@ enum result os_file_grow(struct os_file *file, uint64_t size, bool sparse) {
             error = os_calls.posix_fallocate(file->descriptor, (off_t)file->size,
                                              (off_t)(size - file->size));
     } while (error == EINTR);
-    if (error != 0 && os_calls.ftruncate(file->descriptor, (off_t)file->size) != 0)
-        error = error == 0 ? errno : error;
     if (error == 0)
         file->size = size;
+    else /* what failed first is told, whether this works or not */
+        (void)os_calls.ftruncate(file->descriptor, (off_t)file->size);
     hush_end(&hush);
     os_calm_end(calm);
     return result_of(error);

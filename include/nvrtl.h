@@ -349,6 +349,7 @@ NVRTL_API NTSTATUS NvRtlQueryToken(void *token, NvRtlTokenInfo *info);
  *                           and the failure is forgotten; in the other domains there is nothing to
  *                           do
  * STATUS_INVALID_PARAMETER  not a live token, or a part of a region was unmapped
+ * STATUS_ACCESS_DENIED      a part of a region was made read-only (mprotect); nothing was changed
  * STATUS_IO_DEVICE_ERROR, STATUS_DISK_FULL, STATUS_DEVICE_BUSY, STATUS_INSUFFICIENT_RESOURCES
  *                           as RtlDrainNonVolatileFlush; the file stays failed
  *

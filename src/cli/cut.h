@@ -104,6 +104,7 @@ struct cut_campaign {
     struct cut_counts counts; /* of the first run, or without a reset of the last that ended */
     bool late;                /* the first run did not end by itself */
     uint64_t skipped;         /* cuts that could not be judged */
+    uint64_t gone;            /* cuts that left a file as it was: nothing leads to it any more */
     FILE *told;               /* what there is to tell of a failure */
 };
 

@@ -194,7 +194,10 @@ static pid_t start(const struct cut_child *child) {
     forget_environment(&made);
     if (error == 0)
         return pid;
-    cli_complain("cannot run %s: %s", child->arguments[0], strerror(error));
+    cli_complain("cannot run %s: %s%s", child->arguments[0], strerror(error),
+                 error == E2BIG && child->acked != NULL
+                     ? " (NVRTL_BEGUN and NVRTL_ACKED have room for 128 KiB of ids each)"
+                     : "");
     return -1;
 }
 
@@ -227,9 +230,11 @@ enum cut_end cut_run_child(const struct cut_child *child, int *status) {
         int one;
         pid_t ended = waitpid(-1, &one, WNOHANG);
         if (ended < 0 && errno == ECHILD)
-            return end == CUT_ENDED && child->session != NULL && cut_reached(child->session)
-                       ? CUT_CUT
-                       : end;
+            /* Ctrl-C goes to the child too, which may have died of it: no end of its own. */
+            return end != CUT_ENDED                                        ? end
+                   : cut_interrupted() != 0                                ? CUT_INTERRUPTED
+                   : child->session != NULL && cut_reached(child->session) ? CUT_CUT
+                                                                           : CUT_ENDED;
         if (ended == pid) {
             *status = one;
             main_ended = true;

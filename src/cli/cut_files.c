@@ -47,7 +47,12 @@ static bool copy_data(int from, int to) {
             size_t wanted =
                 hole - data < (off_t)sizeof buffer ? (size_t)(hole - data) : sizeof buffer;
             ssize_t size = pread(from, buffer, wanted, data);
-            if (size <= 0 || pwrite(to, buffer, (size_t)size, data) != size)
+            errno = size == 0 ? EIO : errno; /* it became shorter meanwhile */
+            ssize_t written = size > 0 ? pwrite(to, buffer, (size_t)size, data) : -1;
+            if (written < 0)
+                return false;
+            errno = ENOSPC; /* what fits is written first */
+            if (written != size)
                 return false;
             data += size;
         }

@@ -23,7 +23,7 @@ struct cut_board {
     _Atomic int stop;       /* a signal for all of them, or 0 */
     struct {
         _Atomic uint64_t at; /* number of the cut that it makes; UINT64_MAX: it makes no more */
-        _Atomic uint64_t done, skipped;
+        _Atomic uint64_t done, skipped, gone;
     } jobs[CUT_JOBS];
 };
 
@@ -139,6 +139,7 @@ static int make_cuts(struct cut_campaign *campaign, size_t job, uint64_t start) 
         else
             atomic_fetch_add(&board->jobs[job].done, 1);
         atomic_store(&board->jobs[job].skipped, campaign->skipped);
+        atomic_store(&board->jobs[job].gone, campaign->gone);
     }
     atomic_store(&board->jobs[job].at, UINT64_MAX);
     return result;
@@ -241,29 +242,46 @@ static void copy_told(FILE *told) {
         putchar(c);
 }
 
+static const char *cuts(uint64_t count) {
+    return count == 1 ? "cut" : "cuts";
+}
+
+/* What the answer does not cover. */
+static void tell_limits(const struct team *team) {
+    const struct cut_options *options = team->options;
+    uint64_t skipped = 0, gone = 0;
+    for (size_t job = 0; job < options->jobs; job++) {
+        skipped += atomic_load(&team->board->jobs[job].skipped);
+        gone += atomic_load(&team->board->jobs[job].gone);
+    }
+    if (skipped != 0)
+        printf("%" PRIu64 " %s could not be judged: not all of what the program did was seen\n",
+               skipped, cuts(skipped));
+    if (gone != 0)
+        printf("%" PRIu64 " %s left a file as it was: it was deleted or moved away\n", gone,
+               cuts(gone));
+    if (team->late)
+        printf("the program did not end within %" PRIu64
+               " seconds (--timeout): later moments were not tried\n",
+               options->timeout);
+}
+
 static int sum_up(struct team *team) {
     const struct cut_options *options = team->options;
-    uint64_t done = sum_done(team), skipped = 0;
+    uint64_t done = sum_done(team);
     bool found = fseek(team->told, 0, SEEK_END) == 0 && ftell(team->told) > 0;
     bool stopped = !found && team->failed > 128;
     if (found)
         copy_told(team->told);
     else if (team->failed != CUT_GO_ON && !stopped)
         return team->failed;
-    for (size_t job = 0; job < options->jobs; job++)
-        skipped += atomic_load(&team->board->jobs[job].skipped);
-    if (skipped != 0)
-        printf("%" PRIu64 " cuts could not be judged: not all of what the program did was seen\n",
-               skipped);
-    if (team->late)
-        printf("the program did not end within %" PRIu64
-               " seconds (--timeout): later moments were not tried\n",
-               options->timeout);
+    tell_limits(team);
     if (found)
         return CUT_FOUND;
-    printf("%" PRIu64 " cuts, seed %" PRIu64 ", %" PRIu64
-           " records to cut at: nothing was found%s\n",
-           done, options->seed, team->counts.records, stopped ? "; interrupted" : "");
+    printf("%" PRIu64 " %s, seed %" PRIu64, done, cuts(done), options->seed);
+    if (options->at == 0)
+        printf(", %" PRIu64 " records to cut at", team->counts.records);
+    printf(": nothing was found%s\n", stopped ? "; interrupted" : "");
     return stopped ? team->failed : done < options->runs ? CUT_BUDGET : EXIT_SUCCESS;
 }
 

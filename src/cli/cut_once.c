@@ -175,6 +175,9 @@ static int report(struct cut_campaign *campaign, const struct attempt *attempt,
     return CUT_FOUND;
 }
 
+/* A variable of the environment may be 32 pages long, with its name. */
+#define IDS_MOST ((size_t)(128 << 10) - 16)
+
 static int recover(struct cut_campaign *campaign, struct attempt *attempt, int output,
                    enum cut_end *end, int *status) {
     struct cut_child child = {.arguments = campaign->program,
@@ -184,6 +187,9 @@ static int recover(struct cut_campaign *campaign, struct attempt *attempt, int o
                               .seconds = campaign->options->timeout};
     char *command = NULL;
     if (campaign->check == NULL) {
+        /* It knows nothing of them, most likely, and the system takes no longer ones. */
+        if (strlen(attempt->begun) > IDS_MOST || strlen(attempt->acked) > IDS_MOST)
+            child.begun = child.acked = NULL;
         *end = cut_run_child(&child, status);
     } else {
         command = cut_fill_in(campaign->check, &campaign->files);
@@ -259,6 +265,7 @@ static int judge(struct cut_campaign *campaign, struct attempt *attempt, int sta
                      outcome->error != 0 ? strerror(outcome->error) : "");
         return CLI_RUN_FAILED;
     }
+    campaign->gone += attempt->outcome.gone != 0;
     return check(campaign, attempt);
 }
 

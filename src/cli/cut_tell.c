@@ -111,6 +111,20 @@ static void tell_output(FILE *out, int descriptor) {
         putc('\n', out);
 }
 
+/* The ids of marks: their number and the last ones, if they are many. */
+static void put_ids(FILE *out, const char *name, const char *ids) {
+    const size_t most = 16;
+    size_t count = ids[0] != '\0', from = strlen(ids), shown = 0;
+    for (const char *at = ids; *at != '\0'; at++)
+        count += *at == ' ';
+    while (from > 0 && shown < most)
+        shown += ids[--from] == ' ';
+    if (count > most)
+        fprintf(out, "%s: %zu, the last of them%s", name, count, ids + from);
+    else
+        fprintf(out, "%s: %s", name, count != 0 ? ids : "none");
+}
+
 static void tell(FILE *out, const struct cut_failure *failure, const char *folder, bool kept) {
     fprintf(out, "cut %" PRIu64 " of seed %" PRIu64 ": the power was cut after ", failure->run,
             failure->options->seed);
@@ -119,9 +133,9 @@ static void tell(FILE *out, const struct cut_failure *failure, const char *folde
     else
         fprintf(out, "record %" PRIu64 "\n", failure->records);
     tell_outcome(out, failure);
-    fprintf(out, "  Begun: %s; acknowledged: %s.\n",
-            failure->begun[0] != '\0' ? failure->begun : "none",
-            failure->acked[0] != '\0' ? failure->acked : "none");
+    put_ids(out, "  Begun", failure->begun);
+    put_ids(out, "; acknowledged", failure->acked);
+    fputs(".\n", out);
     fprintf(out, "  %s\n", failure->what);
     tell_output(out, failure->output);
     if (kept)

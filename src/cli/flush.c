@@ -10,10 +10,13 @@
 
 #include "cli/cli.h"
 #include "cli/number.h"
+#include "map/map.h"
+#include "os/file.h"
 
 struct arguments {
     const char *file;
     uint64_t offset, size; /* bytes; size 0: to the end of the file */
+    bool empty;            /* the file, and all of it is wanted */
 };
 
 static error_t parse(int key, char *text, struct argp_state *state) {
@@ -35,7 +38,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 }
 
 /* Does the range lie in the file? Says why not. */
-static bool range_is_good(const struct arguments *arguments) {
+static bool range_is_good(struct arguments *arguments) {
     struct stat file;
     if (stat(arguments->file, &file) != 0) {
         cli_complain("cannot flush %s: %s", arguments->file, strerror(errno));
@@ -48,6 +51,9 @@ static bool range_is_good(const struct arguments *arguments) {
         return false;
     }
     uint64_t end = (uint64_t)file.st_size;
+    arguments->empty = end == 0 && arguments->offset == 0 && arguments->size == 0;
+    if (arguments->empty)
+        return true;
     if (arguments->offset >= end || arguments->size > end - arguments->offset) {
         cli_complain("cannot flush %s: the range passes its end, it has %" PRIu64 " bytes",
                      arguments->file, end);
@@ -61,22 +67,46 @@ static bool fail(const struct arguments *arguments, NTSTATUS status) {
     return false;
 }
 
+static bool tell_volatile(const struct arguments *arguments, const char *reason) {
+    cli_complain("nothing makes %s durable: %s", arguments->file, reason);
+    return false;
+}
+
 static bool flush_mapping(const struct arguments *arguments, const NvRtlMapping *mapping) {
     if (mapping->domain == NVRTL_DOMAIN_VOLATILE) {
         NvRtlTokenInfo info = {.structSize = sizeof info};
         NTSTATUS status = NvRtlQueryToken(mapping->token, &info);
-        cli_complain("nothing makes %s durable: %s", arguments->file,
-                     status == STATUS_SUCCESS ? info.reason : NvRtlStatusText(status));
-        return false;
+        return tell_volatile(arguments,
+                             status == STATUS_SUCCESS ? info.reason : NvRtlStatusText(status));
     }
     NTSTATUS status = RtlFlushNonVolatileMemory(mapping->token, mapping->base, mapping->size, 0);
     return status == STATUS_SUCCESS || fail(arguments, status);
 }
 
-static bool flush(const struct arguments *arguments) {
+/* An empty file has no byte that could be mapped; but it is there, under its name. */
+static bool flush_empty(const struct arguments *arguments) {
+    struct map_answer answer;
+    struct os_file file;
+    enum result result = map_probe_path(&map_this_system, arguments->file, &answer);
+    if (result == RESULT_OK && answer.domain == MAP_DOMAIN_VOLATILE)
+        return tell_volatile(arguments, answer.reason);
+    result = os_file_open(arguments->file, (struct os_file_wish){0}, &file);
+    if (result == RESULT_DENIED)
+        return fail(arguments, STATUS_ACCESS_DENIED);
+    if (result != RESULT_OK)
+        return fail(arguments, STATUS_IO_DEVICE_ERROR);
+    result = os_file_sync(&file);
+    os_file_close(&file);
+    return result == RESULT_OK ||
+           fail(arguments, result == RESULT_NO_SPACE ? STATUS_DISK_FULL : STATUS_IO_DEVICE_ERROR);
+}
+
+static bool flush(struct arguments *arguments) {
     NvRtlMapping mapping;
     if (!range_is_good(arguments))
         return false;
+    if (arguments->empty)
+        return flush_empty(arguments);
     NTSTATUS status = NvRtlMapFile(arguments->file, arguments->offset, (size_t)arguments->size,
                                    NVRTL_MAP_SPARSE, 0, &mapping);
     if (status != STATUS_SUCCESS)

@@ -48,28 +48,48 @@ static bool gains_rights(const char *path) {
     return geteuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0;
 }
 
+static bool read_at(int descriptor, void *buffer, size_t size, uint64_t at) {
+    return pread(descriptor, buffer, size, (off_t)at) == (ssize_t)size;
+}
+
+/* Has a library's name: the loader itself, which is a program too. */
+static bool has_soname(int descriptor, const Elf64_Phdr *dynamic) {
+    Elf64_Dyn entry;
+    for (uint64_t at = 0; at + sizeof entry <= dynamic->p_filesz; at += sizeof entry) {
+        if (!read_at(descriptor, &entry, sizeof entry, dynamic->p_offset + at) ||
+            entry.d_tag == DT_NULL)
+            return false;
+        if (entry.d_tag == DT_SONAME)
+            return true;
+    }
+    return false;
+}
+
+/* May the file load libraries? What cannot be read is the kernel's to refuse. */
+static bool may_load(int descriptor) {
+    Elf64_Ehdr header;
+    Elf64_Phdr segment;
+    if (!read_at(descriptor, &header, sizeof header, 0) ||
+        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
+        header.e_phentsize != sizeof segment)
+        return true;
+    for (unsigned i = 0; i < header.e_phnum; i++) {
+        if (!read_at(descriptor, &segment, sizeof segment, header.e_phoff + i * sizeof segment) ||
+            segment.p_type == PT_INTERP ||
+            (segment.p_type == PT_DYNAMIC && has_soname(descriptor, &segment)))
+            return true;
+    }
+    return false;
+}
+
 /* An ELF executable without an interpreter loads no library, ever. */
 static bool is_static(const char *path) {
-    Elf64_Ehdr header;
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0)
         return false;
-    bool found_interpreter = true;
-    if (pread(descriptor, &header, sizeof header, 0) == (ssize_t)sizeof header &&
-        memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 && header.e_ident[EI_CLASS] == ELFCLASS64 &&
-        header.e_phentsize == sizeof(Elf64_Phdr)) {
-        found_interpreter = false;
-        for (unsigned i = 0; i < header.e_phnum && !found_interpreter; i++) {
-            Elf64_Phdr segment;
-            off_t at = (off_t)(header.e_phoff + i * sizeof segment);
-            /* What cannot be read is the kernel's to refuse. */
-            found_interpreter =
-                pread(descriptor, &segment, sizeof segment, at) != (ssize_t)sizeof segment ||
-                segment.p_type == PT_INTERP;
-        }
-    }
+    bool loads = may_load(descriptor);
     close(descriptor);
-    return !found_interpreter;
+    return !loads;
 }
 
 bool run_target_fits(const char *program) {

@@ -62,6 +62,7 @@ struct cut_outcome {
     uint64_t lines;            /* that the log names */
     struct cut_fate examples[6];
     size_t example_count; /* lost and torn ones, the newest last */
+    uint64_t gone;        /* files that nothing leads to any more: they are as they were */
     const char *problem;  /* why there is no image, or NULL: a sentence's end about problem_path */
     const char *problem_path;
     int error; /* errno of the problem, or 0 */

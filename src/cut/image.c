@@ -2,6 +2,7 @@
 /* From the log to an image. The files hold what was visible at the end: the system keeps that over
    the death of the processes. Every line that the log names is replaced by what a cut could have
    left of it; what nobody told of stays. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 struct view {
     int descriptor; /* valid if opened */
     bool opened;
+    bool gone; /* nothing leads to it */
     uint64_t size;
 };
 
@@ -133,26 +135,61 @@ static bool read_log(struct work *work) {
     return true;
 }
 
-/* Opens a file that has lines in flight, if it is still the one under its name. */
+/* Is this still what the program mapped? device: 0 where the name says enough. Some file systems
+   tell another device to stat than to the program's mappings. */
+static bool is_known(int descriptor, const struct arena_file *known, uint64_t device,
+                     struct stat *stat) {
+    return fstat(descriptor, stat) == 0 && S_ISREG(stat->st_mode) && stat->st_ino == known->inode &&
+           (device == 0 || stat->st_dev == device);
+}
+
+/* Looks for a file that got another name in its folder, as it does when it takes the place of an
+   older one. -1: there is none. */
+static int open_moved(const struct arena_file *known, struct stat *stat) {
+    char folder[sizeof known->path];
+    memcpy(folder, known->path, sizeof folder);
+    char *slash = strrchr(folder, '/');
+    if (slash == NULL)
+        return -1;
+    slash[slash == folder] = '\0';
+    int descriptor = -1;
+    DIR *list = opendir(folder);
+    for (struct dirent *entry; list != NULL && descriptor < 0 && (entry = readdir(list)) != NULL;) {
+        if (entry->d_ino != known->inode || entry->d_type != DT_REG)
+            continue;
+        descriptor = openat(dirfd(list), entry->d_name, O_RDWR | O_CLOEXEC | O_NOCTTY);
+        if (descriptor >= 0 && !is_known(descriptor, known, known->device, stat)) {
+            close(descriptor);
+            descriptor = -1;
+        }
+    }
+    if (list != NULL)
+        closedir(list);
+    return descriptor;
+}
+
+/* Opens a file that has lines in flight, if something leads to it. */
 static bool open_view(struct work *work, uint32_t file) {
     const struct arena_file *known = &work->session->arena.head->files[file];
     struct view *view = &work->views[file];
     struct stat stat;
-    if (view->opened)
+    if (view->opened || view->gone)
         return true;
     int descriptor = open(known->path, O_RDWR | O_CLOEXEC | O_NOCTTY);
-    if (descriptor < 0 || fstat(descriptor, &stat) != 0) {
-        int error = errno;
-        if (descriptor >= 0)
-            close(descriptor);
-        return fail(work, "cannot open", known->path, error);
-    }
-    if (!S_ISREG(stat.st_mode) || stat.st_ino != known->inode) {
+    if (descriptor < 0 && errno != ENOENT && errno != ENOTDIR)
+        return fail(work, "cannot open", known->path, errno);
+    if (descriptor >= 0 && !is_known(descriptor, known, 0, &stat)) {
         close(descriptor);
-        return fail(work,
-                    "another file has taken the name of what the program mapped:", known->path, 0);
+        descriptor = -1;
     }
-    *view = (struct view){descriptor, true, (uint64_t)stat.st_size};
+    if (descriptor < 0)
+        descriptor = open_moved(known, &stat);
+    /* Whatever is left of it keeps all that was stored to it, which is legal for every line. */
+    view->gone = descriptor < 0;
+    work->outcome->gone += view->gone;
+    if (!view->gone)
+        *view =
+            (struct view){.descriptor = descriptor, .opened = true, .size = (uint64_t)stat.st_size};
     return true;
 }
 
@@ -202,6 +239,8 @@ static bool take_up(struct work *work, size_t index) {
         return true;
     if (!open_view(work, line->file))
         return false;
+    if (work->views[line->file].gone)
+        return true;
     uint32_t part = part_of(&work->views[line->file], line);
     uint8_t visible[MODEL_LINE_SIZE], explained[MODEL_LINE_SIZE];
     if (!read_line(work, line, visible, part))
@@ -246,9 +285,9 @@ static struct generation_choice draw(const struct generation_line *line, enum mo
 
 /* pre: take_up has seen the line */
 static bool cut_line(struct work *work, const struct generation_line *line, enum mood mood) {
-    if (line->count == 0)
-        return true;
     const struct view *view = &work->views[line->file];
+    if (line->count == 0 || view->gone)
+        return true;
     struct generation_choice choice = draw(line, mood, work->chance);
     uint8_t bytes[MODEL_LINE_SIZE];
     for (uint32_t i = 0; i < line->count; i++) {

@@ -51,7 +51,11 @@ static enum result sync_span(const struct token_view *token, span pages) {
 static enum result redirty_span(const struct token_view *token, span pages) {
     uintptr_t start, end;
     span_range(token, pages, &start, &end);
-    return redirty(start, end);
+    if (start >= end)
+        return RESULT_OK;
+    /* The program may have protected its view since Get: a touch would end it. */
+    enum result writable = map_writable(&map_this_system, start, end - start);
+    return writable == RESULT_OK ? redirty(start, end) : writable;
 }
 
 /* The system tells a failed write-back once: from now on only this knows. The first one is kept. */

@@ -13,8 +13,9 @@
 enum result drain_token(const struct token_view *token);
 
 /* Makes the medium equal to memory for the regions of all live tokens of the file, whatever failed
-   before, and then forgets the failure. Results as drain_token; on any but RESULT_OK a failed file
-   stays failed. RESULT_OK for domains that cannot fail. Not for signal handlers. */
+   before, and then forgets the failure. Results as drain_token, and RESULT_DENIED: a part of a view
+   is write-protected; on any but RESULT_OK a failed file stays failed. RESULT_OK for domains that
+   cannot fail. Not for signal handlers. */
 enum result drain_retry(const struct token_view *token);
 
 /* RESULT_OK, or why the token's file has failed. Works for every view. */

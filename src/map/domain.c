@@ -308,16 +308,7 @@ static enum result judge_dax_device(const struct map_work *work, struct map_answ
     return RESULT_OK;
 }
 
-enum result map_judge(const struct map_work *work, struct map_answer *answer) {
-    answer->notes = 0;
-    answer->synchronous = false;
-    answer->domain = MAP_DOMAIN_VOLATILE;
-    /* A part that was not read may be the one that says that nothing survives here. */
-    if (work->unread) {
-        map_reason(answer, "the system cannot be asked now: no descriptor left, or no memory",
-                   NULL);
-        return RESULT_NO_MEMORY;
-    }
+static enum result judge_kind(const struct map_work *work, struct map_answer *answer) {
     switch (work->subject.kind) {
     case MAP_KIND_MEMORY:
         map_reason(answer, "memory of memfd_create or memfd_secret, in no file system: ",
@@ -344,4 +335,43 @@ enum result map_judge(const struct map_work *work, struct map_answer *answer) {
     default:
         return judge_file(work, answer);
     }
+}
+
+static enum result not_now(struct map_answer *answer, const char *why) {
+    map_reason(answer, "the system cannot be asked now: ", why, NULL);
+    return RESULT_NO_MEMORY;
+}
+
+/* What does not answer may be what says that a flush of the CPU's caches is not enough here. msync
+   is, of a file; a device has none. */
+static enum result doubt(const struct map_work *work, struct map_answer *answer) {
+    bool device = work->subject.kind == MAP_KIND_DAX_DEVICE;
+    if (answer->domain == MAP_DOMAIN_VOLATILE && work->subject.kind == MAP_KIND_UNKNOWN &&
+        map_class_of(work->mount.type) == MAP_CLASS_RAM)
+        return not_now(answer, "input or output error"); /* perhaps the node of a disk */
+    if (answer->domain == MAP_DOMAIN_PAGE_CACHE)
+        answer->notes |= MAP_NOTE_UNSEEN;
+    if (answer->domain <= MAP_DOMAIN_PAGE_CACHE)
+        return RESULT_OK;
+    answer->synchronous = false;
+    answer->domain = device ? MAP_DOMAIN_VOLATILE : MAP_DOMAIN_PAGE_CACHE;
+    if (device)
+        map_reason(answer, "device-dax ", work->storage.name,
+                   ": /sys fails to tell what it lies on (I/O error), so it counts as RAM", NULL);
+    else
+        map_reason(answer, work->mount.type, " on ", place(work),
+                   " with dax, and the system fails to tell all about it (I/O error): durable by ",
+                   "msync", NULL);
+    return RESULT_OK;
+}
+
+enum result map_judge(const struct map_work *work, struct map_answer *answer) {
+    answer->notes = 0;
+    answer->synchronous = false;
+    answer->domain = MAP_DOMAIN_VOLATILE;
+    /* A part that was not read may be the one that says that nothing survives here. */
+    if (work->unread)
+        return not_now(answer, "no descriptor left, or no memory");
+    enum result result = judge_kind(work, answer);
+    return result == RESULT_OK && work->broken ? doubt(work, answer) : result;
 }

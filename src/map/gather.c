@@ -15,7 +15,7 @@
 
 void map_begin(struct map_work *work, const struct map_system *system, uint32_t pid) {
     work->system = system;
-    work->unread = false;
+    work->unread = work->broken = false;
     struct map_text process = map_text_in(work->process, sizeof work->process);
     if (pid == 0)
         map_text_add(&process, "self");

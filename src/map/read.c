@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "os/calls.h"
+#include "os/calm.h"
 
 bool map_lines_open(struct map_lines *lines, const char *path, char *buffer, size_t size) {
     *lines = (struct map_lines){.buffer = buffer, .size = size};
@@ -56,17 +57,24 @@ bool map_lines_of(struct map_work *work, struct map_lines *lines, const char *pa
     if (path == NULL)
         return false;
     bool opened = map_lines_open(lines, path, work->lines, sizeof work->lines);
-    work->unread |= lines->text.failed;
+    work->unread |= lines->text.failed != 0;
     return opened;
 }
 
 void map_lines_end(struct map_work *work, struct map_lines *lines) {
-    work->unread |= lines->text.failed;
+    work->unread |= lines->text.failed != 0;
     map_lines_close(lines);
 }
 
+/* Takes a failure; 0: there was none. A device or a file system that is broken says EIO today and
+   tomorrow: who waits for another answer waits for ever. */
+static void take_failure(struct map_work *work, int error) {
+    work->broken |= error == EIO;
+    work->unread |= error != 0 && error != EIO;
+}
+
 bool map_fail(struct map_work *work) {
-    work->unread |= !os_is_answer(errno);
+    take_failure(work, os_is_answer(errno) ? 0 : errno);
     return false;
 }
 
@@ -86,6 +94,7 @@ const char *map_file(struct map_work *work, ...) {
     for (const char *part; (part = va_arg(parts, const char *)) != NULL;)
         map_text_add(&text, part);
     va_end(parts);
+    work->unread |= text.cut;
     return text.cut ? NULL : work->file;
 }
 
@@ -94,12 +103,12 @@ bool map_read_value(struct map_work *work, const char *path) {
     if (path == NULL)
         return false;
     if (!os_text_open(&text, path)) {
-        work->unread |= text.failed;
+        take_failure(work, text.failed);
         return false;
     }
     size_t length = os_text_read(&text, work->value, sizeof work->value - 1);
     os_text_close(&text);
-    work->unread |= text.failed;
+    take_failure(work, text.failed);
     work->value[length] = '\0';
     work->value[strcspn(work->value, "\n")] = '\0';
     return true;
@@ -130,8 +139,11 @@ bool map_folder_open(struct map_folder *folder, struct map_work *work, const cha
     folder->at = folder->end = 0;
     if (path == NULL)
         return false;
+    struct os_calm calm = os_calm_begin();
     folder->descriptor = os_calls.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return folder->descriptor >= 0 || map_fail(work);
+    bool opened = folder->descriptor >= 0 || map_fail(work);
+    os_calm_end(calm);
+    return opened;
 }
 
 /* Not readdir: that allocates. */
@@ -158,5 +170,7 @@ const char *map_folder_next(struct map_folder *folder, struct map_work *work) {
 }
 
 void map_folder_close(struct map_folder *folder) {
+    struct os_calm calm = os_calm_begin();
     os_calls.close(folder->descriptor);
+    os_calm_end(calm);
 }

@@ -30,7 +30,8 @@ void map_lines_close(struct map_lines *lines);
 bool map_lines_of(struct map_work *work, struct map_lines *lines, const char *path);
 void map_lines_end(struct map_work *work, struct map_lines *lines);
 
-/* After a system call that failed: keeps in work whether that leaves something open. false. */
+/* After a system call that failed: keeps in work whether that leaves something open, or shows that
+   something is broken. false. */
 bool map_fail(struct map_work *work);
 
 /* Is there something at path, and what? path may be NULL (false). */

@@ -96,6 +96,7 @@ struct map_storage {
 struct map_work {
     const struct map_system *system;
     bool unread;      /* something that may be there could not be read: nothing may be concluded */
+    bool broken;      /* something answers with EIO: nothing good may be concluded */
     char process[24]; /* "self", or a number */
     struct map_subject subject;
     struct map_mount mount; /* of the file */

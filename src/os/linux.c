@@ -13,6 +13,7 @@
 
 #include "base/bits.h"
 #include "os/calls.h"
+#include "os/calm.h"
 #include "os/os.h"
 
 ssize_t os_read_folder(int descriptor, void *buffer, size_t size) {
@@ -25,24 +26,6 @@ struct os_calls os_calls = {
     OS_CALLS(OS_CALL_ITSELF)
 #undef OS_CALL_ITSELF
 };
-
-/* What no function here may change for the calling thread. The calls below are cancellation points:
-   a thread that is cancelled in one would keep a lock or a descriptor for ever. */
-struct calm {
-    int error;
-    int cancel_state;
-};
-
-static struct calm calm_begin(void) {
-    struct calm calm = {.error = errno};
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &calm.cancel_state);
-    return calm;
-}
-
-static void calm_end(struct calm calm) {
-    pthread_setcancelstate(calm.cancel_state, NULL);
-    errno = calm.error;
-}
 
 size_t os_page_size(void) {
     return (size_t)getpagesize(); /* asks nobody, unlike sysconf */
@@ -92,10 +75,10 @@ APART static enum result sync_result(void *address, size_t size, int error) {
 }
 
 enum result os_sync_view(void *address, size_t size) {
-    struct calm calm = calm_begin();
+    struct os_calm calm = os_calm_begin();
     int error = sync_repeat(address, size, MS_SYNC);
     enum result result = sync_result(address, size, error);
-    calm_end(calm);
+    os_calm_end(calm);
     return result;
 }
 
@@ -189,9 +172,9 @@ static void *load_symbol(const char *path, const char *symbol, const char **reas
 }
 
 void *os_load(const char *path, const char *symbol, const char **reason) {
-    struct calm calm = calm_begin();
+    struct os_calm calm = os_calm_begin();
     void *address = load_symbol(path, symbol, reason);
-    calm_end(calm);
+    os_calm_end(calm);
     return address;
 }
 
@@ -207,7 +190,7 @@ void os_count_inherited(int descriptor, const char magic[8]) {
         char magic[8];
         _Atomic uint32_t count;
     } * view;
-    struct calm calm = calm_begin();
+    struct os_calm calm = os_calm_begin();
     view = MAP_FAILED;
     if (is_memory_file(descriptor))
         view =
@@ -217,7 +200,7 @@ void os_count_inherited(int descriptor, const char magic[8]) {
             atomic_fetch_add(&view->count, 1);
         os_calls.munmap(view, os_page_size());
     }
-    calm_end(calm);
+    os_calm_end(calm);
 }
 
 bool os_is_answer(int error) {
@@ -247,30 +230,30 @@ bool os_is_answer(int error) {
 }
 
 bool os_text_open(struct os_text *text, const char *path) {
-    struct calm calm = calm_begin();
+    struct os_calm calm = os_calm_begin();
     do {
         text->descriptor = os_calls.open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     } while (text->descriptor < 0 && errno == EINTR);
-    text->failed = text->descriptor < 0 && !os_is_answer(errno);
-    calm_end(calm);
+    text->failed = text->descriptor < 0 && !os_is_answer(errno) ? errno : 0;
+    os_calm_end(calm);
     return text->descriptor >= 0;
 }
 
 size_t os_text_read(struct os_text *text, char *buffer, size_t size) {
-    struct calm calm = calm_begin();
+    struct os_calm calm = os_calm_begin();
     ssize_t got;
     do {
         got = os_calls.read(text->descriptor, buffer, size);
     } while (got < 0 && errno == EINTR);
     if (got < 0 && !os_is_answer(errno))
-        text->failed = true;
-    calm_end(calm);
+        text->failed = errno;
+    os_calm_end(calm);
     return got < 0 ? 0 : (size_t)got;
 }
 
 void os_text_close(struct os_text *text) {
-    struct calm calm = calm_begin();
+    struct os_calm calm = os_calm_begin();
     /* Not repeated after EINTR: Linux has closed the descriptor then, and it may be another's. */
     os_calls.close(text->descriptor);
-    calm_end(calm);
+    os_calm_end(calm);
 }

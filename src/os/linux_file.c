@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "os/calls.h"
+#include "os/calm.h"
 
 #ifndef MAP_SHARED_VALIDATE
 #define MAP_SHARED_VALIDATE 0x03
@@ -112,7 +113,7 @@ static int open_or_make(const char *path, struct os_file_wish wish, struct os_fi
 }
 
 enum result os_file_open(const char *path, struct os_file_wish wish, struct os_file *file) {
-    int saved = errno;
+    struct os_calm calm = os_calm_begin();
     *file = (struct os_file){.descriptor = -1};
     int error = open_or_make(path, wish, file);
     if (error == 0) {
@@ -122,7 +123,7 @@ enum result os_file_open(const char *path, struct os_file_wish wish, struct os_f
         if (error != 0)
             os_calls.close(file->descriptor);
     }
-    errno = saved;
+    os_calm_end(calm);
     return result_of(error);
 }
 
@@ -155,7 +156,8 @@ static void hush_end(const struct hush *hush) {
 enum result os_file_grow(struct os_file *file, uint64_t size, bool sparse) {
     if (file->device || size > INT64_MAX)
         return RESULT_INVALID;
-    int saved = errno, error;
+    struct os_calm calm = os_calm_begin();
+    int error;
     struct hush hush;
     hush_begin(&hush);
     do {
@@ -165,17 +167,18 @@ enum result os_file_grow(struct os_file *file, uint64_t size, bool sparse) {
             error = os_calls.posix_fallocate(file->descriptor, (off_t)file->size,
                                              (off_t)(size - file->size));
     } while (error == EINTR);
-    if (error != 0 && os_calls.ftruncate(file->descriptor, (off_t)file->size) != 0)
-        error = error == 0 ? errno : error;
     if (error == 0)
         file->size = size;
+    else /* what failed first is told, whether this works or not */
+        (void)os_calls.ftruncate(file->descriptor, (off_t)file->size);
     hush_end(&hush);
-    errno = saved;
+    os_calm_end(calm);
     return result_of(error);
 }
 
 enum result os_file_map(const struct os_file *file, uint64_t offset, size_t size, void **base) {
-    int saved = errno, error = 0;
+    struct os_calm calm = os_calm_begin();
+    int error = 0;
     const int protection = PROT_READ | PROT_WRITE;
     void *view = os_calls.mmap(NULL, size, protection, MAP_SHARED_VALIDATE | MAP_SYNC,
                                file->descriptor, (off_t)offset);
@@ -186,14 +189,14 @@ enum result os_file_map(const struct os_file *file, uint64_t offset, size_t size
         error = errno;
     else
         *base = view;
-    errno = saved;
+    os_calm_end(calm);
     return result_of(error);
 }
 
 void os_file_unmap(void *base, size_t size) {
-    int saved = errno;
+    struct os_calm calm = os_calm_begin();
     os_calls.munmap(base, size);
-    errno = saved;
+    os_calm_end(calm);
 }
 
 static int sync_again(int (*sync)(int descriptor), int descriptor) {
@@ -227,27 +230,28 @@ static int sync_directory(int descriptor) {
 enum result os_file_sync(const struct os_file *file) {
     if (file->device)
         return RESULT_OK;
-    int saved = errno, error = sync_again(os_calls.fsync, file->descriptor);
+    struct os_calm calm = os_calm_begin();
+    int error = sync_again(os_calls.fsync, file->descriptor);
     if (error == 0)
         error = sync_directory(file->descriptor);
     if (error < 0)
         error = sync_again(os_calls.syncfs, file->descriptor);
-    errno = saved;
+    os_calm_end(calm);
     return error == 0 || error == ENOSPC || error == EDQUOT ? result_of(error) : RESULT_IO_ERROR;
 }
 
 void os_file_close(struct os_file *file) {
-    int saved = errno;
+    struct os_calm calm = os_calm_begin();
     os_calls.close(file->descriptor);
     file->descriptor = -1;
-    errno = saved;
+    os_calm_end(calm);
 }
 
 void os_file_remove(const struct os_file *file, const char *path) {
-    int saved = errno;
+    struct os_calm calm = os_calm_begin();
     struct stat ours, theirs;
     if (os_calls.fstat(file->descriptor, &ours) == 0 && os_calls.lstat(path, &theirs) == 0 &&
         ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino)
         os_calls.unlink(path);
-    errno = saved;
+    os_calm_end(calm);
 }

@@ -63,7 +63,8 @@ bool os_is_answer(int error);
    Never used for a file that the program mapped. Allocation-free; works in signal handlers. */
 struct os_text {
     int descriptor;
-    bool failed; /* it could not be opened or read, for no reason that os_is_answer knows */
+    int failed; /* the errno with which it could not be opened or read, if os_is_answer does not
+                   know it; else 0 */
 };
 bool os_text_open(struct os_text *text, const char *path);
 size_t os_text_read(struct os_text *text, char *buffer, size_t size); /* 0 at the end or on error */

@@ -2,7 +2,7 @@
 /*
  * Programs for `nvrtl cut`: cut-cases KIND FILE... counts in FILE, in one way or another, and
  * acknowledges each count; cut-cases check KIND FILE... holds the files against NVRTL_ACKED. All
- * but pair-bad and once are correct, so that no cut may ever fail.
+ * but pair-bad, once and moved-once are correct, so that no cut may ever fail.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SIZE = 16384, ROUNDS = 30, LINE = 8 /* words */, SECOND = 1000, WRITTEN = 1000000 };
+enum {
+    SIZE = 16384,
+    ROUNDS = 30,
+    LINE = 8 /* words */,
+    SECOND = 1000,
+    WRITTEN = 1000000,
+    MANY = 40000
+};
 
 struct region {
     NvRtlMapping mapping;
@@ -141,10 +148,38 @@ static void count_after_truncation(struct region *region) {
     count(region, 0, 1);
 }
 
+/* The file gets the second name, or none; another one, full of the letter N, may take its place. */
+static void take_away(const char *kind, char **paths) {
+    if (strncmp(kind, "moved", 5) == 0)
+        require(rename(paths[0], paths[1]) == 0, "rename");
+    else
+        require(unlink(paths[0]) == 0, "unlink");
+    if (strcmp(kind, "replaced") != 0)
+        return;
+    FILE *file = fopen(paths[0], "w");
+    for (size_t i = 0; i < SIZE; i++)
+        putc('N', file);
+    require(fclose(file) == 0, "another file");
+}
+
+static void acknowledge_much(const struct region *region) {
+    for (uint64_t i = 1; i <= MANY; i++)
+        acknowledge(region, i);
+}
+
 static void run(const char *kind, char **paths) {
     struct region region = open_region(paths[0]);
     if (strcmp(kind, "get") == 0)
         return;
+    if (strncmp(kind, "moved", 5) == 0 || strcmp(kind, "removed") == 0 ||
+        strcmp(kind, "replaced") == 0) {
+        take_away(kind, paths);
+        if (strcmp(kind, "moved-once") == 0)
+            store_once(&region);
+        else
+            count(&region, 0, 1);
+        return;
+    }
     if (strncmp(kind, "pair", 4) == 0)
         count_pairs(&region, strcmp(kind, "pair-good") == 0);
     else if (strcmp(kind, "plain") == 0)
@@ -157,6 +192,8 @@ static void run(const char *kind, char **paths) {
         count_in_threads(&region);
     else if (strcmp(kind, "once") == 0)
         store_once(&region);
+    else if (strcmp(kind, "marks") == 0)
+        acknowledge_much(&region);
     else if (strcmp(kind, "truncate") == 0)
         count_after_truncation(&region);
     else

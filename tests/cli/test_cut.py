@@ -222,6 +222,32 @@ class CasesTest(CutTest):
         self.assertEqual(sorted(os.listdir(self.folder)),
                          [f"{kind}-{n}" for kind in ("check", "file", "pid") for n in (1, 2)])
 
+    @staticmethod
+    def status_of(pid):
+        """Its state, its parent, and more."""
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as status:
+            return status.read().rsplit(")", 1)[1].split()
+
+    def test_the_terminal_interrupts_the_check_too(self):
+        """Ctrl-C goes to all of them: a check that dies of it has found nothing."""
+        for check in "echo $$ >pid; exec sleep 1000", \
+                     "echo $$ >pid; trap 'exit 3' INT; sleep 1000":
+            with self.subTest(check=check), \
+                    subprocess.Popen([NVRTL, "cut", "--check", check, "--", CASES, "count",
+                                      self.path("file")], stdout=subprocess.PIPE, text=True,
+                                     cwd=self.folder, start_new_session=True) as cut:
+                pid = self.wait_for("pid", cut)
+                job = int(self.status_of(pid)[1])
+                os.kill(job, signal.SIGSTOP)  # so that it finds the check ended already
+                os.killpg(cut.pid, signal.SIGINT)
+                while self.status_of(pid)[0] != "Z":
+                    time.sleep(0.01)
+                os.kill(job, signal.SIGCONT)
+                told = cut.communicate()[0]
+            self.assertEqual(cut.returncode, 128 + signal.SIGINT, told)
+            self.assertRegex(told, r"^0 cuts, .*; interrupted\n$")
+            os.unlink(self.path("pid"))
+
     def test_a_directory_that_cannot_be_kept_in(self):
         self.write("keep", b"")
         for keep in ("keep", "no/keep"):
@@ -242,11 +268,38 @@ class CasesTest(CutTest):
             self.assert_fails(result, 125, words)
 
     def test_a_file_that_is_gone(self):
-        result = self.cut("--runs", "50", "--", "sh", "-c",
-                          '"$0" count "$1" && rm "$1"', CASES, self.path("file"))
-        self.assertIn(result.returncode, (0, 125))
-        if result.returncode == 125:
-            self.assertIn(f"cannot open {self.path('file')}", result.stderr)
+        """A cut leaves it as it was, and does not mistake another one for it."""
+        same = f"test $(tr -d N <{self.path('file')} | wc -c) -eq 0"
+        for kind, check in (("removed", "true"), ("replaced", same)):
+            with self.subTest(kind=kind):
+                result = self.cut("--runs", 40, *self.reset("file"), "--check", check, "--", CASES,
+                                  kind, self.path("file"))
+                self.assertEqual((result.returncode, result.stderr), (0, ""), result.stdout)
+                self.assertRegex(result.stdout, r"^[1-9]\d* cuts? left a file as it was: ")
+                self.assertIn("40 cuts, ", result.stdout)
+
+    def test_a_file_with_another_name(self):
+        for kind in "moved", "moved-once":
+            check = f"test ! -e moved || {shlex.quote(CASES)} check {kind} moved"
+            result = self.cut("--runs", 40, *self.reset("file", "moved"), "--check", check, "--",
+                              CASES, kind, self.path("file"), self.path("moved"))
+            with self.subTest(kind=kind):
+                if kind == "moved":
+                    self.assert_survives(result, 40)
+                else:
+                    self.assert_found(result, 40)
+
+    def test_many_ids(self):
+        """More than the environment of a process takes. Who has no check needs none of them."""
+        program = ("--", CASES, "marks", self.path("file"))
+        result = self.cut("--at", 39000, *program)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertEqual(result.stdout, f"1 cut, seed {SEED}: nothing was found\n")
+        result = self.cut("--at", 39000, "--check", "true", *program)
+        self.assert_fails(result, 125, "Argument list too long", "NVRTL_ACKED", "128 KiB")
+        result = self.cut("--at", 20000, "--check", "false", *program)
+        self.assert_found(result, 1)
+        self.assertRegex(result.stdout, r"; acknowledged: \d{5}, the last of them( \d{5}){16}\.\n")
 
     def test_the_time_ends(self):
         result = self.run_case("count", 10 ** 9, "--time", "1", *self.reset("file"))
@@ -262,7 +315,7 @@ class CasesTest(CutTest):
     def test_the_seed_is_printed(self):
         result = run("cut", "--runs", "1", "--", CASES, "count", self.path("file"))
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertRegex(result.stdout, r"^1 cuts, seed [1-9]\d*, ")
+        self.assertRegex(result.stdout, r"^1 cut, seed [1-9]\d*, ")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,16 @@ class FlushTest(FolderTest):
             with self.subTest(offset=offset, size=size):
                 self.assert_fails(run("flush", self.file, offset, size), 1, self.file,
                                   f"{SIZE} bytes")
-        self.assert_fails(run("flush", self.write("empty", b""), 0, "-"), 1, "empty", "0 bytes")
+        empty = self.write("empty", b"")
+        for offset, size in ((0, 1), (1, 0)):
+            with self.subTest(offset=offset, size=size):
+                self.assert_fails(run("flush", empty, offset, size), 1, "empty", "0 bytes")
+
+    def test_empty_file(self):
+        empty = self.write("empty", b"")
+        for size in 0, "-":
+            with self.subTest(size=size):
+                self.assert_flushed(run("flush", empty, 0, size))
 
     def test_wrong_numbers_are_wrong_usage(self):
         for offset, size in (("x", 1), (0, "1X"), (0, "1MB"), (0, "0x10"), (0, ""), ("K", 1),
@@ -60,18 +69,24 @@ class FlushTest(FolderTest):
         if not is_memory("/dev/shm"):
             self.skipTest("/dev/shm is no tmpfs")
         path = f"/dev/shm/nvrtl-test-{os.getpid()}"
-        with open(path, "wb") as file:
-            self.addCleanup(os.unlink, path)
-            file.write(b"x")
-        self.assert_fails(run("flush", path, 0, 1), 1, "nothing makes", path, "tmpfs")
+        for content in b"", b"x":
+            with self.subTest(content=content):
+                with open(path, "wb") as file:
+                    file.write(content)
+                self.addCleanup(os.unlink, path)
+                self.assert_fails(run("flush", path, 0, "-"), 1, "nothing makes", path, "tmpfs")
+                self.doCleanups()
 
     @unittest.skipIf(os.geteuid() == 0 and not os.path.exists("/usr/bin/setpriv"), "no setpriv")
     def test_read_only_file(self):
         os.chmod(self.file, 0o444)
         without = ["--bounding-set=-dac_override,-dac_read_search", NVRTL]
         prefix = {"program": "setpriv"} if os.geteuid() == 0 else {}
-        result = run(*(without if prefix else []), "flush", self.file, 0, 1, **prefix)
-        self.assert_fails(result, 1, self.file)
+        for content in b"x", b"":
+            with self.subTest(content=content):
+                os.truncate(self.file, len(content))
+                result = run(*(without if prefix else []), "flush", self.file, 0, "-", **prefix)
+                self.assert_fails(result, 1, self.file, "denied")
 
 
 if __name__ == "__main__":

@@ -152,6 +152,15 @@ class EntryTest(RunTest):
             subprocess.run(["gcc", flag, source, "-o", program], check=True)
             self.assert_fails(self.nvrtl("--", program), 125, program, "statically linked")
 
+    def test_the_loader_is_a_program(self):
+        """It has no interpreter either, and loads whatever it is told to."""
+        loader = subprocess.run(["gcc", "-print-file-name=ld-linux-x86-64.so.2"], check=True,
+                                stdout=subprocess.PIPE, text=True).stdout.strip()
+        if not os.path.isabs(loader):
+            self.skipTest("no ld-linux-x86-64.so.2")
+        report, _ = self.report(program=[loader, ODD, "dirty", self.path("file")])
+        self.assertEqual(self.kinds(report), ["leaked-token", "unflushed-write"])
+
     def test_a_pipe_is_refused_and_not_waited_for(self):
         os.mkfifo(self.path("pipe"))
         self.assert_fails(self.nvrtl("--", self.path("pipe"), timeout=60), 126,

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/bits.h"
@@ -185,13 +186,12 @@ static unsigned check_view(const char *root, uintptr_t address, size_t length) {
     return calls;
 }
 
-static void test_probe(void **state) {
-    (void)state;
+/* Does something with each view of each recorded machine, and adds up what comes of it. */
+static unsigned each_view(unsigned (*act)(const char *root, uintptr_t address, size_t length)) {
     struct dirent **folders;
-    unsigned faults = 0;
+    unsigned sum = 0;
     int count = scandir(NVRTL_TEST_FIXTURES, &folders, NULL, alphasort);
     assert_true(count > 0);
-    faults_begin(fault_plan);
     for (int i = 0; i < count; i++) {
         char root[512], name[600], line[1024];
         snprintf(root, sizeof root, "%s/%s", NVRTL_TEST_FIXTURES, folders[i]->d_name);
@@ -200,14 +200,142 @@ static void test_probe(void **state) {
         while (expected != NULL && fgets(line, sizeof line, expected) != NULL) {
             char *rest;
             uintptr_t address = strtoull(line, &rest, 16);
-            faults += check_view(root, address, strtoull(rest + 1, NULL, 16));
+            sum += act(root, address, strtoull(rest + 1, NULL, 16));
         }
         if (expected != NULL)
             fclose(expected);
         free(folders[i]);
     }
     free(folders);
-    print_message("%u calls\n", faults);
+    return sum;
+}
+
+static void test_probe(void **state) {
+    (void)state;
+    faults_begin(fault_plan);
+    print_message("%u calls\n", each_view(check_view));
+}
+
+/* With a root whose path is so long that one file after the other does not fit behind it. */
+static unsigned check_long_root(const char *root, uintptr_t address, size_t length) {
+    const struct map_system system = {.root = root, .live = false};
+    char longer[1024];
+    unsigned unread = 0;
+    enum result result = map_probe(&system, address, length, &region);
+    enum map_domain domain = region.answer.domain;
+    for (size_t size = 860; size < sizeof longer - 1; size += 3) {
+        size_t at = (size_t)snprintf(longer, sizeof longer, "%s%s", root, size % 2 ? "/" : "");
+        for (; at + 2 <= size; at += 2)
+            memcpy(longer + at, "/.", 3);
+        const struct map_system far = {.root = longer, .live = false};
+        enum result now = map_probe(&far, address, length, &region);
+        unread += now == RESULT_NO_MEMORY;
+        if (now != RESULT_NO_MEMORY && (now != result || region.answer.domain != domain))
+            fail_msg("%s %lx, %zu bytes long: %d %d became %d %d, %s", root, (unsigned long)address,
+                     size, result, domain, now, region.answer.domain, region.answer.reason);
+    }
+    return unread;
+}
+
+static void test_long_root(void **state) {
+    (void)state;
+    assert_true(each_view(check_long_root) > 1000);
+}
+
+/* A part of /sys that answers with EIO, today and tomorrow. */
+static struct os_calls sound;
+static const char *broken; /* a part of the path */
+static unsigned met;
+
+static bool is_broken(const char *path_) {
+    const char *sys = strstr(path_, "/sys/");
+    bool is = sys != NULL && strstr(sys, broken) != NULL;
+    met += is;
+    errno = is ? EIO : errno;
+    return is;
+}
+
+static int broken_open(const char *path_, int flags, ...) {
+    return is_broken(path_) ? -1 : sound.open(path_, flags);
+}
+static ssize_t broken_readlink(const char *path_, char *buffer, size_t size) {
+    return is_broken(path_) ? -1 : sound.readlink(path_, buffer, size);
+}
+static int broken_access(const char *path_, int mode) {
+    return is_broken(path_) ? -1 : sound.access(path_, mode);
+}
+
+static unsigned check_broken(const char *root, uintptr_t address, size_t length) {
+    static const char *const parts[] = {"", "dev/block", "persistence_domain", "slaves", "devtype"};
+    const struct map_system system = {.root = root, .live = false};
+    unsigned all = 0;
+    os_calls = sound;
+    enum result result = map_probe(&system, address, length, &region);
+    enum map_domain domain = region.answer.domain;
+    os_calls.open = broken_open;
+    os_calls.readlink = broken_readlink;
+    os_calls.access = broken_access;
+    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+        broken = parts[i];
+        met = 0;
+        enum result now = map_probe(&system, address, length, &region);
+        bool node = strncmp(region.answer.path, "/dev/", strlen("/dev/")) == 0;
+        /* That the node of a device is no file in RAM only /sys can say. */
+        bool good = node && now == RESULT_NO_MEMORY ? met != 0
+                    : result == RESULT_OK
+                        ? now == RESULT_OK && is_safe(domain, region.answer.domain)
+                        : now == result;
+        if (!good)
+            fail_msg("%s %lx, no %s: %d %d became %d %d, %s", root, (unsigned long)address, broken,
+                     result, domain, now, region.answer.domain, region.answer.reason);
+        if (now == RESULT_OK && met != 0 && region.answer.domain > MAP_DOMAIN_PAGE_CACHE)
+            fail_msg("%s %lx, no %s: %s", root, (unsigned long)address, broken,
+                     region.answer.reason);
+        all += met;
+    }
+    return all;
+}
+
+/* Get does not refuse for ever what a broken device says nothing of. */
+static void test_broken(void **state) {
+    (void)state;
+    sound = os_calls;
+    unsigned all = each_view(check_broken);
+    os_calls = sound;
+    print_message("%u calls\n", all);
+    assert_true(all > 100);
+}
+
+static unsigned probe_view(const char *root, uintptr_t address, size_t length) {
+    const struct map_system system = {.root = root, .live = false};
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL); /* pending all the time */
+    enum result result = map_probe(&system, address, length, &region);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    return result == RESULT_OK;
+}
+
+static void *probe_cancelled(void *context) {
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    pthread_cancel(pthread_self());
+    *(unsigned *)context = each_view(probe_view);
+    return NULL;
+}
+
+/* No thread ends in the middle of a Get, with its lock and its descriptors. */
+static void test_no_cancellation(void **state) {
+    (void)state;
+    pthread_t thread;
+    unsigned probed = 0, descriptors = count_descriptors();
+    assert_int_equal(pthread_create(&thread, NULL, probe_cancelled, &probed), 0);
+    pthread_join(thread, NULL);
+    assert_int_not_equal(probed, 0);
+    assert_int_equal(count_descriptors(), descriptors);
+}
+
+/* Of a file system that has given up, as xfs does when its log cannot be written. */
+static int be_dead(enum fault_call call) {
+    bool asks = call == FAULT_IN_statx || call == FAULT_IN_stat || call == FAULT_IN_statfs;
+    return asks ? EIO : 0;
 }
 
 static int be_stale(enum fault_call call) {
@@ -215,24 +343,32 @@ static int be_stale(enum fault_call call) {
     return asks ? ESTALE : 0;
 }
 
-/* A file that a server no longer has under its name is a file all the same. */
+/* A file that a server no longer has under its name is a file all the same; so is one on a dead
+   device. */
 static void test_stale(void **state) {
     (void)state;
+    int (*const answers[])(enum fault_call) = {be_stale, be_dead};
     struct view view;
     PVOID token;
-    assert_true(view_open(&view, "/tmp", PAGE));
-    faults_begin(be_stale);
-    NTSTATUS status = RtlGetNonVolatileToken(view.bytes, PAGE, &token);
-    faults_end();
-    assert_int_equal(status, STATUS_SUCCESS);
-    assert_int_equal(RtlFreeNonVolatileToken(token), STATUS_SUCCESS);
-    view_close(&view);
+    library_set_domain(NULL);
+    for (size_t i = 0; i < ARRAY_LENGTH(answers); i++) {
+        assert_true(view_open(&view, "/var/tmp", PAGE));
+        faults_begin(answers[i]);
+        NTSTATUS status = RtlGetNonVolatileToken(view.bytes, PAGE, &token);
+        faults_end();
+        assert_int_equal(status, STATUS_SUCCESS);
+        assert_int_equal(RtlFreeNonVolatileToken(token), STATUS_SUCCESS);
+        view_close(&view);
+    }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_map_file, tell),
         cmocka_unit_test_teardown(test_probe, tell),
+        cmocka_unit_test(test_long_root),
+        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_no_cancellation),
         cmocka_unit_test(test_stale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

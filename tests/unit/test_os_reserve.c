@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/calls.h"
 #include "os/os.h"
 
 /* No function may change it. */
@@ -31,6 +32,31 @@ static void test_reserve(void **state) {
     errno = ERRNO_BEFORE;
     assert_null(os_reserve((size_t)1 << 60));
     assert_null(os_reserve(SIZE_MAX));
+    assert_int_equal(errno, ERRNO_BEFORE);
+}
+
+/* Memory that may not be touched is of no use, and is given back. */
+static char *given_back;
+static int no_mprotect(void *address, size_t size, int protection) {
+    (void)address, (void)size, (void)protection;
+    errno = ENOMEM;
+    return -1;
+}
+static int kept_munmap(void *address, size_t size) {
+    given_back = (char *)address;
+    return munmap(address, size);
+}
+
+static void test_reserve_fails(void **state) {
+    (void)state;
+    const struct os_calls real = os_calls;
+    os_calls.mprotect = no_mprotect;
+    os_calls.munmap = kept_munmap;
+    errno = ERRNO_BEFORE;
+    void *memory = os_reserve(4096);
+    os_calls = real;
+    assert_null(memory);
+    assert_non_null(given_back);
     assert_int_equal(errno, ERRNO_BEFORE);
 }
 
@@ -63,6 +89,7 @@ static void test_reserve_locked(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_reserve_fails),
         cmocka_unit_test(test_reserve_locked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -290,6 +290,25 @@ static void test_touches_what_is_in_memory(void **state) {
         assert_int_equal(is_touched(fresh, page), page % 3 != 0);
 }
 
+/* A program may protect its view between its stores. That it cannot be touched then is a status,
+   for all tokens of the file, and not the program's end. */
+static void test_protected(void **state) {
+    static const int protections[] = {PROT_READ, PROT_NONE};
+    (void)state;
+    fail_next(EIO, 0);
+    assert_int_equal(store_and_persist(0), STATUS_IO_DEVICE_ERROR);
+    for (size_t i = 0; i < 2; i++) {
+        char *last = view[0] + (PAGES - 1) * PAGE;
+        fail_next(0, 0);
+        assert_int_equal(mprotect(last, PAGE, protections[i]), 0);
+        assert_int_equal(NvRtlRetryToken(token[0]), STATUS_ACCESS_DENIED);
+        assert_int_equal(NvRtlRetryToken(token[1]), STATUS_ACCESS_DENIED);
+        assert_int_equal(mprotect(last, PAGE, PROT_READ | PROT_WRITE), 0);
+        check_failed(STATUS_IO_DEVICE_ERROR);
+    }
+    check_retried();
+}
+
 /* What a freed token left flushed and not drained is drained through any token that covers it. */
 static void test_freed_before_its_drain(void **state) {
     (void)state;
@@ -313,13 +332,10 @@ static void test_freed_before_its_drain(void **state) {
 int main(void) {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        CASE(test_each_error),
-        CASE(test_outlives_tokens),
-        CASE(test_retry_fails),
-        CASE(test_bad_tokens),
-        CASE(test_changes_nothing),
-        CASE(test_touches_what_is_in_memory),
-        CASE(test_freed_before_its_drain),
+        CASE(test_each_error),      CASE(test_outlives_tokens),
+        CASE(test_retry_fails),     CASE(test_bad_tokens),
+        CASE(test_changes_nothing), CASE(test_touches_what_is_in_memory),
+        CASE(test_protected),       CASE(test_freed_before_its_drain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Runs nvrtl on emulated persistent memory: machines one after the other on the same devices, each
 killed when it has drained its records. Compares what the routines say about every kind of view with
-what is true there, and looks for the records in the backing images. Where no such machine can be
-had the status is 77."""
+what is true there, and looks for the records in the backing images. In the first machine disks are
+made to fail, too. Where no such machine can be had the status is 77."""
 
 import argparse
 import itertools
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import kernel as kernels
 from expected import CPUS, PERSISTENCE, Boot
-from images import check_images, make_images
+from images import check_images, make_disks, make_images
 from initramfs import Initramfs
 from kernel import CannotRun, Failure, output
 from machine import Machine
@@ -25,7 +25,8 @@ from machine import Machine
 HERE = Path(__file__).resolve().parent
 PROGRAMS = ("qemu-system-x86_64", "setpriv", "busybox", "mke2fs", "apt-get", "dpkg-deb")
 MODULES = ("crc32c_generic", "nfit", "nd_pmem", "nd_e820", "virtio_pci", "virtio_pmem",
-           "device_dax", "dax_pmem", "ext4", "overlay")  # fmt: skip
+           "device_dax", "dax_pmem", "ext4", "overlay", "virtio_blk", "dm_mod",
+           "dm_flakey")  # fmt: skip
 # Unit tests that ask the machine at hand, or run what its CPU has. The others are as good outside.
 TESTS = ("unit/test_range", "unit/test_os", "unit/test_isa", "unit/test_map_live",
          "unit/test_map_namespace", "unit/test_token*", "unit/test_api*", "unit/test_drain*",
@@ -67,7 +68,8 @@ def make_initramfs(build, kernel, tests, xfs):
     root.link("/bin/sh", "busybox")
     root.program(shutil.which("mke2fs"), "/bin/mkfs.ext4")
     root.file(HERE / "init.sh", "/init")
-    root.file(build / "tests/vm/guest", "/bin/guest")
+    for program in "guest", "failing":
+        root.file(build / "tests/vm" / program, f"/bin/{program}")
     root.file(build / "lib/nvrtl/libnvrtl-rt.so")
     for program in "bin/nvrtl", "examples/wordstore", "examples/wordstore-broken":
         root.program(build / program)
@@ -106,6 +108,7 @@ class Series:
         root = make_initramfs(options.build, self.kernel, self.tests, options.long)
         root.write(self.initramfs)
         self.images = make_images(folder, options.long)
+        self.disks = make_disks(folder, options.long)  # of the first machine
         self.earlier = ""
 
     def run(self, cpu, persistence, suite):
@@ -115,10 +118,13 @@ class Series:
         machine = Machine(self.folder, self.kernel.image, self.initramfs, cpu, persistence)
         for image in self.images:
             machine.add_device(image.driver, image.path)
+        for disk in self.disks:
+            machine.add_disk(disk.path)
         boot = Boot(machine.answers, cpu, persistence)
         machine.parameters += [
             "memmap=64M!256M",
             "nvrtl.devices=" + ",".join(["e820"] + [image.name for image in self.images]),
+            "nvrtl.disks=" + ",".join(disk.kind for disk in self.disks),
             f"nvrtl.nonce={boot.nonce}", f"nvrtl.earlier={self.earlier}", f"nvrtl.suite={suite}",
             f"nvrtl.without={','.join(ONCE if once else ())}",
             f"nvrtl.record={'1' if self.options.record else ''}",
@@ -127,6 +133,8 @@ class Series:
             machine.run("kill", SECONDS)
             boot.check(self.earlier, tests)
             check_images(boot, self.images)
+            for disk in self.disks:
+                disk.check(boot)
         except Failure as failure:
             boot.wrong.append(str(failure))
         print(f"{boot.summary()}; {time.monotonic() - begun:.1f} s", flush=True)
@@ -136,7 +144,7 @@ class Series:
             raise Failure("\n".join([f"{boot.summary()} is wrong:", *boot.wrong]))
         if self.options.record:
             record(boot, machine.record, self.options.record / f"{cpu}-{persistence}")
-        self.earlier = boot.nonce
+        self.earlier, self.disks = boot.nonce, []
 
 
 def main():

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The files behind the guest's devices, and the records that machines leave in them."""
 
+import re
+
 from kernel import output
 from machine import MIB, NVDIMM, VIRTIO
 
@@ -60,3 +62,31 @@ def check_images(boot, images):
         # that are found would prove nothing.
         if image.name == "raw":
             boot.expect(("raw-plain", "lost") not in found, "raw-plain needed no drain")
+
+
+class Disk:
+    """A disk that the guest makes fail, and what tests/vm/failing.c does on it."""
+
+    CASES = ("dead", "refuses", "behind", "evicted", "unreadable", "processes", "whole")
+    PAGES = 64  # of each case
+
+    def __init__(self, folder, kind):
+        self.kind, self.path = kind, folder / f"{kind}.disk"
+        self.size = (384 if kind == "xfs" else 32) * MIB
+        with open(self.path, "wb") as file:
+            file.truncate(self.size)
+        output(*{"ext4": ("mke2fs", "-q", "-t", "ext4", "-b", "4096", "-F"),
+                 "xfs": ("mkfs.xfs", "-q")}[kind], self.path)  # fmt: skip
+
+    def check(self, boot):
+        """What was called durable, after all that the disk refused, is on it."""
+        start = rb"nvrtl-failing %s %s-(\S+) turn " % (boot.nonce.encode(), self.kind.encode())
+        found = [case.decode() for case in re.findall(start, self.path.read_bytes())]
+        boot.expect_all("failing", [f"{self.kind}-{case}" for case in self.CASES], ["passed"])
+        for case in self.CASES:
+            count = found.count(case)
+            boot.expect(count == self.PAGES, self.kind, case, count, "pages on the disk")
+
+
+def make_disks(folder, xfs):
+    return [Disk(folder, kind) for kind in ["ext4"] + ["xfs"] * xfs]

@@ -3,6 +3,7 @@
 # The guest's first process. What it finds out goes to the second serial port, one line each with
 # tabs between the words; all else to the first. The kernel's command line says what to do:
 #   nvrtl.devices=NAMES   of the regions of memory: fsdax, raw, devdax, xfs, virtio...
+#   nvrtl.disks=TYPES     of the file systems on the disks that are made to fail
 #   nvrtl.nonce=WORD      names this machine's records
 #   nvrtl.earlier=WORD    the devices come from an earlier machine, and have records of that name
 #   nvrtl.suite=FOLDER    where the unit tests run
@@ -233,6 +234,14 @@ run_commands() {
     done
 }
 
+run_failing() {
+    letters='a b'
+    for type in $(parameter disks | tr , ' '); do
+        failing "$(parameter nonce)" "/dev/vd${letters%% *}" "$type" >/dev/ttyS1 || :
+        letters=${letters#* }
+    done
+}
+
 main() {
     begin
     prepare
@@ -241,6 +250,7 @@ main() {
     guest survey /record/proc/self /kept /lost >/dev/ttyS1
     [ -z "$(parameter record)" ] || send_record
     run_commands
+    run_failing
     run_suite
     say uptime "$(cut -d ' ' -f 1 /proc/uptime)"
     guest keep "$(parameter nonce)" /kept >/dev/ttyS1

@@ -8,14 +8,15 @@ import re
 import subprocess
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 
 METAPACKAGE = "linux-image-amd64"
 # Folders of modules that a guest may need; what they refer to lies in them too, or says so below.
 FOLDERS = (
     "arch/x86/crypto/", "crypto/", "drivers/acpi/nfit/", "drivers/block/", "drivers/dax/",
-    "drivers/nvdimm/", "drivers/virtio/", "fs/ext4/", "fs/jbd2/", "fs/mbcache", "fs/overlayfs/",
-    "fs/xfs/", "lib/",
+    "drivers/md/", "drivers/nvdimm/", "drivers/virtio/", "fs/ext4/", "fs/jbd2/", "fs/mbcache",
+    "fs/overlayfs/", "fs/xfs/", "lib/",
 )  # fmt: skip
 
 
@@ -130,7 +131,8 @@ def prepare(folder):
     folder.mkdir(parents=True, exist_ok=True)
     given = os.environ.get("NVRTL_VM_KERNEL")
     package = Path(given) if given else fetch(folder)
-    unpacked = folder / package.stem
+    # Another list of folders is another unpacking.
+    unpacked = folder / f"{package.stem}-{zlib.crc32(repr(FOLDERS).encode()):08x}"
     if not unpacked.exists():
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
             place = Path(temporary) / "kernel"

@@ -44,6 +44,9 @@ class Machine:
             "-device", f"{driver},id=d{number},memdev=m{number}",
         ]  # fmt: skip
 
+    def add_disk(self, image):
+        self.command += ["-drive", f"file={image},if=virtio,format=raw"]
+
     def run(self, last, seconds):
         """Runs until the guest says the word last; then the machine is killed, at once and without
         a warning, as a power cut would. What the guest said is in self.answers."""

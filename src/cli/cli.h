@@ -22,6 +22,9 @@ int cli_cut(int argc, char **argv);
 /* Prints "nvrtl: ", the sentence and a newline on standard error. */
 __attribute__((format(printf, 1, 2))) void cli_complain(const char *format, ...);
 
+/* Does what is written to the descriptor go to a terminal that wants colours? */
+bool cli_colour(int descriptor);
+
 /* A progress bar on standard error, when that is a terminal which can show one. Colour is left out
    when NO_COLOR is set. */
 struct cli_progress {

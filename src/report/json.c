@@ -35,7 +35,8 @@ static bool put_frame(json_t *object, const struct source_frame *frame) {
         return frame->module == NULL || (put_text(object, "module", frame->module) &&
                                          put(object, "offset", number(frame->offset)));
     return put_text(object, "file", frame->file) &&
-           (frame->line <= 0 || put(object, "line", number((uint64_t)frame->line)));
+           (frame->line <= 0 || put(object, "line", number((uint64_t)frame->line))) &&
+           (!frame->inlined || put(object, "inlined", json_true()));
 }
 
 /* Returns object, or NULL with object released. */
@@ -77,13 +78,24 @@ static bool put_stack(json_t *object, const struct source_stack *stack) {
     return put(object, "stack", array_of(stack->frames, stack->count, make_frame));
 }
 
+static bool put_source(json_t *object, const struct source_excerpt *excerpt) {
+    if (excerpt->count == 0 && !excerpt->changed)
+        return true;
+    json_t *source = json_object();
+    bool complete = excerpt->changed ? put(source, "changed", json_true())
+                                     : put(source, "first", number((uint64_t)excerpt->first)) &&
+                                           put(source, "lines",
+                                               array_of(excerpt->lines, excerpt->count, make_text));
+    return put(object, "source", or_nothing(source, complete));
+}
+
 static json_t *make_related(const void *items, size_t index) {
     const struct related *related = &((const struct related *)items)[index];
     json_t *object = json_object();
     return or_nothing(
         object, put_text(object, "role", related->role) &&
                     (related->stack.count == 0 || put_frame(object, &related->stack.frames[0])) &&
-                    put_stack(object, &related->stack));
+                    put_source(object, &related->source) && put_stack(object, &related->stack));
 }
 
 static json_t *make_finding(const void *items, size_t index) {
@@ -104,7 +116,7 @@ static json_t *make_finding(const void *items, size_t index) {
             put_text(object, "rescued_by", finding->rescued_by) &&
             put(object, "at",
                 finding->at.count > 0 ? make_frame(finding->at.frames, 0) : json_object()) &&
-            put_stack(object, &finding->at) &&
+            put_source(object, &finding->source) && put_stack(object, &finding->at) &&
             put(object, "related",
                 array_of(finding->related, finding->related_count, make_related)));
 }
@@ -137,6 +149,7 @@ bool report_json(FILE *out, const struct report *report) {
         object,
         put_text(object, "schema", "nvrtl-report/1") &&
             put(object, "program", array_of(report->program, arguments, make_text)) &&
+            put_text(object, "directory", report->directory) &&
             put(object, "exit", json_integer(report->exit)) &&
             put_text(object, "stores", report->stores) &&
             put_text(object, "judge", report->judge) &&

@@ -15,6 +15,10 @@ struct report_style {
     const char *base; /* directory that paths are told from, absolute; NULL: tell them whole */
 };
 
+/* Adds the source lines of the findings, where the files can be read and are not newer than what was
+   made of them. Those that are there stay. false: out of memory. */
+bool report_read_sources(struct report *report);
+
 /* For people: the verdict, each finding with its source, and what the run was. Whatever strings and
    source files hold, nothing but printable UTF-8 is written. false: out could not be written. */
 bool report_text(FILE *out, const struct report *report, const struct report_style *style);
@@ -22,6 +26,16 @@ bool report_text(FILE *out, const struct report *report, const struct report_sty
 /* For programs: nvrtl-report/1, see docs/nvrtl-report-1.schema.json. Bytes that are no UTF-8 become
    U+FFFD. false: out of memory, or out could not be written. */
 bool report_json(FILE *out, const struct report *report);
+
+/* The formats by name, and the file that each is in a directory of reports. */
+struct report_format {
+    const char *name, *file;
+    bool (*write)(FILE *out, const struct report *report, const struct report_style *style);
+};
+enum { REPORT_FORMATS = 2 };
+extern const struct report_format report_formats[REPORT_FORMATS];
+/* NULL: there is none of that name. */
+const struct report_format *report_format(const char *name);
 
 /* "error", "warning", "performance", "note" */
 const char *report_severity_name(enum severity severity);

@@ -237,8 +237,11 @@ static bool same_string(const char *a, const char *b) {
 }
 
 static bool same_frame(const struct source_frame *a, const struct source_frame *b) {
-    return a->offset == b->offset && a->line == b->line && same_string(a->module, b->module) &&
-           same_string(a->function, b->function) && same_string(a->file, b->file);
+    if (!same_string(a->function, b->function) || !same_string(a->file, b->file))
+        return false;
+    /* Calls on one line are one for a reader. */
+    return a->file != NULL ? a->line == b->line
+                           : a->offset == b->offset && same_string(a->module, b->module);
 }
 
 /* How many frames of stack are not the callers of other, too. */
@@ -270,7 +273,7 @@ static void print_related(struct text *text, const struct finding *finding,
     }
     page_end(page);
     if (text->style->source)
-        place_source(page, frame, 0);
+        place_source(page, &related->source, frame->line);
     size_t own = own_frames(&related->stack, &finding->at);
     if (own > 1)
         print_stack(text, &related->stack, own);
@@ -317,7 +320,7 @@ static void print_finding(struct text *text, const struct finding *finding) {
     page_end(page);
     print_heading(text, finding);
     if (finding->at.count > 0 && text->style->source)
-        place_source(page, &finding->at.frames[0], 2);
+        place_source(page, &finding->source, finding->at.frames[0].line);
     print_stack(text, &finding->at, place_visible(&finding->at));
     print_ranges(text, finding);
     if (finding->rescued_by != NULL) {

@@ -19,7 +19,7 @@ struct run_options {
     char **program;
 };
 
-#define FORMATS "text, json"
+#define FORMATS "text, json, sarif, junit, html"
 
 enum { OPTION_ENABLE = 256, OPTION_DISABLE, OPTION_ERROR_EXITCODE, OPTION_OUTPUT, OPTION_STACKS };
 

@@ -9,8 +9,9 @@ static bool write_json(FILE *out, const struct report *report, const struct repo
 }
 
 const struct report_format report_formats[REPORT_FORMATS] = {
-    {"text", "report.txt", report_text},
-    {"json", "report.json", write_json},
+    {"text", "report.txt", report_text},     {"json", "report.json", write_json},
+    {"sarif", "report.sarif", report_sarif}, {"junit", "report.xml", report_junit},
+    {"html", "report.html", report_html},
 };
 
 const struct report_format *report_format(const char *name) {

@@ -21,8 +21,8 @@ const char *place_frame(const struct source_frame *frame, const char *base,
 /* How many frames are worth showing: not those of libc that called main or the thread. */
 size_t place_visible(const struct source_stack *stack);
 
-/* Prints the lines of an excerpt, with a caret below line number; or a remark when the file was newer
-   than the program. */
+/* Prints the lines of an excerpt, with a caret below line number; or a remark when the file was
+   newer than the program. */
 void place_source(struct page *page, const struct source_excerpt *excerpt, int number);
 
 /* Columns that the line numbers take, up to the bar. */

@@ -107,38 +107,38 @@ static char *copy_line(const char *line, size_t size) {
     return copy;
 }
 
-/* Blank lines at either end of an excerpt tell nothing. */
-static void trim(struct source_excerpt *excerpt, int number) {
-    size_t front = 0;
-    while (excerpt->first + (int)front < number && is_blank(excerpt->lines[front]))
-        free(excerpt->lines[front++]);
-    excerpt->first += (int)front;
-    excerpt->count -= front;
-    memmove(excerpt->lines, excerpt->lines + front, excerpt->count * sizeof *excerpt->lines);
-    while (excerpt->first + (int)excerpt->count - 1 > number &&
-           is_blank(excerpt->lines[excerpt->count - 1]))
-        free(excerpt->lines[--excerpt->count]);
+static bool is_told(const struct file *file, int line) {
+    size_t size;
+    const char *text = file_line(file, line, &size);
+    for (size_t i = 0; text != NULL && i < size; i++) {
+        if (strchr(" \t\r\f\v", text[i]) == NULL || text[i] == '\0')
+            return true;
+    }
+    return false;
 }
 
+/* Blank lines at either end tell nothing. */
 static bool take_lines(struct source_excerpt *excerpt, const struct file *file, int number,
                        int context) {
+    int first = number > context ? number - context : 1, last = number + context;
     size_t size;
     if (file_line(file, number, &size) == NULL)
         return true;
-    excerpt->lines = calloc((size_t)(2 * context + 1), sizeof *excerpt->lines);
+    while (first < number && !is_told(file, first))
+        first++;
+    while (last > number && !is_told(file, last))
+        last--;
+    excerpt->first = first;
+    excerpt->lines = calloc((size_t)(last - first) + 1, sizeof *excerpt->lines);
     if (excerpt->lines == NULL)
         return false;
-    excerpt->first = number > context ? number - context : 1;
-    for (int line = excerpt->first; line - context <= number; line++) {
+    for (int line = first; line <= last; line++) {
         const char *text = file_line(file, line, &size);
-        char *copy = text != NULL ? copy_line(text, size) : NULL;
-        if (text != NULL && copy == NULL)
+        char *copy = copy_line(text, size);
+        if (copy == NULL)
             return false;
-        if (text == NULL)
-            break;
         excerpt->lines[excerpt->count++] = copy;
     }
-    trim(excerpt, number);
     return true;
 }
 

@@ -81,8 +81,8 @@ struct report_region {
 };
 
 struct report {
-    char **program; /* NULL-terminated argument vector */
-    int exit;       /* the program's own status, 128 + signal when killed */
+    char **program;        /* NULL-terminated argument vector */
+    int exit;              /* the program's own status, 128 + signal when killed */
     const char *directory; /* where the program was started, absolute; may be NULL */
     const char *stores, *judge;
     struct report_region *regions;
@@ -93,6 +93,9 @@ struct report {
     size_t remark_count;
     bool incomplete; /* stores may have escaped the verifier: no finding is no good news */
 };
+
+/* By severity, kind and place. */
+void verify_sort_findings(struct report *report);
 
 /* All but the argument vector, which is its maker's. */
 void verify_free_report(struct report *report);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parts of a SARIF log. */
+#ifndef REPORT_SARIF_H
+#define REPORT_SARIF_H
+
+#include "report/report.h"
+#include "report/value.h"
+
+#define SARIF_ROOT "SRCROOT" /* the name of the style's base */
+
+/* A run's results: one for each finding. NULL: out of memory. */
+json_t *sarif_results(const struct report *report, const struct report_style *style);
+
+/* "error", "warning" or "note": the levels that SARIF has. */
+const char *sarif_level(enum severity severity);
+
+/* {"text": text} */
+json_t *sarif_message(const char *text);
+
+#endif

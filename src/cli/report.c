@@ -12,7 +12,10 @@
 #include "base/bits.h"
 #include "cli/cli.h"
 #include "report/merge.h"
+#include "report/patch.h"
+#include "report/place.h"
 #include "report/report.h"
+#include "report/utf8.h"
 
 struct report_options {
     const char *base; /* directory that paths are told from */
@@ -32,10 +35,16 @@ struct action {
                const struct report_style *style);
 };
 
+/* What was told of findings without a fix. */
+struct fix_told {
+    const char *base;
+    bool *unfixed;
+};
+
 enum { OPTION_BASE = 256, OPTION_JSON, OPTION_SEVERITY };
 enum { REPORT_NEW = 1 }; /* exit status: there is something new */
 
-#define REPORT_ACTIONS "text, json, sarif, junit, html, merge, diff"
+#define REPORT_ACTIONS "text, json, sarif, junit, html, merge, diff, fix"
 
 static const struct argp_option option_table[] = {
     {"base", OPTION_BASE, "DIR", 0, "tell paths from there (default: the working directory)", 0},
@@ -46,17 +55,26 @@ static const struct argp_option option_table[] = {
      0},
     {0}};
 
-/* Several reports are told as one. */
+/* Several reports are told as one. false: they cannot be, told with a sentence. */
+static bool make_one(const struct report_options *options, struct loaded *loaded,
+                     struct report *report) {
+    char *wrong;
+    bool done = report_merge(loaded, options->count, report, &wrong);
+    if (!done) {
+        cli_complain("the reports cannot be told as one: %s",
+                     wrong != NULL ? wrong : "out of memory");
+        verify_free_report(report);
+    }
+    free(wrong);
+    return done;
+}
+
 static int write_as(const struct report_format *format, const struct report_options *options,
                     struct loaded *loaded, const struct report_style *style) {
     struct report report;
-    char *wrong;
-    bool done = report_merge(loaded, options->count, &report, &wrong);
-    if (!done)
-        cli_complain("the reports cannot be told as one: %s",
-                     wrong != NULL ? wrong : "out of memory");
-    int status = !done ? CLI_USAGE : format->write(stdout, &report, style) ? 0 : EXIT_FAILURE;
-    free(wrong);
+    if (!make_one(options, loaded, &report))
+        return CLI_USAGE;
+    int status = format->write(stdout, &report, style) ? 0 : EXIT_FAILURE;
     verify_free_report(&report);
     return status;
 }
@@ -90,9 +108,36 @@ static int diff(const struct report_options *options, struct loaded *loaded,
     return status;
 }
 
+static void tell_unfixed(void *context, const struct finding *finding, const char *why) {
+    char place[PLACE_SIZE];
+    const struct fix_told *told = context;
+    const struct source_frame *frame = finding->at.count > 0 ? &finding->at.frames[0] : NULL;
+    if (frame == NULL || place_frame(frame, told->base, place) == NULL)
+        strcpy(place, "an unknown place");
+    utf8_tame(place);
+    cli_complain("%s: no fix for %s: %s", place, kind_facts[finding->kind].name, why);
+    *told->unfixed = true;
+}
+
+static int fix(const struct report_options *options, struct loaded *loaded,
+               const struct report_style *style) {
+    struct report report;
+    bool unfixed = false;
+    struct fix_told told = {style->base, &unfixed};
+    struct patch_style patch = {.base = style->base, .tell = tell_unfixed, .context = &told};
+    if (!make_one(options, loaded, &report))
+        return CLI_USAGE;
+    int status = !report_patch(stdout, &report, &patch) ? CLI_RUN_FAILED : unfixed ? REPORT_NEW : 0;
+    if (status == CLI_RUN_FAILED)
+        cli_complain("out of memory");
+    verify_free_report(&report);
+    return status;
+}
+
 /* Every format is an action too. */
 static const struct action format_action = {"format", 1, SIZE_MAX, write_format};
-static const struct action actions[] = {{"merge", 1, SIZE_MAX, merge}, {"diff", 2, 2, diff}};
+static const struct action actions[] = {
+    {"merge", 1, SIZE_MAX, merge}, {"diff", 2, 2, diff}, {"fix", 1, SIZE_MAX, fix}};
 
 static void set_severity(struct report_options *options, const char *name,
                          struct argp_state *state) {
@@ -151,13 +196,12 @@ int cli_report(int argc, char **argv) {
     static const struct argp argp = {
         .options = option_table,
         .parser = parse,
-        .args_doc = "FORMAT REPORT...\nmerge REPORT...\ndiff OLD NEW",
+        .args_doc = "FORMAT REPORT...\nmerge REPORT...\ndiff OLD NEW\nfix REPORT...",
         .doc = "Turn JSON reports of nvrtl run into FORMAT: text, json, sarif, junit, html; "
-               "several are told "
-               "as one. merge: several as one, in JSON. diff: what is new, gone and the same in "
-               "NEW.\v"
-               "A REPORT of - is standard input. diff exits with 0 if nothing is new, else with 1; "
-               "2: wrong usage, or a report could not be read."};
+               "several are told as one. merge: several as one, in JSON. diff: what is new, gone "
+               "and the same in NEW. fix: the calls that are missing, as a patch.\v"
+               "A REPORT of - is standard input. diff exits with 0 if nothing is new, fix if all "
+               "is fixed, else with 1; 2: wrong usage, or a report could not be read."};
     char folder[PATH_MAX];
     struct report_options options = {.severity = SEVERITY_PERFORMANCE};
     argp_parse(&argp, argc, argv, 0, NULL, &options);

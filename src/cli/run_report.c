@@ -58,7 +58,7 @@ bool run_tell(const struct run_reports *reports, struct report *report) {
     char folder[PATH_MAX];
     struct report_style style = {.source = true, .base = getcwd(folder, sizeof folder)};
     report->directory = style.base;
-    bool told = report_read_sources(report);
+    bool told = report_read_sources(report) && report_find_fixes(report);
     for (size_t i = 0; i < REPORT_FORMATS && told && reports->output != NULL; i++)
         told =
             !reports->wanted[i] || write_file(reports->output, &report_formats[i], report, &style);

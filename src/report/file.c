@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #define SIZE_MAX_SOURCE ((off_t)64 << 20) /* bytes */
+#define LINE_BYTES 511                    /* more than fits on a page */
 
 static void forget(struct file *file) {
     free(file->path);
@@ -98,4 +99,14 @@ const char *file_line(const struct file *file, int number, size_t *size) {
     if (*size > 0 && file->bytes[end - 1] == '\n')
         (*size)--;
     return file->bytes + start;
+}
+
+char *file_copy_line(const char *line, size_t size) {
+    size = size < LINE_BYTES ? size : LINE_BYTES;
+    char *copy = malloc(size + 1);
+    for (size_t i = 0; copy != NULL && i < size; i++)
+        copy[i] = (char)(line[i] == '\0' ? '?' : line[i]);
+    if (copy != NULL)
+        copy[size] = '\0';
+    return copy;
 }

@@ -54,6 +54,17 @@ static json_t *make_related(const void *items, size_t index) {
                     put_source(object, &related->source) && put_stack(object, &related->stack));
 }
 
+static json_t *make_edit(const void *items, size_t index) {
+    const struct source_edit *edit = &((const struct source_edit *)items)[index];
+    json_t *object = json_object();
+    return value_or_nothing(object,
+                            value_put(object, "line", json_integer(edit->line)) &&
+                                value_put(object, "column", json_integer(edit->column)) &&
+                                value_put(object, "endLine", json_integer(edit->end_line)) &&
+                                value_put(object, "endColumn", json_integer(edit->end_column)) &&
+                                value_put_text(object, "text", edit->text));
+}
+
 json_t *json_finding(const struct finding *finding) {
     char code[REPORT_CODE_SIZE];
     json_t *object = json_object();
@@ -69,6 +80,8 @@ json_t *json_finding(const struct finding *finding) {
             (!finding->more_ranges || value_put(object, "more_ranges", json_true())) &&
             value_put_text(object, "message", finding->message) &&
             value_put_text(object, "mend", finding->mend) &&
+            (finding->fix_count == 0 ||
+             value_put(object, "fix", value_array(finding->fix, finding->fix_count, make_edit))) &&
             value_put_text(object, "rescued_by", finding->rescued_by) &&
             value_put(object, "at",
                       finding->at.count > 0 ? make_frame(finding->at.frames, 0) : json_object()) &&

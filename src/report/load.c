@@ -77,6 +77,24 @@ static bool read_range(struct members *members, const json_t *object, void *item
            member_number(members, object, "length", 0, INT64_MAX, true, &range->length);
 }
 
+static bool read_edit(struct members *members, const json_t *object, void *item) {
+    struct source_edit *edit = item;
+    const struct {
+        const char *key;
+        int *to;
+    } numbers[] = {{"line", &edit->line},
+                   {"column", &edit->column},
+                   {"endLine", &edit->end_line},
+                   {"endColumn", &edit->end_column}};
+    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
+        uint64_t number = 0;
+        if (!member_number(members, object, numbers[i].key, 1, INT_MAX, true, &number))
+            return false;
+        *numbers[i].to = (int)number;
+    }
+    return member_copy(members, object, "text", true, &edit->text);
+}
+
 static bool read_related(struct members *members, const json_t *object, void *item) {
     static const char *const roles[] = {"store",  "flush", "read",  "dependent",
                                         "commit", "data",  "freed", "got"};
@@ -109,7 +127,7 @@ static bool read_kind(struct members *members, const json_t *object, struct find
 static bool read_finding(struct members *members, const json_t *object, void *item) {
     struct finding *finding = item;
     const json_t *at = NULL;
-    void *ranges = NULL, *related = NULL;
+    void *ranges = NULL, *related = NULL, *fix = NULL;
     uint64_t region = 0;
     bool good = read_kind(members, object, finding) &&
                 member_number(members, object, "count", 1, INT64_MAX, true, &finding->count) &&
@@ -128,6 +146,9 @@ static bool read_finding(struct members *members, const json_t *object, void *it
     good = good && member_array(members, object, "related", false, sizeof *finding->related,
                                 read_related, &related, &finding->related_count);
     finding->related = related;
+    good = good && member_array(members, object, "fix", false, sizeof *finding->fix, read_edit,
+                                &fix, &finding->fix_count);
+    finding->fix = fix;
     return good;
 }
 

@@ -19,6 +19,9 @@ struct report_style {
    was made of them. Those that are there stay. false: out of memory. */
 bool report_read_sources(struct report *report);
 
+/* Adds the fixes of the findings, where one can be told. false: out of memory. */
+bool report_find_fixes(struct report *report);
+
 /* For people: the verdict, each finding with its source, and what the run was. Whatever strings and
    source files hold, nothing but printable UTF-8 is written. false: out could not be written. */
 bool report_text(FILE *out, const struct report *report, const struct report_style *style);

@@ -263,6 +263,36 @@ static bool put_places(json_t *result, const struct finding *finding, const char
            put_flow(result, finding, base);
 }
 
+static json_t *make_replacement(const void *items, size_t index) {
+    const struct source_edit *edit = &((const struct source_edit *)items)[index];
+    json_t *replacement = json_object(), *region = json_object();
+    bool complete = value_put(region, "startLine", json_integer(edit->line)) &&
+                    value_put(region, "startColumn", json_integer(edit->column)) &&
+                    value_put(region, "endLine", json_integer(edit->end_line)) &&
+                    value_put(region, "endColumn", json_integer(edit->end_column));
+    complete = value_put(replacement, "deletedRegion", value_or_nothing(region, complete));
+    return value_or_nothing(replacement, complete && value_put(replacement, "insertedContent",
+                                                               sarif_message(edit->text)));
+}
+
+/* What mends it, to the letter. */
+static bool put_fix(json_t *result, const struct finding *finding, const char *base) {
+    if (finding->fix_count == 0 || finding->at.count == 0 || finding->at.frames[0].file == NULL)
+        return true;
+    json_t *change = json_object(), *changes = json_array();
+    json_t *fix = json_object(), *fixes = json_array();
+    bool complete =
+        value_put(change, "artifactLocation", make_artifact(finding->at.frames[0].file, base)) &&
+        value_put(change, "replacements",
+                  value_array(finding->fix, finding->fix_count, make_replacement));
+    complete = json_array_append_new(changes, value_or_nothing(change, complete)) == 0;
+    complete =
+        value_put(fix, "artifactChanges", value_or_nothing(changes, complete)) &&
+        (finding->mend == NULL || value_put(fix, "description", sarif_message(finding->mend)));
+    complete = json_array_append_new(fixes, value_or_nothing(fix, complete)) == 0;
+    return value_put(result, "fixes", value_or_nothing(fixes, complete));
+}
+
 static json_t *make_result(const struct report *report, const struct finding *finding,
                            struct key key, const char *base) {
     char code[REPORT_CODE_SIZE];
@@ -274,7 +304,8 @@ static json_t *make_result(const struct report *report, const struct finding *fi
                                 put_message(result, finding) && put_places(result, finding, base) &&
                                 (finding->count == 0 || value_put(result, "occurrenceCount",
                                                                   value_number(finding->count))) &&
-                                put_key(result, key) && put_properties(result, report, finding));
+                                put_key(result, key) && put_fix(result, finding, base) &&
+                                put_properties(result, report, finding));
 }
 
 json_t *sarif_results(const struct report *report, const struct report_style *style) {

@@ -8,7 +8,6 @@
 #include "report/place.h"
 
 #define CONTEXT 2
-#define LINE_BYTES 511 /* more than fits on the page */
 #define TAB_COLUMNS 8
 
 static size_t blanks(const char *line) {
@@ -96,17 +95,6 @@ static bool newer(const struct timespec *a, const struct timespec *b) {
     return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
 }
 
-/* A copy of a line that is a string, and no longer than anybody shows. */
-static char *copy_line(const char *line, size_t size) {
-    size = size < LINE_BYTES ? size : LINE_BYTES;
-    char *copy = malloc(size + 1);
-    for (size_t i = 0; copy != NULL && i < size; i++)
-        copy[i] = (char)(line[i] == '\0' ? '?' : line[i]);
-    if (copy != NULL)
-        copy[size] = '\0';
-    return copy;
-}
-
 static bool is_told(const struct file *file, int line) {
     size_t size;
     const char *text = file_line(file, line, &size);
@@ -134,7 +122,7 @@ static bool take_lines(struct source_excerpt *excerpt, const struct file *file, 
         return false;
     for (int line = first; line <= last; line++) {
         const char *text = file_line(file, line, &size);
-        char *copy = copy_line(text, size);
+        char *copy = file_copy_line(text, size);
         if (copy == NULL)
             return false;
         excerpt->lines[excerpt->count++] = copy;

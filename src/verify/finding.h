@@ -55,6 +55,13 @@ struct byte_range {
     uint64_t offset, length; /* in the region's file, bytes */
 };
 
+/* Text to be put in place of what stands from one place up to another, in the file of the innermost
+   frame. Columns count from 1, in UTF-16 code units. */
+struct source_edit {
+    int line, column, end_line, end_column;
+    char *text;
+};
+
 struct finding {
     enum kind kind;
     enum severity severity;
@@ -70,6 +77,8 @@ struct finding {
     struct source_excerpt source; /* around the innermost frame of at */
     struct related *related;
     size_t related_count;
+    struct source_edit *fix; /* what mends it, where that is known to the letter */
+    size_t fix_count;
 };
 
 struct report_region {

@@ -28,6 +28,9 @@ void verify_free_finding(struct finding *finding) {
         collect_free_stack(&finding->related[i].stack);
         verify_free_excerpt(&finding->related[i].source);
     }
+    for (size_t i = 0; i < finding->fix_count; i++)
+        free(finding->fix[i].text);
+    free(finding->fix);
     free(finding->related);
     free(finding->ranges);
     free(finding->message);

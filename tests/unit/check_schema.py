@@ -66,6 +66,8 @@ BREAKS = [
     (["findings", 0, "more_ranges"], False),
     (["findings", 0, "message"], ""),
     (["findings", 0, "mend"], None),
+    (["findings", 0, "fix"], []),
+    (["findings", 0, "fix"], [{"line": 38, "column": 1, "endLine": 38, "endColumn": 1}]),
     (["findings", 0, "at"], None),
     (["findings", 0, "at"], []),
     (["findings", 0, "at"], "ledger.c:38"),

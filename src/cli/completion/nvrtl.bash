@@ -103,7 +103,7 @@ _nvrtl_offer_argument() {
     info) ((arguments < 1)) && _nvrtl_offer_files -f ;;
     report)
         if ((arguments < 1)); then
-            _nvrtl_offer 'text json sarif junit html merge diff'
+            _nvrtl_offer 'text json sarif junit html merge diff fix'
         else
             _nvrtl_offer_files -f
         fi

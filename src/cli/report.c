@@ -15,12 +15,14 @@
 #include "report/patch.h"
 #include "report/place.h"
 #include "report/report.h"
+#include "report/suppress.h"
 #include "report/utf8.h"
 
 struct report_options {
     const char *base; /* directory that paths are told from */
     enum severity severity;
     bool json;
+    struct suppressions suppressions;
     char **files;
     size_t count;
     const struct action *action;
@@ -41,10 +43,10 @@ struct fix_told {
     bool *unfixed;
 };
 
-enum { OPTION_BASE = 256, OPTION_JSON, OPTION_SEVERITY };
+enum { OPTION_BASE = 256, OPTION_JSON, OPTION_SEVERITY, OPTION_SUPPRESSIONS };
 enum { REPORT_NEW = 1 }; /* exit status: there is something new */
 
-#define REPORT_ACTIONS "text, json, sarif, junit, html, merge, diff, fix"
+#define REPORT_ACTIONS "text, json, sarif, junit, html, merge, diff, fix, suppressions"
 
 static const struct argp_option option_table[] = {
     {"base", OPTION_BASE, "DIR", 0, "tell paths from there (default: the working directory)", 0},
@@ -52,6 +54,8 @@ static const struct argp_option option_table[] = {
     {"severity", OPTION_SEVERITY, "SEVERITY", 0,
      "diff: exit with 1 for what is new and at least so bad: error, warning, performance "
      "(default), note",
+     0},
+    {"suppressions", OPTION_SUPPRESSIONS, "FILE", 0, "leave out what the file says is no mistake",
      0},
     {0}};
 
@@ -134,10 +138,18 @@ static int fix(const struct report_options *options, struct loaded *loaded,
     return status;
 }
 
+static int suppressions(const struct report_options *options, struct loaded *loaded,
+                        const struct report_style *style) {
+    static const struct report_format format = {"suppressions", NULL, suppress_write};
+    return write_as(&format, options, loaded, style);
+}
+
 /* Every format is an action too. */
 static const struct action format_action = {"format", 1, SIZE_MAX, write_format};
-static const struct action actions[] = {
-    {"merge", 1, SIZE_MAX, merge}, {"diff", 2, 2, diff}, {"fix", 1, SIZE_MAX, fix}};
+static const struct action actions[] = {{"merge", 1, SIZE_MAX, merge},
+                                        {"diff", 2, 2, diff},
+                                        {"fix", 1, SIZE_MAX, fix},
+                                        {"suppressions", 1, SIZE_MAX, suppressions}};
 
 static void set_severity(struct report_options *options, const char *name,
                          struct argp_state *state) {
@@ -181,6 +193,10 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case OPTION_SEVERITY:
         set_severity(options, argument, state);
         return 0;
+    case OPTION_SUPPRESSIONS:
+        if (!cli_suppressions(&options->suppressions, argument))
+            exit(CLI_USAGE);
+        return 0;
     case ARGP_KEY_ARGS:
         set_action(options, state);
         return 0;
@@ -196,10 +212,13 @@ int cli_report(int argc, char **argv) {
     static const struct argp argp = {
         .options = option_table,
         .parser = parse,
-        .args_doc = "FORMAT REPORT...\nmerge REPORT...\ndiff OLD NEW\nfix REPORT...",
+        .args_doc = "FORMAT REPORT...\nmerge REPORT...\ndiff OLD NEW\nfix REPORT...\nsuppressions "
+                    "REPORT...",
         .doc = "Turn JSON reports of nvrtl run into FORMAT: text, json, sarif, junit, html; "
                "several are told as one. merge: several as one, in JSON. diff: what is new, gone "
-               "and the same in NEW. fix: the calls that are missing, as a patch.\v"
+               "and the same in NEW. fix: the calls that are missing, as a patch. suppressions: an "
+               "entry "
+               "for each finding.\v"
                "A REPORT of - is standard input. diff exits with 0 if nothing is new, fix if all "
                "is fixed, else with 1; 2: wrong usage, or a report could not be read."};
     char folder[PATH_MAX];
@@ -215,7 +234,15 @@ int cli_report(int argc, char **argv) {
     struct loaded *loaded = report_open(options.files, options.count);
     if (loaded == NULL)
         return CLI_USAGE;
-    int status = options.action->act(&options, loaded, &style);
+    int status = CLI_RUN_FAILED;
+    bool applied = true;
+    for (size_t i = 0; i < options.count && applied; i++)
+        applied = suppress_apply(&options.suppressions, &loaded[i].report);
+    if (applied && suppress_remark(&options.suppressions, &loaded[options.count - 1].report))
+        status = options.action->act(&options, loaded, &style);
+    else
+        cli_complain("out of memory");
     report_close(loaded, options.count);
+    suppress_free(&options.suppressions);
     return status;
 }

@@ -35,19 +35,40 @@ static char *read_all(FILE *in, size_t *size) {
     return NULL;
 }
 
-static bool read_report(const char *path, struct loaded *loaded) {
+/* The same of a file, or of standard input. NULL: told with a sentence. */
+static char *read_file(const char *path, const char **name, size_t *size) {
     bool standard = strcmp(path, "-") == 0;
-    const char *name = standard ? "standard input" : path;
+    *name = standard ? "standard input" : path;
     FILE *in = standard ? stdin : fopen(path, "re");
-    size_t size;
-    char *wrong, *bytes = in != NULL ? read_all(in, &size) : NULL;
+    char *bytes = in != NULL ? read_all(in, size) : NULL;
     int error = errno;
     if (in != NULL && !standard)
         fclose(in);
-    if (bytes == NULL) {
-        cli_complain("cannot read %s: %s", name, strerror(error));
+    if (bytes == NULL)
+        cli_complain("cannot read %s: %s", *name, strerror(error));
+    return bytes;
+}
+
+bool cli_suppressions(struct suppressions *suppressions, const char *path) {
+    const char *name;
+    size_t size;
+    char *wrong, *bytes = read_file(path, &name, &size);
+    if (bytes == NULL)
         return false;
-    }
+    bool good = suppress_read(suppressions, name, bytes, size, &wrong);
+    free(bytes);
+    if (!good)
+        cli_complain("%s", wrong != NULL ? wrong : "out of memory");
+    free(wrong);
+    return good;
+}
+
+static bool read_report(const char *path, struct loaded *loaded) {
+    const char *name;
+    size_t size;
+    char *wrong, *bytes = read_file(path, &name, &size);
+    if (bytes == NULL)
+        return false;
     bool good = report_load(bytes, size, loaded, &wrong);
     free(bytes);
     if (!good)

@@ -9,6 +9,7 @@
 
 #include "base/bits.h"
 #include "cli/cli.h"
+#include "cli/report.h"
 #include "report/report.h"
 #include "verify/session.h"
 
@@ -21,7 +22,15 @@ struct run_options {
 
 #define FORMATS "text, json, sarif, junit, html"
 
-enum { OPTION_ENABLE = 256, OPTION_DISABLE, OPTION_ERROR_EXITCODE, OPTION_OUTPUT, OPTION_STACKS };
+enum {
+    OPTION_ENABLE = 256,
+    OPTION_DISABLE,
+    OPTION_ERROR_EXITCODE,
+    OPTION_OUTPUT,
+    OPTION_STACKS,
+    OPTION_SUPPRESSIONS,
+    OPTION_ENTRIES
+};
 
 static const struct argp_option option_table[] = {
     {"stores", 's', "SOURCE", 0, "how stores are seen: auto or api (Write and Fill)", 0},
@@ -30,13 +39,15 @@ static const struct argp_option option_table[] = {
      "actual",
      0},
     {"report", 'r', "FORMATS", 0, FORMATS " (default: text); several with commas", 0},
-    {"output", OPTION_OUTPUT, "DIR", 0,
-     "write report.txt, report.json ... there (made if missing; default: $VERIFIER_LOG_PATH)", 0},
-    {"error-exitcode", OPTION_ERROR_EXITCODE, "N", 0,
-     "exit status when there are errors and the program's own is 0 (default 1)", 0},
+    {"output", OPTION_OUTPUT, "DIR", 0, "write reports there (default: $VERIFIER_LOG_PATH)", 0},
+    {"error-exitcode", OPTION_ERROR_EXITCODE, "N", 0, "exit status of errors (default 1)", 0},
     {"enable", OPTION_ENABLE, "KIND", 0, "report this kind of finding (or: all)", 0},
     {"disable", OPTION_DISABLE, "KIND", 0, "do not report it", 0},
     {"stacks", OPTION_STACKS, "HOW", 0, "cached (default), full, site", 0},
+    {"suppressions", OPTION_SUPPRESSIONS, "FILE", 0,
+     "what the file says is no mistake does not count", 0},
+    {"gen-suppressions", OPTION_ENTRIES, NULL, 0, "print an entry of such a file for each finding",
+     0},
     {0}};
 
 static void set_kind(struct run_options *options, const char *name, bool wanted,
@@ -110,6 +121,13 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case OPTION_STACKS:
         options->verify.stacks = argument;
         return 0;
+    case OPTION_SUPPRESSIONS:
+        if (!cli_suppressions(&options->reports.suppressions, argument))
+            exit(CLI_RUN_FAILED);
+        return 0;
+    case OPTION_ENTRIES:
+        options->reports.entries = true;
+        return 0;
     case ARGP_KEY_ARGS:
         options->program = state->argv + state->next;
         return 0;
@@ -130,7 +148,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     }
 }
 
-static int finish(const struct run_options *options, struct verify_session *session, pid_t pid,
+static int finish(struct run_options *options, struct verify_session *session, pid_t pid,
                   int status) {
     struct report report;
     int result = CLI_RUN_FAILED;
@@ -177,5 +195,6 @@ int cli_run(int argc, char **argv) {
     if (result == 0)
         result = finish(&options, session, pid, status);
     verify_end(session);
+    suppress_free(&options.reports.suppressions);
     return result;
 }

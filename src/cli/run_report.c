@@ -54,11 +54,14 @@ static bool write_at_once(const struct report_format *format, const struct repor
     return written;
 }
 
-bool run_tell(const struct run_reports *reports, struct report *report) {
+bool run_tell(struct run_reports *reports, struct report *report) {
+    static const struct report_format entries = {"suppressions", NULL, suppress_write};
     char folder[PATH_MAX];
     struct report_style style = {.source = true, .base = getcwd(folder, sizeof folder)};
     report->directory = style.base;
-    bool told = report_read_sources(report) && report_find_fixes(report);
+    bool told = report_read_sources(report) && report_find_fixes(report) &&
+                suppress_apply(&reports->suppressions, report) &&
+                suppress_remark(&reports->suppressions, report);
     for (size_t i = 0; i < REPORT_FORMATS && told && reports->output != NULL; i++)
         told =
             !reports->wanted[i] || write_file(reports->output, &report_formats[i], report, &style);
@@ -68,6 +71,8 @@ bool run_tell(const struct run_reports *reports, struct report *report) {
         if (reports->wanted[i] && (text || reports->output == NULL))
             told = write_at_once(&report_formats[i], report, &style) && told;
     }
+    if (reports->entries)
+        told = write_at_once(&entries, report, &style) && told;
     report->directory = NULL;
     return told;
 }

@@ -43,6 +43,7 @@ static const char *verdict_class(const struct report *report) {
            : tally.of[SEVERITY_WARNING] > 0 ? "warning"
            : report->incomplete             ? "warning"
            : tally.of[SEVERITY_NOTE] > 0    ? "note"
+           : report->suppressed_count > 0   ? "note"
            : report->region_count > 0       ? "good"
                                             : "dim";
 }
@@ -248,6 +249,25 @@ static void put_finding(const struct html *html, size_t index) {
     put(html, "</article>\n");
 }
 
+static void put_suppressed(const struct html *html) {
+    const struct report *report = html->report;
+    if (report->suppressed_count == 0)
+        return;
+    put(html, "<h2>Suppressed</h2>\n<table>\n<tr><th>finding</th><th>kind</th>"
+              "<th class=\"number\">times</th><th>why</th><th>said in</th></tr>\n");
+    for (size_t i = 0; i < report->suppressed_count; i++) {
+        const struct finding *finding = &report->suppressed[i];
+        put(html, "<tr>");
+        put_element(html, "td", NULL, finding->message);
+        put_element(html, "td", NULL, kind_facts[finding->kind].name);
+        fprintf(html->out, "<td class=\"number\">%" PRIu64 "</td>", finding->count);
+        put_element(html, "td", NULL, finding->suppression);
+        put_element(html, "td", "place", finding->suppressor);
+        put(html, "</tr>\n");
+    }
+    put(html, "</table>\n");
+}
+
 static void put_regions(const struct html *html) {
     const struct report *report = html->report;
     char path[PLACE_SIZE];
@@ -288,6 +308,7 @@ bool report_html(FILE *out, const struct report *report, const struct report_sty
         put(&html, "<h2>Findings</h2>\n");
     for (size_t i = 0; i < report->finding_count; i++)
         put_finding(&html, i);
+    put_suppressed(&html);
     put_regions(&html);
     put_remarks(&html);
     put(&html, "</main>\n</body>\n</html>\n");

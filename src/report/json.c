@@ -65,6 +65,16 @@ static json_t *make_edit(const void *items, size_t index) {
                                 value_put_text(object, "text", edit->text));
 }
 
+/* Why it does not count. */
+static bool put_suppression(json_t *object, const struct finding *finding) {
+    if (finding->suppression == NULL)
+        return true;
+    json_t *suppression = json_object();
+    bool complete = value_put_text(suppression, "reason", finding->suppression) &&
+                    value_put_text(suppression, "place", finding->suppressor);
+    return value_put(object, "suppression", value_or_nothing(suppression, complete));
+}
+
 json_t *json_finding(const struct finding *finding) {
     char code[REPORT_CODE_SIZE];
     json_t *object = json_object();
@@ -87,7 +97,8 @@ json_t *json_finding(const struct finding *finding) {
                       finding->at.count > 0 ? make_frame(finding->at.frames, 0) : json_object()) &&
             put_source(object, &finding->source) && put_stack(object, &finding->at) &&
             value_put(object, "related",
-                      value_array(finding->related, finding->related_count, make_related)));
+                      value_array(finding->related, finding->related_count, make_related)) &&
+            put_suppression(object, finding));
 }
 
 static json_t *make_finding(const void *items, size_t index) {
@@ -131,6 +142,9 @@ bool report_json(FILE *out, const struct report *report) {
                       value_array(report->regions, report->region_count, make_region)) &&
             value_put(object, "findings",
                       value_array(report->findings, report->finding_count, make_finding)) &&
+            (report->suppressed_count == 0 ||
+             value_put(object, "suppressed",
+                       value_array(report->suppressed, report->suppressed_count, make_finding))) &&
             (report->remark_count == 0 ||
              value_put(object, "remarks",
                        value_array(report->remarks, report->remark_count, value_item_text))));

@@ -17,9 +17,16 @@ struct suite {
     char *class_name; /* the program's, without dots: they separate packages */
 };
 
+/* The finding at a place: those that are suppressed follow the others. */
+static const struct finding *finding_at(const struct suite *suite, size_t index) {
+    const struct report *report = suite->report;
+    return index < report->finding_count ? &report->findings[index]
+                                         : &report->suppressed[index - report->finding_count];
+}
+
 /* Names a finding by what stays when lines move, so that a history of it can be kept. */
 static void put_name(const struct suite *suite, size_t index) {
-    const struct finding *finding = &suite->report->findings[index];
+    const struct finding *finding = finding_at(suite, index);
     const struct source_frame *frame = finding->at.count > 0 ? &finding->at.frames[0] : NULL;
     const char *where = frame == NULL             ? NULL
                         : frame->function != NULL ? frame->function
@@ -54,13 +61,17 @@ static void put_finding(const struct suite *suite, const struct finding *finding
 }
 
 static void put_case(const struct suite *suite, size_t index) {
-    const struct finding *finding = &suite->report->findings[index];
+    const struct finding *finding = finding_at(suite, index);
     FILE *out = suite->out;
     fputs("    <testcase", out);
     put_name(suite, index);
     markup_attribute(out, "classname", suite->class_name);
     fputs(" time=\"0\">\n", out);
-    if (finding->severity == SEVERITY_ERROR) {
+    if (finding->suppression != NULL) {
+        fputs("      <skipped", out);
+        markup_attribute(out, "message", finding->suppression);
+        fputs("/>\n", out);
+    } else if (finding->severity == SEVERITY_ERROR) {
         fputs("      <failure", out);
         markup_attribute(out, "type", kind_facts[finding->kind].name);
         markup_attribute(out, "message", finding->message);
@@ -132,9 +143,10 @@ static void put_talk(const struct suite *suite) {
 static void put_suite(const struct suite *suite) {
     const struct report *report = suite->report;
     struct report_tally tally = report_count(report);
-    bool clean = report->finding_count == 0;
-    size_t tests = clean ? 1 : report->finding_count, failures = tally.of[SEVERITY_ERROR];
-    size_t skipped = clean && nothing_was_judged(report) ? 1 : 0;
+    size_t cases = report->finding_count + report->suppressed_count;
+    bool clean = cases == 0;
+    size_t tests = clean ? 1 : cases, failures = tally.of[SEVERITY_ERROR];
+    size_t skipped = report->suppressed_count + (clean && nothing_was_judged(report) ? 1 : 0);
     fprintf(suite->out,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
             "<testsuites name=\"nvrtl\" tests=\"%zu\" failures=\"%zu\" errors=\"0\">\n"
@@ -145,7 +157,7 @@ static void put_suite(const struct suite *suite) {
             " tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"%zu\" time=\"0\">\n", tests,
             failures, skipped);
     put_properties(suite);
-    for (size_t i = 0; i < report->finding_count; i++)
+    for (size_t i = 0; i < cases; i++)
         put_case(suite, i);
     if (clean)
         put_clean(suite);

@@ -80,7 +80,7 @@ static bool is_equal(const struct key *a, const struct key *b) {
 }
 
 struct key *key_all(const struct report *report) {
-    size_t count = report->finding_count;
+    size_t found = report->finding_count, count = found + report->suppressed_count;
     struct key *keys = calloc(count + 1, sizeof *keys);
     struct key *sorted = calloc(count + 1, sizeof *sorted);
     if (keys == NULL || sorted == NULL) {
@@ -89,7 +89,9 @@ struct key *key_all(const struct report *report) {
         return NULL;
     }
     for (size_t i = 0; i < count; i++) {
-        sorted[i] = key_of(&report->findings[i], report->directory);
+        const struct finding *finding =
+            i < found ? &report->findings[i] : &report->suppressed[i - found];
+        sorted[i] = key_of(finding, report->directory);
         sorted[i].number = i;
     }
     qsort(sorted, count, sizeof *sorted, compare_places);

@@ -15,8 +15,9 @@ struct key {
     size_t number;      /* 1 for the first with these, in the order of the report */
 };
 
-/* The keys of all findings, to be freed. Files below the report's directory, or near it, count as
-   named from there, so that a checkout elsewhere has the same keys. NULL: out of memory. */
+/* The keys of all findings, and behind them of those that are suppressed; to be freed. Files below
+   the report's directory, or near it, count as named from there, so that a checkout elsewhere has
+   the same keys. NULL: out of memory. */
 struct key *key_all(const struct report *report);
 
 /* The key of one finding by all that places are known by, lines and addresses too: of those that

@@ -152,6 +152,15 @@ static bool read_finding(struct members *members, const json_t *object, void *it
     return good;
 }
 
+static bool read_suppressed(struct members *members, const json_t *object, void *item) {
+    struct finding *finding = item;
+    const json_t *suppression = NULL;
+    return read_finding(members, object, finding) &&
+           member_object(members, object, "suppression", true, &suppression) &&
+           member_copy(members, suppression, "reason", true, &finding->suppression) &&
+           member_copy(members, suppression, "place", true, &finding->suppressor);
+}
+
 static bool read_region(struct members *members, const json_t *object, void *item) {
     static const char *const domains[] = {"volatile", "page-cache", "memory", "cpu-cache"};
     struct report_region *region = item;
@@ -189,7 +198,7 @@ static bool read_run(struct members *members, const json_t *root, struct report 
 
 static bool read_report(struct members *members, const json_t *root, struct report *report) {
     const char *schema = "";
-    void *regions = NULL, *findings = NULL;
+    void *regions = NULL, *findings = NULL, *suppressed = NULL;
     if (!json_is_object(root))
         return member_fail(members, "", "this is no " SCHEMA);
     if (!member_text(members, root, "schema", true, &schema))
@@ -203,6 +212,9 @@ static bool read_report(struct members *members, const json_t *root, struct repo
     good = good && member_array(members, root, "findings", true, sizeof *report->findings,
                                 read_finding, &findings, &report->finding_count);
     report->findings = findings;
+    good = good && member_array(members, root, "suppressed", false, sizeof *report->suppressed,
+                                read_suppressed, &suppressed, &report->suppressed_count);
+    report->suppressed = suppressed;
     return good &&
            member_texts(members, root, "remarks", 0, &report->remarks, &report->remark_count);
 }

@@ -42,30 +42,36 @@ static bool absorb(struct finding *finding, struct finding *other) {
     return true;
 }
 
-bool report_fold(struct report *report, bool whole) {
-    size_t count = report->finding_count, kept = 0;
-    struct key *keys = calloc(count + 1, sizeof *keys);
+/* Folds a list; kept is how many are left. */
+static bool fold(struct finding *findings, size_t *count, bool whole) {
+    size_t kept = 0;
+    struct key *keys = calloc(*count + 1, sizeof *keys);
     if (keys == NULL)
         return false;
-    for (size_t i = 0; i < count; i++) {
-        keys[i] = key_exact(&report->findings[i], whole);
+    for (size_t i = 0; i < *count; i++) {
+        keys[i] = key_exact(&findings[i], whole);
         keys[i].number = i;
     }
-    qsort(keys, count, sizeof *keys, compare_keys);
+    qsort(keys, *count, sizeof *keys, compare_keys);
     bool complete = true;
-    for (size_t i = 1, first = 0; i < count && complete; i++) {
+    for (size_t i = 1, first = 0; i < *count && complete; i++) {
         if (keys[i].high != keys[first].high || keys[i].low != keys[first].low)
             first = i;
         else
-            complete =
-                absorb(&report->findings[keys[first].number], &report->findings[keys[i].number]);
+            complete = absorb(&findings[keys[first].number], &findings[keys[i].number]);
     }
     free(keys);
-    for (size_t i = 0; i < count; i++) {
-        if (report->findings[i].kind != KIND_COUNT)
-            report->findings[kept++] = report->findings[i];
+    for (size_t i = 0; i < *count; i++) {
+        if (findings[i].kind != KIND_COUNT)
+            findings[kept++] = findings[i];
     }
-    report->finding_count = kept;
+    *count = kept;
+    return complete;
+}
+
+bool report_fold(struct report *report, bool whole) {
+    bool complete = fold(report->findings, &report->finding_count, whole) &&
+                    fold(report->suppressed, &report->suppressed_count, whole);
     verify_sort_findings(report);
     return complete;
 }
@@ -103,20 +109,29 @@ static void renumber(struct finding *findings, size_t count, const struct report
     }
 }
 
+/* Moves all of a list behind another one. */
+static void move(struct finding *to, size_t *count, const struct finding *from, size_t *moved) {
+    if (*moved > 0)
+        memcpy(to + *count, from, *moved * sizeof *to);
+    *count += *moved;
+    *moved = 0;
+}
+
 static bool add_findings(struct report *into, struct report *part) {
     uint32_t *numbers = calloc(part->region_count + 1, sizeof *numbers);
     bool complete =
         numbers != NULL &&
         grow(&into->regions, into->region_count, part->region_count, sizeof *into->regions) &&
-        grow(&into->findings, into->finding_count, part->finding_count, sizeof *into->findings);
+        grow(&into->findings, into->finding_count, part->finding_count, sizeof *into->findings) &&
+        grow(&into->suppressed, into->suppressed_count, part->suppressed_count,
+             sizeof *into->suppressed);
     for (size_t i = 0; i < part->region_count && complete; i++)
         numbers[i] = add_region(into, &part->regions[i]);
     if (complete) {
         renumber(part->findings, part->finding_count, part, numbers);
-        memcpy(into->findings + into->finding_count, part->findings,
-               part->finding_count * sizeof *into->findings);
-        into->finding_count += part->finding_count;
-        part->finding_count = 0;
+        renumber(part->suppressed, part->suppressed_count, part, numbers);
+        move(into->findings, &into->finding_count, part->findings, &part->finding_count);
+        move(into->suppressed, &into->suppressed_count, part->suppressed, &part->suppressed_count);
     }
     free(numbers);
     return complete;

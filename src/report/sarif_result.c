@@ -293,19 +293,29 @@ static bool put_fix(json_t *result, const struct finding *finding, const char *b
     return value_put(result, "fixes", value_or_nothing(fixes, complete));
 }
 
+static bool put_suppression(json_t *result, const struct finding *finding) {
+    if (finding->suppression == NULL)
+        return true;
+    json_t *suppression = json_object(), *suppressions = json_array();
+    bool complete = value_put_text(suppression, "kind", "external") &&
+                    value_put_text(suppression, "justification", finding->suppression);
+    complete = json_array_append_new(suppressions, value_or_nothing(suppression, complete)) == 0;
+    return value_put(result, "suppressions", value_or_nothing(suppressions, complete));
+}
+
 static json_t *make_result(const struct report *report, const struct finding *finding,
                            struct key key, const char *base) {
     char code[REPORT_CODE_SIZE];
     json_t *result = json_object();
-    return value_or_nothing(result,
-                            value_put_text(result, "ruleId", report_code(finding->kind, code)) &&
-                                value_put(result, "ruleIndex", value_number(finding->kind)) &&
-                                value_put_text(result, "level", sarif_level(finding->severity)) &&
-                                put_message(result, finding) && put_places(result, finding, base) &&
-                                (finding->count == 0 || value_put(result, "occurrenceCount",
-                                                                  value_number(finding->count))) &&
-                                put_key(result, key) && put_fix(result, finding, base) &&
-                                put_properties(result, report, finding));
+    return value_or_nothing(
+        result, value_put_text(result, "ruleId", report_code(finding->kind, code)) &&
+                    value_put(result, "ruleIndex", value_number(finding->kind)) &&
+                    value_put_text(result, "level", sarif_level(finding->severity)) &&
+                    put_message(result, finding) && put_places(result, finding, base) &&
+                    (finding->count == 0 ||
+                     value_put(result, "occurrenceCount", value_number(finding->count))) &&
+                    put_key(result, key) && put_fix(result, finding, base) &&
+                    put_suppression(result, finding) && put_properties(result, report, finding));
 }
 
 json_t *sarif_results(const struct report *report, const struct report_style *style) {
@@ -314,6 +324,10 @@ json_t *sarif_results(const struct report *report, const struct report_style *st
     bool complete = keys != NULL;
     for (size_t i = 0; i < report->finding_count && complete; i++)
         complete = json_array_append_new(results, make_result(report, &report->findings[i], keys[i],
+                                                              style->base)) == 0;
+    for (size_t i = 0; i < report->suppressed_count && complete; i++)
+        complete = json_array_append_new(results, make_result(report, &report->suppressed[i],
+                                                              keys[report->finding_count + i],
                                                               style->base)) == 0;
     free(keys);
     return value_or_nothing(results, complete);

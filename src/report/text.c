@@ -48,7 +48,8 @@ static bool loses_data(enum kind kind) {
 }
 
 /* "1 error, 0 warnings, 2 performance findings" */
-static void put_counts(struct page *page, const struct report_tally *tally) {
+static void put_counts(struct page *page, const struct report *report,
+                       const struct report_tally *tally) {
     static const char *const nouns[] = {"error", "warning", "performance finding", "note"};
     char words[WORDS_SIZE];
     for (int i = 0; i < REPORT_SEVERITIES; i++) {
@@ -56,6 +57,10 @@ static void put_counts(struct page *page, const struct report_tally *tally) {
             continue;
         page_put(page, i > 0 ? ", " : " ");
         page_put(page, count_words(tally->of[i], nouns[i], words));
+    }
+    if (report->suppressed_count > 0) {
+        snprintf(words, sizeof words, ", %zu suppressed", report->suppressed_count);
+        page_put(page, words);
     }
 }
 
@@ -95,10 +100,12 @@ static void print_verdict(struct text *text) {
         const struct finding *finding = &report->findings[i];
         loses |= finding->severity == SEVERITY_ERROR && loses_data(finding->kind);
     }
+    size_t found = report->finding_count + report->suppressed_count;
     page_put(page, "nvrtl:");
-    if (!errors && !warnings && tally.of[SEVERITY_NOTE] == 0 && report->region_count > 0) {
+    if (!errors && !warnings && tally.of[SEVERITY_NOTE] == 0 && report->region_count > 0 &&
+        report->suppressed_count == 0) {
         put_nothing_found(page, report, &tally);
-    } else if (report->finding_count == 0 && report->incomplete) {
+    } else if (found == 0 && report->incomplete) {
         page_paint(page, PAINT_WARNING);
         page_put(page, " incomplete:");
         page_paint(page, PAINT_PLAIN);
@@ -106,14 +113,14 @@ static void print_verdict(struct text *text) {
         page_put(page, report_program_name(report));
         page_put(page, " uses non-volatile memory");
         put_remarks(page, report);
-    } else if (report->finding_count == 0) {
+    } else if (found == 0) {
         page_put(page, " nothing to judge: ");
         page_put(page, report_program_name(report));
         page_put(page, " was not seen to use non-volatile memory");
         put_remarks(page, report);
     } else {
         page_paint(page, errors ? PAINT_ERROR : warnings ? PAINT_WARNING : PAINT_NOTE);
-        put_counts(page, &tally);
+        put_counts(page, report, &tally);
         page_put(page, errors ? ": " : " in ");
         page_paint(page, PAINT_PLAIN);
         page_put(page, report_program_name(report));
@@ -334,6 +341,18 @@ void text_section(struct text *text, const char *title) {
     page_end(page);
 }
 
+/* What somebody has taken for no mistake: the first line of each, and who said so. */
+static void print_suppressed(struct text *text) {
+    if (text->report->suppressed_count > 0)
+        text_section(text, "suppressed:");
+    for (size_t i = 0; i < text->report->suppressed_count; i++) {
+        const struct finding *finding = &text->report->suppressed[i];
+        text_heading(text, finding);
+        text_field(text, "why", finding->suppression);
+        text_field(text, "said", finding->suppressor);
+    }
+}
+
 static void print_regions(struct text *text) {
     struct page *page = &text->page;
     if (text->report->region_count == 0)
@@ -415,6 +434,7 @@ bool report_text(FILE *out, const struct report *report, const struct report_sty
     print_verdict(&text);
     for (size_t i = 0; i < report->finding_count; i++)
         text_finding(&text, &report->findings[i]);
+    print_suppressed(&text);
     print_regions(&text);
     print_run(&text);
     print_remarks(&text);

@@ -79,6 +79,7 @@ struct finding {
     size_t related_count;
     struct source_edit *fix; /* what mends it, where that is known to the letter */
     size_t fix_count;
+    char *suppression, *suppressor; /* why it does not count, and who says so; NULL: it counts */
 };
 
 struct report_region {
@@ -98,6 +99,8 @@ struct report {
     size_t region_count;
     struct finding *findings; /* errors first, then warnings, performance, notes */
     size_t finding_count;
+    struct finding *suppressed; /* that do not count */
+    size_t suppressed_count;
     char **remarks; /* sentences about the run itself: what could not be seen, what was lost */
     size_t remark_count;
     bool incomplete; /* stores may have escaped the verifier: no finding is no good news */

@@ -35,11 +35,15 @@ void verify_free_finding(struct finding *finding) {
     free(finding->ranges);
     free(finding->message);
     free(finding->mend);
+    free(finding->suppression);
+    free(finding->suppressor);
 }
 
 void verify_free_report(struct report *report) {
     for (size_t i = 0; i < report->finding_count; i++)
         verify_free_finding(&report->findings[i]);
+    for (size_t i = 0; i < report->suppressed_count; i++)
+        verify_free_finding(&report->suppressed[i]);
     for (size_t i = 0; i < report->region_count; i++) {
         free(report->regions[i].path);
         free(report->regions[i].reason);
@@ -47,6 +51,7 @@ void verify_free_report(struct report *report) {
     for (size_t i = 0; i < report->remark_count; i++)
         free(report->remarks[i]);
     free(report->findings);
+    free(report->suppressed);
     free(report->regions);
     free(report->remarks);
     *report = (struct report){0};

@@ -31,6 +31,7 @@ _nvrtl_offer_value() {
     --stacks) _nvrtl_offer 'cached full site' ;;
     --enable | --disable) _nvrtl_offer "all $_nvrtl_kinds" ;;
     --output | --keep | --base) _nvrtl_offer_files -d ;;
+    --suppressions) _nvrtl_offer_files -f ;;
     --severity) _nvrtl_offer 'error warning performance note' ;;
     --pid) _nvrtl_offer "$(cd /proc && printf '%s ' [0-9]*)" ;;
     --model) _nvrtl_offer 'x86 eadr page' ;;
@@ -46,14 +47,14 @@ _nvrtl_offer_options() {
     case $1 in
     info) options+=' --json --pid=' ;;
     run)
-        options+=' --disable= --enable= --error-exitcode= --judge= --output= --report= --stacks='
-        options+=' --stores= -j -r -s'
+        options+=' --disable= --enable= --error-exitcode= --gen-suppressions --judge= --output='
+        options+=' --report= --stacks= --stores= --suppressions= -j -r -s'
         ;;
     cut)
         options+=' --at= --check= --first= --jobs= --keep= --model= --reset= --runs= --seed= --time='
         options+=' --timeout= -c -j -n -s'
         ;;
-    report) options+=' --base= --json --severity=' ;;
+    report) options+=' --base= --json --severity= --suppressions=' ;;
     copy) options+=' --force -f' ;;
     flush) ;;
     *) options='--help --version' ;;
@@ -103,7 +104,7 @@ _nvrtl_offer_argument() {
     info) ((arguments < 1)) && _nvrtl_offer_files -f ;;
     report)
         if ((arguments < 1)); then
-            _nvrtl_offer 'text json sarif junit html merge diff fix'
+            _nvrtl_offer 'text json sarif junit html merge diff fix suppressions'
         else
             _nvrtl_offer_files -f
         fi

@@ -185,21 +185,21 @@ static bool add_steps(json_t *steps, const struct finding *finding, bool before,
     for (size_t i = 0; i < finding->related_count && complete; i++) {
         const struct related *related = &finding->related[i];
         if (related->stack.count != 0 && came_before(finding, related) == before)
-            complete = add_step(steps, make_location(&related->stack.frames[0], &related->source,
+            complete = add_step(steps, make_location(&related->stack.frames[0], NULL,
                                                      report_role_text(related->role), base));
     }
     return complete;
 }
 
-/* One thing after the other: stored, flushed, freed. */
+/* One thing after the other: stored, flushed, freed. The lines stand with the places. */
 static bool put_flow(json_t *result, const struct finding *finding, const char *base) {
     json_t *steps = json_array(), *thread = json_object(), *threads = json_array();
     json_t *flow = json_object(), *flows = json_array();
-    bool complete = add_steps(steps, finding, true, base) &&
-                    (finding->at.count == 0 ||
-                     add_step(steps, make_location(&finding->at.frames[0], &finding->source,
-                                                   at_text(finding), base))) &&
-                    add_steps(steps, finding, false, base);
+    bool complete =
+        add_steps(steps, finding, true, base) &&
+        (finding->at.count == 0 ||
+         add_step(steps, make_location(&finding->at.frames[0], NULL, at_text(finding), base))) &&
+        add_steps(steps, finding, false, base);
     bool any = json_array_size(steps) > 1;
     complete = value_put(thread, "locations", value_or_nothing(steps, complete));
     complete = json_array_append_new(threads, value_or_nothing(thread, complete)) == 0;

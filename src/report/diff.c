@@ -184,5 +184,5 @@ bool diff_json(FILE *out, const struct diff *diff) {
                value_put(object, "summary", value_or_nothing(summary, complete));
     for (enum diff_class group = DIFF_NEW; group < DIFF_CLASSES && complete; group++)
         complete = value_put(object, group_names[group], make_group(diff, group));
-    return value_write(out, value_or_nothing(object, complete), 2);
+    return value_write(out, value_or_nothing(object, complete));
 }

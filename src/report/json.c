@@ -148,5 +148,5 @@ bool report_json(FILE *out, const struct report *report) {
             (report->remark_count == 0 ||
              value_put(object, "remarks",
                        value_array(report->remarks, report->remark_count, value_item_text))));
-    return value_write(out, object, 2);
+    return value_write(out, object);
 }

@@ -2,7 +2,9 @@
 /* Static Analysis Results Interchange Format, version 2.1.0 (OASIS). */
 #include "report/sarif.h"
 
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "report/uri.h"
 
@@ -101,15 +103,27 @@ static json_t *make_run(const struct report *report, const struct report_style *
                                                                        make_bases(style->base))) &&
                                      value_put_text(run, "columnKind", "utf16CodeUnits") &&
                                      value_put(run, "properties", make_properties(report)) &&
-                                     value_put(run, "results", sarif_results(report, style)));
+                                     value_put(run, "results", json_array()));
 }
 
 bool report_sarif(FILE *out, const struct report *report, const struct report_style *style) {
+    static const char empty[] = "\"results\": []";
     json_t *log = json_object(), *runs = json_array();
     bool complete = json_array_append_new(runs, make_run(report, style)) == 0;
     complete = value_put_text(log, "$schema", SCHEMA_URI) &&
                value_put_text(log, "version", "2.1.0") &&
                value_put(log, "runs", value_or_nothing(runs, complete));
-    /* Nobody reads it as it is, and half of it would be blanks. */
-    return value_write(out, value_or_nothing(log, complete), 1);
+    char *text = complete ? json_dumps(log, JSON_INDENT(1)) : NULL;
+    json_decref(log);
+    /* The results are the last member of the run: nothing follows them but brackets. */
+    char *results = text != NULL ? strrchr(text, '[') : NULL;
+    complete = results != NULL && results - text >= (ptrdiff_t)sizeof empty &&
+               memcmp(results + 3 - sizeof empty, empty, sizeof empty - 1) == 0;
+    if (complete) {
+        fwrite(text, 1, (size_t)(results - text) + 1, out);
+        complete = sarif_put_results(out, report, style);
+        fprintf(out, "%s\n", results + 1);
+    }
+    free(text);
+    return complete && fflush(out) == 0 && ferror(out) == 0;
 }

@@ -8,8 +8,10 @@
 
 #define SARIF_ROOT "SRCROOT" /* the name of the style's base */
 
-/* A run's results: one for each finding. NULL: out of memory. */
-json_t *sarif_results(const struct report *report, const struct report_style *style);
+/* Writes a run's results, with commas between them: one for each finding, those that are suppressed
+   behind the others. One is made at a time: a result takes far more room than its finding. false:
+   out of memory. */
+bool sarif_put_results(FILE *out, const struct report *report, const struct report_style *style);
 
 /* "error", "warning" or "note": the levels that SARIF has. */
 const char *sarif_level(enum severity severity);

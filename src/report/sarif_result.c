@@ -318,17 +318,21 @@ static json_t *make_result(const struct report *report, const struct finding *fi
                     put_suppression(result, finding) && put_properties(result, report, finding));
 }
 
-json_t *sarif_results(const struct report *report, const struct report_style *style) {
+bool sarif_put_results(FILE *out, const struct report *report, const struct report_style *style) {
     struct key *keys = key_all(report);
-    json_t *results = json_array();
     bool complete = keys != NULL;
-    for (size_t i = 0; i < report->finding_count && complete; i++)
-        complete = json_array_append_new(results, make_result(report, &report->findings[i], keys[i],
-                                                              style->base)) == 0;
-    for (size_t i = 0; i < report->suppressed_count && complete; i++)
-        complete = json_array_append_new(results, make_result(report, &report->suppressed[i],
-                                                              keys[report->finding_count + i],
-                                                              style->base)) == 0;
+    size_t found = report->finding_count, count = found + report->suppressed_count;
+    for (size_t i = 0; i < count && complete; i++) {
+        const struct finding *finding =
+            i < found ? &report->findings[i] : &report->suppressed[i - found];
+        json_t *result = make_result(report, finding, keys[i], style->base);
+        char *text = result != NULL ? json_dumps(result, JSON_INDENT(1)) : NULL;
+        json_decref(result);
+        complete = text != NULL;
+        if (complete)
+            fprintf(out, "%s\n%s", i > 0 ? "," : "", text);
+        free(text);
+    }
     free(keys);
-    return value_or_nothing(results, complete);
+    return complete;
 }

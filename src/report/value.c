@@ -43,8 +43,8 @@ json_t *value_item_text(const void *items, size_t index) {
     return value_text(((char *const *)items)[index]);
 }
 
-bool value_write(FILE *out, json_t *value, size_t indent) {
-    char *written = value != NULL ? json_dumps(value, JSON_INDENT(indent)) : NULL;
+bool value_write(FILE *out, json_t *value) {
+    char *written = value != NULL ? json_dumps(value, JSON_INDENT(2)) : NULL;
     json_decref(value);
     bool complete =
         written != NULL && fputs(written, out) >= 0 && fputc('\n', out) != EOF && fflush(out) == 0;

@@ -30,6 +30,6 @@ json_t *value_array(const void *items, size_t count, value_item *make);
 value_item value_item_text;
 
 /* Writes value and releases it. Whole or not at all: half of a report is worse than none. */
-bool value_write(FILE *out, json_t *value, size_t indent);
+bool value_write(FILE *out, json_t *value);
 
 #endif

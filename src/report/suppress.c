@@ -92,15 +92,21 @@ bool suppress_apply(struct suppressions *suppressions, struct report *report) {
     return complete;
 }
 
-/* A string as a pattern that fits it alone, on one line. */
+/* A string as a pattern that fits it, on one line. In place of what a reader of lines takes away,
+   blanks at the ends and control characters, any other fits too. */
 static void put_pattern(FILE *out, const char *key, const char *string) {
     fprintf(out, "%s = ", key);
-    for (; *string != '\0'; string++) {
-        if (strchr("*?[]\\", *string) != NULL)
+    for (const char *at = string; *at != '\0'; at++) {
+        bool edge = at == string || at[1] == '\0';
+        if (strchr("*?[]\\", *at) != NULL)
             fputc('\\', out);
-        fputc((unsigned char)*string < ' ' ? '?' : *string, out);
+        fputc((unsigned char)*at < ' ' || (edge && *at == ' ') ? '?' : *at, out);
     }
     fputc('\n', out);
+}
+
+static const char *or_nothing(const char *string) {
+    return string != NULL && string[0] != '\0' ? string : NULL;
 }
 
 static bool same_string(const char *a, const char *b) {
@@ -119,19 +125,23 @@ static bool is_alike(const struct finding *a, const struct finding *b) {
 static void put_entry(FILE *out, const struct finding *finding, const char *base) {
     static const struct source_frame nowhere = {0};
     const struct source_frame *frame = finding->at.count > 0 ? &finding->at.frames[0] : &nowhere;
-    const char *path = frame->file != NULL ? frame->file : frame->module;
+    const char *path = or_nothing(frame->file != NULL ? frame->file : frame->module);
+    const char *function = or_nothing(frame->function);
     char buffer[PLACE_SIZE];
-    if (frame->function == NULL && path == NULL) {
+    if (function == NULL && path == NULL) {
         fprintf(out, "# %s at an unknown place cannot be named\n\n",
                 kind_facts[finding->kind].name);
         return;
     }
     fprintf(out, "[%s]\n", kind_facts[finding->kind].name);
-    if (frame->function != NULL)
-        put_pattern(out, "function", frame->function);
+    if (function != NULL)
+        put_pattern(out, "function", function);
     if (path != NULL) {
-        const char *near = place_path(path, base, buffer);
-        put_pattern(out, "file", near[0] != '/' && near[0] != '.' ? near : place_name(path));
+        const char *near = place_path(path, base, buffer), *name = or_nothing(place_name(path));
+        put_pattern(out, "file",
+                    near[0] != '/' && near[0] != '.' ? near
+                    : name != NULL                   ? name
+                                                     : path);
     }
     fputs("reason = not looked at yet\n\n", out);
 }

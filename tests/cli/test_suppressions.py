@@ -150,7 +150,8 @@ class SuppressionsTest(FolderTest):
 
     def test_entries_for_odd_names(self):
         findings = [reports.finding(function=name) for name in
-                    ("operator[]", "a*b", "what?", "back\\slash", "[x]", "# no comment", "a = b")]
+                    ("operator[]", "a*b", "what?", "back\\slash", "[x]", "# no comment", "a = b",
+                     " x ", "tab\t")]
         bare = reports.finding("bad-token")
         bare["at"] = {"module": "/lib/x.so", "offset": 1}
         bare["stack"] = [bare["at"]]

@@ -121,6 +121,10 @@ static void check_against_itself(const char *bytes, size_t size) {
     report_unload(&parts[1]);
 }
 
+static bool is_empty(const char *string) {
+    return string == NULL || string[0] == '\0';
+}
+
 static void check_suppressions(struct report *report) {
     struct suppressions suppressions = {0};
     char *text = NULL, *wrong;
@@ -130,8 +134,10 @@ static void check_suppressions(struct report *report) {
     FUZZ_CHECK(suppress_read(&suppressions, "entries", text, size, &wrong));
     for (size_t i = 0; i < report->finding_count; i++) {
         const struct source_stack *at = &report->findings[i].at;
-        unnamed += at->count == 0 || (at->frames[0].function == NULL &&
-                                      at->frames[0].file == NULL && at->frames[0].module == NULL);
+        unnamed +=
+            at->count == 0 ||
+            (is_empty(at->frames[0].function) &&
+             is_empty(at->frames[0].file != NULL ? at->frames[0].file : at->frames[0].module));
     }
     FUZZ_CHECK(suppress_apply(&suppressions, report));
     FUZZ_CHECK(report->finding_count <= unnamed);

@@ -41,6 +41,7 @@ if(NVRTL_TOOLS)
             DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
     install(FILES ${completion}/_nvrtl OPTIONAL
             DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
-    install(FILES ${PROJECT_SOURCE_DIR}/docs/nvrtl-report-1.schema.json OPTIONAL
+    install(FILES ${PROJECT_SOURCE_DIR}/docs/nvrtl-report-1.schema.json
+                  ${PROJECT_SOURCE_DIR}/docs/nvrtl-diff-1.schema.json OPTIONAL
             DESTINATION ${CMAKE_INSTALL_DATADIR}/nvrtl)
 endif()

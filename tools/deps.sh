@@ -10,7 +10,7 @@ set -euo pipefail
 
 build=(gcc libc6-dev binutils cmake ninja-build make pkg-config libdw-dev libjansson-dev)
 demo=(wamerican)
-tests=(g++ libcmocka-dev python3 python3-jsonschema mandoc zsh
+tests=(g++ libcmocka-dev python3 python3-jsonschema libxml2-utils patch mandoc zsh
     clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck
     gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64
     spin strace valgrind qemu-system-x86 busybox-static e2fsprogs xfsprogs)

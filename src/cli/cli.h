@@ -18,9 +18,13 @@ int cli_run(int argc, char **argv);
 int cli_copy(int argc, char **argv);
 int cli_flush(int argc, char **argv);
 int cli_cut(int argc, char **argv);
+int cli_report(int argc, char **argv);
 
 /* Prints "nvrtl: ", the sentence and a newline on standard error. */
 __attribute__((format(printf, 1, 2))) void cli_complain(const char *format, ...);
+
+/* Does what is written to the descriptor go to a terminal that wants colours? */
+bool cli_colour(int descriptor);
 
 /* A progress bar on standard error, when that is a terminal which can show one. Colour is left out
    when NO_COLOR is set. */

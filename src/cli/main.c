@@ -22,6 +22,8 @@ static const struct command {
      "what this machine, a file or a process has, and why"},
     {"run", "nvrtl run", CLI_RUN_FAILED, cli_run, "run a program under the verifier"},
     {"cut", "nvrtl cut", CLI_USAGE, cli_cut, "cut the power at random moments, and check"},
+    {"report", "nvrtl report", CLI_USAGE, cli_report,
+     "turn reports into other formats, merge or compare them"},
     {"copy", "nvrtl copy", CLI_USAGE, cli_copy,
      "copy a file durably: the old one or the new, never half"},
     {"flush", "nvrtl flush", CLI_USAGE, cli_flush, "make a part of a file durable"},

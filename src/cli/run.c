@@ -4,26 +4,33 @@
 
 #include <argp.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/bits.h"
 #include "cli/cli.h"
+#include "cli/report.h"
 #include "report/report.h"
 #include "verify/session.h"
 
 struct run_options {
     struct verify_options verify;
-    bool text, json;
-    const char *output; /* directory, or NULL */
+    struct run_reports reports;
     int error_status;
     char **program;
 };
 
-enum { OPTION_ENABLE = 256, OPTION_DISABLE, OPTION_ERROR_EXITCODE, OPTION_OUTPUT, OPTION_STACKS };
+#define FORMATS "text, json, sarif, junit, html"
+
+enum {
+    OPTION_ENABLE = 256,
+    OPTION_DISABLE,
+    OPTION_ERROR_EXITCODE,
+    OPTION_OUTPUT,
+    OPTION_STACKS,
+    OPTION_SUPPRESSIONS,
+    OPTION_ENTRIES
+};
 
 static const struct argp_option option_table[] = {
     {"stores", 's', "SOURCE", 0, "how stores are seen: auto or api (Write and Fill)", 0},
@@ -31,14 +38,16 @@ static const struct argp_option option_table[] = {
      "by what measure: strict (default: cache lines, whatever the file is), memory, page-cache, "
      "actual",
      0},
-    {"report", 'r', "FORMATS", 0, "text (default), json; several with commas", 0},
-    {"output", OPTION_OUTPUT, "DIR", 0,
-     "write report.txt, report.json there (made if missing; default: $VERIFIER_LOG_PATH)", 0},
-    {"error-exitcode", OPTION_ERROR_EXITCODE, "N", 0,
-     "exit status when there are errors and the program's own is 0 (default 1)", 0},
+    {"report", 'r', "FORMATS", 0, FORMATS " (default: text); several with commas", 0},
+    {"output", OPTION_OUTPUT, "DIR", 0, "write reports there (default: $VERIFIER_LOG_PATH)", 0},
+    {"error-exitcode", OPTION_ERROR_EXITCODE, "N", 0, "exit status of errors (default 1)", 0},
     {"enable", OPTION_ENABLE, "KIND", 0, "report this kind of finding (or: all)", 0},
     {"disable", OPTION_DISABLE, "KIND", 0, "do not report it", 0},
     {"stacks", OPTION_STACKS, "HOW", 0, "cached (default), full, site", 0},
+    {"suppressions", OPTION_SUPPRESSIONS, "FILE", 0,
+     "what the file says is no mistake does not count", 0},
+    {"gen-suppressions", OPTION_ENTRIES, NULL, 0, "print an entry of such a file for each finding",
+     0},
     {0}};
 
 static void set_kind(struct run_options *options, const char *name, bool wanted,
@@ -64,18 +73,18 @@ static void set_stores(const char *source, struct argp_state *state) {
 }
 
 static void set_formats(struct run_options *options, char *formats, struct argp_state *state) {
-    options->text = options->json = false;
-    for (char *rest, *format = strtok_r(formats, ",", &rest); format != NULL;
-         format = strtok_r(NULL, ",", &rest)) {
-        if (strcmp(format, "text") == 0)
-            options->text = true;
-        else if (strcmp(format, "json") == 0)
-            options->json = true;
+    bool *wanted = options->reports.wanted, any = false;
+    memset(wanted, 0, sizeof options->reports.wanted);
+    for (char *rest, *name = strtok_r(formats, ",", &rest); name != NULL;
+         name = strtok_r(NULL, ",", &rest)) {
+        const struct report_format *format = report_format(name);
+        if (format == NULL)
+            argp_error(state, "there is no report format '%s' (" FORMATS ")", name);
         else
-            argp_error(state, "there is no report format '%s' (text, json)", format);
+            wanted[format - report_formats] = any = true;
     }
-    if (!options->text && !options->json)
-        argp_error(state, "--report needs a format: text, json");
+    if (!any)
+        argp_error(state, "--report needs a format: " FORMATS);
 }
 
 static int number(const char *text, struct argp_state *state) {
@@ -100,7 +109,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         set_formats(options, argument, state);
         return 0;
     case OPTION_OUTPUT:
-        options->output = argument;
+        options->reports.output = argument;
         return 0;
     case OPTION_ERROR_EXITCODE:
         options->error_status = number(argument, state);
@@ -111,6 +120,13 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_STACKS:
         options->verify.stacks = argument;
+        return 0;
+    case OPTION_SUPPRESSIONS:
+        if (!cli_suppressions(&options->reports.suppressions, argument))
+            exit(CLI_RUN_FAILED);
+        return 0;
+    case OPTION_ENTRIES:
+        options->reports.entries = true;
         return 0;
     case ARGP_KEY_ARGS:
         options->program = state->argv + state->next;
@@ -132,74 +148,13 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     }
 }
 
-/* Can reports be written there? Asked before the program runs, which may take hours. */
-static bool make_output(const char *output) {
-    int error = mkdir(output, 0777) == 0 || errno == EEXIST ? 0 : errno;
-    struct stat status;
-    if (error == 0 && stat(output, &status) == 0 && !S_ISDIR(status.st_mode))
-        error = ENOTDIR;
-    if (error == 0 && access(output, W_OK | X_OK) != 0)
-        error = errno;
-    if (error != 0)
-        cli_complain("cannot write reports to the directory %s: %s", output, strerror(error));
-    return error == 0;
-}
-
-/* Writes one report to a file of the output directory. */
-static bool write_file(const struct run_options *options, const struct report *report,
-                       const struct report_style *style, bool json) {
-    char path[PATH_MAX];
-    const char *name = json ? "report.json" : "report.txt";
-    FILE *out = NULL;
-    if (snprintf(path, sizeof path, "%s/%s", options->output, name) < (int)sizeof path)
-        out = fopen(path, "we");
-    bool written =
-        out != NULL && (json ? report_json(out, report) : report_text(out, report, style));
-    if (out != NULL && fclose(out) != 0)
-        written = false;
-    if (!written)
-        cli_complain("cannot write %s to %s: %s", name, options->output, strerror(errno));
-    return written;
-}
-
-/* In one piece: standard error has no buffer, and other processes may write there too. */
-static bool write_text(const struct report *report, const struct report_style *style) {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *memory = open_memstream(&text, &size);
-    bool made = memory != NULL && report_text(memory, report, style);
-    if (memory != NULL && fclose(memory) != 0)
-        made = false;
-    bool written = made && fwrite(text, 1, size, stderr) == size;
-    free(text);
-    return written;
-}
-
-static bool tell(const struct run_options *options, const struct report *report) {
-    char folder[PATH_MAX];
-    const char *no_colour = getenv("NO_COLOR");
-    const char *term = getenv("TERM");
-    struct report_style style = {.source = true, .base = getcwd(folder, sizeof folder)};
-    bool told = true;
-    if (options->output != NULL)
-        told = (!options->text || write_file(options, report, &style, false)) &&
-               (!options->json || write_file(options, report, &style, true));
-    style.colour = isatty(STDERR_FILENO) && (no_colour == NULL || no_colour[0] == '\0') &&
-                   (term == NULL || strcmp(term, "dumb") != 0);
-    if (options->text)
-        told = write_text(report, &style) && told;
-    if (options->json && options->output == NULL)
-        told = report_json(stderr, report) && told;
-    return told;
-}
-
-static int finish(const struct run_options *options, struct verify_session *session, pid_t pid,
+static int finish(struct run_options *options, struct verify_session *session, pid_t pid,
                   int status) {
     struct report report;
     int result = CLI_RUN_FAILED;
     if (!verify_finish(session, options->program, pid, status, &report))
         cli_complain("out of memory while the report was made");
-    else if (tell(options, &report))
+    else if (run_tell(&options->reports, &report))
         result = report.exit != 0                                ? report.exit
                  : report_count(&report).of[SEVERITY_ERROR] != 0 ? options->error_status
                  : report.incomplete                             ? CLI_RUN_FAILED
@@ -218,16 +173,15 @@ int cli_run(int argc, char **argv) {
                "else 0; 125: nvrtl failed, or could not see all; 126, 127: PROGRAM cannot be run, "
                "or found."};
     struct run_options options = {.verify = {.judge = "strict", .stacks = "cached"},
-                                  .text = true,
-                                  .output = getenv("VERIFIER_LOG_PATH"),
+                                  .reports = {.output = getenv("VERIFIER_LOG_PATH")},
                                   .error_status = 1};
+    options.reports.wanted[report_format("text") - report_formats] = true;
     for (unsigned kind = 0; kind < KIND_COUNT; kind++)
         options.verify.wanted[kind] = kind_facts[kind].on;
-    if (options.output != NULL && options.output[0] == '\0')
-        options.output = NULL; /* set to nothing is not set */
+    if (options.reports.output != NULL && options.reports.output[0] == '\0')
+        options.reports.output = NULL; /* set to nothing is not set */
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &options);
-    if (!run_target_fits(options.program[0]) ||
-        (options.output != NULL && !make_output(options.output)))
+    if (!run_target_fits(options.program[0]) || !run_make_output(&options.reports))
         return CLI_RUN_FAILED;
     struct verify_session *session = verify_begin(&options.verify);
     if (session == NULL) {
@@ -241,5 +195,6 @@ int cli_run(int argc, char **argv) {
     if (result == 0)
         result = finish(&options, session, pid, status);
     verify_end(session);
+    suppress_free(&options.reports.suppressions);
     return result;
 }

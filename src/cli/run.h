@@ -7,7 +7,26 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "report/report.h"
+#include "report/suppress.h"
+
 struct verify_session;
+
+/* What is to be told of a run, and where. */
+struct run_reports {
+    bool wanted[REPORT_FORMATS];
+    const char *output; /* directory, or NULL */
+    struct suppressions suppressions;
+    bool entries; /* print entries for them, of what was found */
+};
+
+/* Can reports be written there? Asked before the program runs, which may take hours. false: told
+   with a sentence. */
+bool run_make_output(const struct run_reports *reports);
+
+/* Writes the reports; what is suppressed is none of the findings afterwards. false: one could not
+   be written. */
+bool run_tell(struct run_reports *reports, struct report *report);
 
 /* Can the verifier get into this program? The name is looked up as execvp does. false: it cannot,
    and a sentence has said why. A program that is not found is no reason: running it tells. */

@@ -1,122 +1,118 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <jansson.h>
-#include <stdlib.h>
+#include "report/json.h"
 
 #include "report/report.h"
-#include "report/utf8.h"
-
-/* Every function here that makes a value returns NULL when memory is out, and jansson's _new calls
-   take NULL for "fail": so a failure anywhere surfaces as NULL at the top, or as false here. */
-
-static json_t *text(const char *string) {
-    char *clean = utf8_clean(string);
-    json_t *value = clean != NULL ? json_string(clean) : NULL;
-    free(clean);
-    return value;
-}
-
-static json_t *number(uint64_t value) {
-    return json_integer(value <= INT64_MAX ? (json_int_t)value : INT64_MAX);
-}
-
-static bool put(json_t *object, const char *key, json_t *value) {
-    return json_object_set_new(object, key, value) == 0;
-}
-
-/* What is not known is left out. */
-static bool put_text(json_t *object, const char *key, const char *string) {
-    return string == NULL || put(object, key, text(string));
-}
+#include "report/value.h"
 
 static bool put_frame(json_t *object, const struct source_frame *frame) {
-    if (!put_text(object, "function", frame->function))
+    if (!value_put_text(object, "function", frame->function))
         return false;
     if (frame->file == NULL)
-        return frame->module == NULL || (put_text(object, "module", frame->module) &&
-                                         put(object, "offset", number(frame->offset)));
-    return put_text(object, "file", frame->file) &&
-           (frame->line <= 0 || put(object, "line", number((uint64_t)frame->line)));
-}
-
-/* Returns object, or NULL with object released. */
-static json_t *or_nothing(json_t *object, bool complete) {
-    if (complete)
-        return object;
-    json_decref(object);
-    return NULL;
-}
-
-/* An array with one value for each of count items. */
-typedef json_t *make_item(const void *items, size_t index);
-
-static json_t *array_of(const void *items, size_t count, make_item *make) {
-    json_t *array = json_array();
-    bool complete = true;
-    for (size_t i = 0; i < count && complete; i++)
-        complete = json_array_append_new(array, make(items, i)) == 0;
-    return or_nothing(array, complete);
-}
-
-static json_t *make_text(const void *items, size_t index) {
-    return text(((char *const *)items)[index]);
+        return frame->module == NULL || (value_put_text(object, "module", frame->module) &&
+                                         value_put(object, "offset", value_number(frame->offset)));
+    return value_put_text(object, "file", frame->file) &&
+           (frame->line <= 0 || value_put(object, "line", value_number((uint64_t)frame->line))) &&
+           (!frame->inlined || value_put(object, "inlined", json_true()));
 }
 
 static json_t *make_frame(const void *items, size_t index) {
     json_t *object = json_object();
-    return or_nothing(object, put_frame(object, &((const struct source_frame *)items)[index]));
+    return value_or_nothing(object,
+                            put_frame(object, &((const struct source_frame *)items)[index]));
 }
 
 static json_t *make_range(const void *items, size_t index) {
     const struct byte_range *range = &((const struct byte_range *)items)[index];
     json_t *object = json_object();
-    return or_nothing(object, put(object, "offset", number(range->offset)) &&
-                                  put(object, "length", number(range->length)));
+    return value_or_nothing(object, value_put(object, "offset", value_number(range->offset)) &&
+                                        value_put(object, "length", value_number(range->length)));
 }
 
 static bool put_stack(json_t *object, const struct source_stack *stack) {
-    return put(object, "stack", array_of(stack->frames, stack->count, make_frame));
+    return value_put(object, "stack", value_array(stack->frames, stack->count, make_frame));
+}
+
+static bool put_source(json_t *object, const struct source_excerpt *excerpt) {
+    if (excerpt->count == 0 && !excerpt->changed)
+        return true;
+    json_t *source = json_object();
+    bool complete =
+        excerpt->changed
+            ? value_put(source, "changed", json_true())
+            : value_put(source, "first", value_number((uint64_t)excerpt->first)) &&
+                  value_put(source, "lines",
+                            value_array(excerpt->lines, excerpt->count, value_item_text));
+    return value_put(object, "source", value_or_nothing(source, complete));
 }
 
 static json_t *make_related(const void *items, size_t index) {
     const struct related *related = &((const struct related *)items)[index];
     json_t *object = json_object();
-    return or_nothing(
-        object, put_text(object, "role", related->role) &&
+    return value_or_nothing(
+        object, value_put_text(object, "role", related->role) &&
                     (related->stack.count == 0 || put_frame(object, &related->stack.frames[0])) &&
-                    put_stack(object, &related->stack));
+                    put_source(object, &related->source) && put_stack(object, &related->stack));
+}
+
+static json_t *make_edit(const void *items, size_t index) {
+    const struct source_edit *edit = &((const struct source_edit *)items)[index];
+    json_t *object = json_object();
+    return value_or_nothing(object,
+                            value_put(object, "line", json_integer(edit->line)) &&
+                                value_put(object, "column", json_integer(edit->column)) &&
+                                value_put(object, "endLine", json_integer(edit->end_line)) &&
+                                value_put(object, "endColumn", json_integer(edit->end_column)) &&
+                                value_put_text(object, "text", edit->text));
+}
+
+/* Why it does not count. */
+static bool put_suppression(json_t *object, const struct finding *finding) {
+    if (finding->suppression == NULL)
+        return true;
+    json_t *suppression = json_object();
+    bool complete = value_put_text(suppression, "reason", finding->suppression) &&
+                    value_put_text(suppression, "place", finding->suppressor);
+    return value_put(object, "suppression", value_or_nothing(suppression, complete));
+}
+
+json_t *json_finding(const struct finding *finding) {
+    char code[REPORT_CODE_SIZE];
+    json_t *object = json_object();
+    return value_or_nothing(
+        object,
+        value_put_text(object, "kind", kind_facts[finding->kind].name) &&
+            value_put_text(object, "code", report_code(finding->kind, code)) &&
+            value_put_text(object, "severity", report_severity_name(finding->severity)) &&
+            value_put(object, "count", value_number(finding->count)) &&
+            (finding->region == 0 || value_put(object, "region", value_number(finding->region))) &&
+            value_put(object, "ranges",
+                      value_array(finding->ranges, finding->range_count, make_range)) &&
+            (!finding->more_ranges || value_put(object, "more_ranges", json_true())) &&
+            value_put_text(object, "message", finding->message) &&
+            value_put_text(object, "mend", finding->mend) &&
+            (finding->fix_count == 0 ||
+             value_put(object, "fix", value_array(finding->fix, finding->fix_count, make_edit))) &&
+            value_put_text(object, "rescued_by", finding->rescued_by) &&
+            value_put(object, "at",
+                      finding->at.count > 0 ? make_frame(finding->at.frames, 0) : json_object()) &&
+            put_source(object, &finding->source) && put_stack(object, &finding->at) &&
+            value_put(object, "related",
+                      value_array(finding->related, finding->related_count, make_related)) &&
+            put_suppression(object, finding));
 }
 
 static json_t *make_finding(const void *items, size_t index) {
-    const struct finding *finding = &((const struct finding *)items)[index];
-    char code[REPORT_CODE_SIZE];
-    json_t *object = json_object();
-    return or_nothing(
-        object,
-        put_text(object, "kind", kind_facts[finding->kind].name) &&
-            put_text(object, "code", report_code(finding->kind, code)) &&
-            put_text(object, "severity", report_severity_name(finding->severity)) &&
-            put(object, "count", number(finding->count)) &&
-            (finding->region == 0 || put(object, "region", number(finding->region))) &&
-            put(object, "ranges", array_of(finding->ranges, finding->range_count, make_range)) &&
-            (!finding->more_ranges || put(object, "more_ranges", json_true())) &&
-            put_text(object, "message", finding->message) &&
-            put_text(object, "mend", finding->mend) &&
-            put_text(object, "rescued_by", finding->rescued_by) &&
-            put(object, "at",
-                finding->at.count > 0 ? make_frame(finding->at.frames, 0) : json_object()) &&
-            put_stack(object, &finding->at) &&
-            put(object, "related",
-                array_of(finding->related, finding->related_count, make_related)));
+    return json_finding(&((const struct finding *)items)[index]);
 }
 
 static json_t *make_region(const void *items, size_t index) {
     const struct report_region *region = &((const struct report_region *)items)[index];
     json_t *object = json_object();
-    return or_nothing(object, put(object, "id", number(region->id)) &&
-                                  put_text(object, "path", region->path) &&
-                                  put(object, "size", number(region->size)) &&
-                                  put_text(object, "domain", region->domain) &&
-                                  put_text(object, "reason", region->reason));
+    return value_or_nothing(object, value_put(object, "id", value_number(region->id)) &&
+                                        value_put_text(object, "path", region->path) &&
+                                        value_put(object, "size", value_number(region->size)) &&
+                                        value_put_text(object, "domain", region->domain) &&
+                                        value_put_text(object, "reason", region->reason));
 }
 
 static json_t *summary(const struct report *report) {
@@ -124,34 +120,33 @@ static json_t *summary(const struct report *report) {
     json_t *object = json_object();
     bool complete = true;
     for (int i = 0; i < REPORT_SEVERITIES && complete; i++)
-        complete = put(object, report_severity_name((enum severity)i), number(tally.of[i]));
-    return or_nothing(object, complete);
+        complete =
+            value_put(object, report_severity_name((enum severity)i), value_number(tally.of[i]));
+    return value_or_nothing(object, complete);
 }
 
 bool report_json(FILE *out, const struct report *report) {
-    size_t arguments = 0;
-    while (report->program != NULL && report->program[arguments] != NULL)
-        arguments++;
     json_t *object = json_object();
-    object = or_nothing(
+    object = value_or_nothing(
         object,
-        put_text(object, "schema", "nvrtl-report/1") &&
-            put(object, "program", array_of(report->program, arguments, make_text)) &&
-            put(object, "exit", json_integer(report->exit)) &&
-            put_text(object, "stores", report->stores) &&
-            put_text(object, "judge", report->judge) &&
-            (!report->incomplete || put(object, "incomplete", json_true())) &&
-            put(object, "summary", summary(report)) &&
-            put(object, "regions", array_of(report->regions, report->region_count, make_region)) &&
-            put(object, "findings",
-                array_of(report->findings, report->finding_count, make_finding)) &&
+        value_put_text(object, "schema", "nvrtl-report/1") &&
+            value_put(object, "program",
+                      value_array(report->program, report_arguments(report), value_item_text)) &&
+            value_put_text(object, "directory", report->directory) &&
+            value_put(object, "exit", json_integer(report->exit)) &&
+            value_put_text(object, "stores", report->stores) &&
+            value_put_text(object, "judge", report->judge) &&
+            (!report->incomplete || value_put(object, "incomplete", json_true())) &&
+            value_put(object, "summary", summary(report)) &&
+            value_put(object, "regions",
+                      value_array(report->regions, report->region_count, make_region)) &&
+            value_put(object, "findings",
+                      value_array(report->findings, report->finding_count, make_finding)) &&
+            (report->suppressed_count == 0 ||
+             value_put(object, "suppressed",
+                       value_array(report->suppressed, report->suppressed_count, make_finding))) &&
             (report->remark_count == 0 ||
-             put(object, "remarks", array_of(report->remarks, report->remark_count, make_text))));
-    /* Whole or not at all: half of a report is worse than none. */
-    char *written = object != NULL ? json_dumps(object, JSON_INDENT(2)) : NULL;
-    json_decref(object);
-    bool complete =
-        written != NULL && fputs(written, out) >= 0 && fputc('\n', out) != EOF && fflush(out) == 0;
-    free(written);
-    return complete;
+             value_put(object, "remarks",
+                       value_array(report->remarks, report->remark_count, value_item_text))));
+    return value_write(out, object);
 }

@@ -21,9 +21,9 @@ const char *place_frame(const struct source_frame *frame, const char *base,
 /* How many frames are worth showing: not those of libc that called main or the thread. */
 size_t place_visible(const struct source_stack *stack);
 
-/* Prints the line of a frame with context lines around it and a caret below. Prints nothing when
-   the file cannot be read or has no such line, and a remark when it is newer than the program. */
-void place_source(struct page *page, const struct source_frame *frame, int context);
+/* Prints the lines of an excerpt, with a caret below line number; or a remark when the file was
+   newer than the program. */
+void place_source(struct page *page, const struct source_excerpt *excerpt, int number);
 
 /* Columns that the line numbers take, up to the bar. */
 #define PLACE_GUTTER 6

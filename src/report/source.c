@@ -1,46 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "report/file.h"
 #include "report/place.h"
 
-#define CONTEXT_MAX 2
-#define LINE_BYTES 512 /* more than fits on the page */
+#define CONTEXT 2
 #define TAB_COLUMNS 8
-
-struct excerpt {
-    char lines[2 * CONTEXT_MAX + 1][LINE_BYTES];
-    int first, last; /* numbers of the lines that were read; last < first: none */
-};
-
-/* Reads the lines around number. */
-static void excerpt_read(struct excerpt *excerpt, FILE *file, int number, int context) {
-    int line = 1, byte;
-    size_t size = 0;
-    excerpt->first = number > context ? number - context : 1;
-    excerpt->last = excerpt->first - 1;
-    while (line <= number + context && (byte = getc_unlocked(file)) != EOF) {
-        if (line >= excerpt->first) {
-            char *text = excerpt->lines[line - excerpt->first];
-            excerpt->last = line;
-            if (byte != '\n' && size < LINE_BYTES - 1)
-                text[size++] = (char)(byte == '\0' ? '?' : byte);
-            text[size] = '\0';
-        }
-        if (byte == '\n') {
-            line++;
-            size = 0;
-        }
-    }
-}
 
 static size_t blanks(const char *line) {
     return strspn(line, " \t\r\f\v");
 }
 
-static bool is_blank(const struct excerpt *excerpt, int line) {
-    const char *text = excerpt->lines[line - excerpt->first];
-    return text[blanks(text)] == '\0';
+static bool is_blank(const char *line) {
+    return line[blanks(line)] == '\0';
 }
 
 static int after_tab(int column) {
@@ -96,50 +71,92 @@ static void print_caret(struct page *page, const char *text) {
     page_end(page);
 }
 
-static void print_excerpt(struct page *page, const struct excerpt *excerpt, int number) {
-    int first = excerpt->first, last = excerpt->last;
-    while (first < number && is_blank(excerpt, first))
-        first++;
-    while (last > number && is_blank(excerpt, last))
-        last--;
-    for (int line = first; line <= last; line++) {
-        const char *text = excerpt->lines[line - excerpt->first];
+void place_source(struct page *page, const struct source_excerpt *excerpt, int number) {
+    if (excerpt->changed) {
+        print_gutter(page, 0, false);
+        page_put(page, " (this file is newer than the program: its lines are not shown)");
+        page_end(page);
+    }
+    for (size_t i = 0; i < excerpt->count; i++) {
+        const char *text = excerpt->lines[i];
+        int line = excerpt->first + (int)i;
         print_gutter(page, line, line == number);
-        if (!is_blank(excerpt, line)) {
+        if (!is_blank(text)) {
             page_put(page, " ");
             print_line(page, text);
         }
         page_end(page);
-        if (line == number && !is_blank(excerpt, line))
+        if (line == number && !is_blank(text))
             print_caret(page, text);
     }
 }
 
-static bool newer(const struct stat *a, const struct stat *b) {
-    return a->st_mtim.tv_sec != b->st_mtim.tv_sec ? a->st_mtim.tv_sec > b->st_mtim.tv_sec
-                                                  : a->st_mtim.tv_nsec > b->st_mtim.tv_nsec;
+static bool newer(const struct timespec *a, const struct timespec *b) {
+    return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
 }
 
-void place_source(struct page *page, const struct source_frame *frame, int context) {
-    struct stat source, module;
-    /* Only of a regular file is it known that opening it does not wait. */
-    if (frame->file == NULL || frame->line <= 0 || stat(frame->file, &source) != 0 ||
-        !S_ISREG(source.st_mode))
-        return;
-    if (frame->module != NULL && stat(frame->module, &module) != 0)
-        return;
-    if (frame->module != NULL && newer(&source, &module)) {
-        print_gutter(page, 0, false);
-        page_put(page, " (this file is newer than the program: its lines are not shown)");
-        page_end(page);
-        return;
+static bool is_told(const struct file *file, int line) {
+    size_t size;
+    const char *text = file_line(file, line, &size);
+    for (size_t i = 0; text != NULL && i < size; i++) {
+        if (strchr(" \t\r\f\v", text[i]) == NULL || text[i] == '\0')
+            return true;
     }
-    FILE *file = fopen(frame->file, "re");
+    return false;
+}
+
+/* Blank lines at either end tell nothing. */
+static bool take_lines(struct source_excerpt *excerpt, const struct file *file, int number,
+                       int context) {
+    int first = number > context ? number - context : 1, last = number + context;
+    size_t size;
+    if (file_line(file, number, &size) == NULL)
+        return true;
+    while (first < number && !is_told(file, first))
+        first++;
+    while (last > number && !is_told(file, last))
+        last--;
+    excerpt->first = first;
+    excerpt->lines = calloc((size_t)(last - first) + 1, sizeof *excerpt->lines);
+    if (excerpt->lines == NULL)
+        return false;
+    for (int line = first; line <= last; line++) {
+        const char *text = file_line(file, line, &size);
+        char *copy = file_copy_line(text, size);
+        if (copy == NULL)
+            return false;
+        excerpt->lines[excerpt->count++] = copy;
+    }
+    return true;
+}
+
+static bool read_excerpt(struct files *files, const struct source_stack *stack, int context,
+                         struct source_excerpt *excerpt) {
+    const struct source_frame *frame = stack->count > 0 ? &stack->frames[0] : NULL;
+    struct stat module;
+    if (excerpt->lines != NULL || excerpt->changed || frame == NULL || frame->file == NULL ||
+        frame->line <= 0 || frame->line > INT_MAX - CONTEXT)
+        return true;
+    if (frame->module != NULL && stat(frame->module, &module) != 0)
+        return true;
+    const struct file *file = file_read(files, frame->file);
     if (file == NULL)
-        return;
-    struct excerpt excerpt = {.first = 1};
-    excerpt_read(&excerpt, file, frame->line, context <= CONTEXT_MAX ? context : CONTEXT_MAX);
-    fclose(file);
-    if (excerpt.last >= frame->line)
-        print_excerpt(page, &excerpt, frame->line);
+        return true;
+    excerpt->changed = frame->module != NULL && newer(&file->changed, &module.st_mtim);
+    return excerpt->changed || take_lines(excerpt, file, frame->line, context);
+}
+
+bool report_read_sources(struct report *report) {
+    struct files files = {0};
+    bool complete = true;
+    for (size_t i = 0; i < report->finding_count && complete; i++) {
+        struct finding *finding = &report->findings[i];
+        complete = read_excerpt(&files, &finding->at, CONTEXT, &finding->source);
+        for (size_t r = 0; r < finding->related_count && complete; r++) {
+            struct related *related = &finding->related[r];
+            complete = read_excerpt(&files, &related->stack, 0, &related->source);
+        }
+    }
+    file_forget(&files);
+    return complete;
 }

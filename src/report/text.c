@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bits.h"
-#include "report/page.h"
 #include "report/place.h"
-#include "report/report.h"
+#include "report/text.h"
 
 /* More than this is for the other formats; a reader wants the first ones. */
 #define RANGES_SHOWN 20
@@ -13,12 +13,6 @@
 #define RELATED_SHOWN 8
 
 #define WORDS_SIZE 64
-
-struct text {
-    struct page page;
-    const struct report *report;
-    const struct report_style *style;
-};
 
 static const char *count_words(uint64_t count, const char *noun, char buffer[WORDS_SIZE]) {
     snprintf(buffer, WORDS_SIZE, "%" PRIu64 " %s%s", count, noun, count == 1 ? "" : "s");
@@ -53,13 +47,9 @@ static bool loses_data(enum kind kind) {
            kind == KIND_UNORDERED_COMMIT || kind == KIND_TORN_COMMIT;
 }
 
-static const char *program_name(const struct report *report) {
-    return report->program != NULL && report->program[0] != NULL ? place_name(report->program[0])
-                                                                 : "the program";
-}
-
 /* "1 error, 0 warnings, 2 performance findings" */
-static void put_counts(struct page *page, const struct report_tally *tally) {
+static void put_counts(struct page *page, const struct report *report,
+                       const struct report_tally *tally) {
     static const char *const nouns[] = {"error", "warning", "performance finding", "note"};
     char words[WORDS_SIZE];
     for (int i = 0; i < REPORT_SEVERITIES; i++) {
@@ -67,6 +57,10 @@ static void put_counts(struct page *page, const struct report_tally *tally) {
             continue;
         page_put(page, i > 0 ? ", " : " ");
         page_put(page, count_words(tally->of[i], nouns[i], words));
+    }
+    if (report->suppressed_count > 0) {
+        snprintf(words, sizeof words, ", %zu suppressed", report->suppressed_count);
+        page_put(page, words);
     }
 }
 
@@ -106,28 +100,30 @@ static void print_verdict(struct text *text) {
         const struct finding *finding = &report->findings[i];
         loses |= finding->severity == SEVERITY_ERROR && loses_data(finding->kind);
     }
+    size_t found = report->finding_count + report->suppressed_count;
     page_put(page, "nvrtl:");
-    if (!errors && !warnings && tally.of[SEVERITY_NOTE] == 0 && report->region_count > 0) {
+    if (!errors && !warnings && tally.of[SEVERITY_NOTE] == 0 && report->region_count > 0 &&
+        report->suppressed_count == 0) {
         put_nothing_found(page, report, &tally);
-    } else if (report->finding_count == 0 && report->incomplete) {
+    } else if (found == 0 && report->incomplete) {
         page_paint(page, PAINT_WARNING);
         page_put(page, " incomplete:");
         page_paint(page, PAINT_PLAIN);
         page_put(page, " nothing was seen of how ");
-        page_put(page, program_name(report));
+        page_put(page, report_program_name(report));
         page_put(page, " uses non-volatile memory");
         put_remarks(page, report);
-    } else if (report->finding_count == 0) {
+    } else if (found == 0) {
         page_put(page, " nothing to judge: ");
-        page_put(page, program_name(report));
+        page_put(page, report_program_name(report));
         page_put(page, " was not seen to use non-volatile memory");
         put_remarks(page, report);
     } else {
         page_paint(page, errors ? PAINT_ERROR : warnings ? PAINT_WARNING : PAINT_NOTE);
-        put_counts(page, &tally);
+        put_counts(page, report, &tally);
         page_put(page, errors ? ": " : " in ");
         page_paint(page, PAINT_PLAIN);
-        page_put(page, program_name(report));
+        page_put(page, report_program_name(report));
         if (errors)
             page_put(page, loses ? " can lose data in a power cut"
                                  : " calls the routines with bad tokens or ranges");
@@ -147,6 +143,12 @@ static void begin_field(struct page *page, const char *name, enum paint paint) {
     page_put(page, ":");
     page_paint(page, PAINT_PLAIN);
     page_move(page, page->margin);
+}
+
+void text_field(struct text *text, const char *name, const char *value) {
+    begin_field(&text->page, name, PAINT_PLACE);
+    page_words(&text->page, value);
+    page_end(&text->page);
 }
 
 static void print_frame(struct text *text, const struct source_frame *frame) {
@@ -180,18 +182,10 @@ static void print_stack(struct text *text, const struct source_stack *stack, siz
     page_end(page);
 }
 
-static const struct report_region *find_region(const struct report *report, uint32_t id) {
-    for (size_t i = 0; i < report->region_count; i++) {
-        if (report->regions[i].id == id)
-            return &report->regions[i];
-    }
-    return NULL;
-}
-
 /* "accounts.nv: 8 bytes at 0x40, 0x80, 16 bytes at 0x100" */
 static void print_ranges(struct text *text, const struct finding *finding) {
     struct page *page = &text->page;
-    const struct report_region *region = find_region(text->report, finding->region);
+    const struct report_region *region = report_find_region(text->report, finding->region);
     size_t count = finding->range_count < RANGES_SHOWN ? finding->range_count : RANGES_SHOWN;
     bool more = finding->more_ranges || count < finding->range_count;
     char words[WORDS_SIZE], path[PLACE_SIZE];
@@ -237,8 +231,11 @@ static bool same_string(const char *a, const char *b) {
 }
 
 static bool same_frame(const struct source_frame *a, const struct source_frame *b) {
-    return a->offset == b->offset && a->line == b->line && same_string(a->module, b->module) &&
-           same_string(a->function, b->function) && same_string(a->file, b->file);
+    if (!same_string(a->function, b->function) || !same_string(a->file, b->file))
+        return false;
+    /* Calls on one line are one for a reader. */
+    return a->file != NULL ? a->line == b->line
+                           : a->offset == b->offset && same_string(a->module, b->module);
 }
 
 /* How many frames of stack are not the callers of other, too. */
@@ -270,7 +267,7 @@ static void print_related(struct text *text, const struct finding *finding,
     }
     page_end(page);
     if (text->style->source)
-        place_source(page, frame, 0);
+        place_source(page, &related->source, frame->line);
     size_t own = own_frames(&related->stack, &finding->at);
     if (own > 1)
         print_stack(text, &related->stack, own);
@@ -288,9 +285,9 @@ static void print_all_related(struct text *text, const struct finding *finding) 
     }
 }
 
-static void print_heading(struct text *text, const struct finding *finding) {
+void text_heading(struct text *text, const struct finding *finding) {
     struct page *page = &text->page;
-    const struct report_region *region = find_region(text->report, finding->region);
+    const struct report_region *region = report_find_region(text->report, finding->region);
     enum paint paint = severity_paint(finding->severity);
     char buffer[PLACE_SIZE], words[WORDS_SIZE], mark[2 * WORDS_SIZE];
     const char *place = NULL;
@@ -312,19 +309,18 @@ static void print_heading(struct text *text, const struct finding *finding) {
     page_end(page);
 }
 
-static void print_finding(struct text *text, const struct finding *finding) {
+void text_finding(struct text *text, const struct finding *finding) {
     struct page *page = &text->page;
     page_end(page);
-    print_heading(text, finding);
+    text_heading(text, finding);
     if (finding->at.count > 0 && text->style->source)
-        place_source(page, &finding->at.frames[0], 2);
+        place_source(page, &finding->source, finding->at.frames[0].line);
     print_stack(text, &finding->at, place_visible(&finding->at));
     print_ranges(text, finding);
     if (finding->rescued_by != NULL) {
         begin_field(page, "saved", PAINT_PLACE);
         page_words(page, "only by");
-        page_words(page, strcmp(finding->rescued_by, "page") == 0 ? "the flush of its whole page"
-                                                                  : finding->rescued_by);
+        page_words(page, report_rescue_text(finding->rescued_by));
         page_end(page);
     }
     if (finding->mend != NULL) {
@@ -335,7 +331,8 @@ static void print_finding(struct text *text, const struct finding *finding) {
     print_all_related(text, finding);
 }
 
-static void begin_section(struct page *page, const char *title) {
+void text_section(struct text *text, const char *title) {
+    struct page *page = &text->page;
     page_end(page);
     page->margin = 4;
     page_paint(page, PAINT_PLACE);
@@ -344,11 +341,23 @@ static void begin_section(struct page *page, const char *title) {
     page_end(page);
 }
 
+/* What somebody has taken for no mistake: the first line of each, and who said so. */
+static void print_suppressed(struct text *text) {
+    if (text->report->suppressed_count > 0)
+        text_section(text, "suppressed:");
+    for (size_t i = 0; i < text->report->suppressed_count; i++) {
+        const struct finding *finding = &text->report->suppressed[i];
+        text_heading(text, finding);
+        text_field(text, "why", finding->suppression);
+        text_field(text, "said", finding->suppressor);
+    }
+}
+
 static void print_regions(struct text *text) {
     struct page *page = &text->page;
     if (text->report->region_count == 0)
         return;
-    begin_section(page, "regions:");
+    text_section(text, "regions:");
     for (size_t i = 0; i < text->report->region_count; i++) {
         const struct report_region *region = &text->report->regions[i];
         char path[PLACE_SIZE], words[WORDS_SIZE];
@@ -373,7 +382,7 @@ static void print_run(struct text *text) {
     struct page *page = &text->page;
     const struct report *report = text->report;
     char words[WORDS_SIZE];
-    begin_section(page, "run:");
+    text_section(text, "run:");
     page_move(page, 2);
     for (char *const *argument = report->program; argument != NULL && *argument != NULL; argument++)
         page_word(page, *argument);
@@ -392,7 +401,7 @@ static void print_remarks(struct text *text) {
     struct page *page = &text->page;
     if (text->report->remark_count == 0)
         return;
-    begin_section(page, "remarks:");
+    text_section(text, "remarks:");
     for (size_t i = 0; i < text->report->remark_count; i++) {
         page_move(page, 2);
         page_put(page, "-");
@@ -401,13 +410,31 @@ static void print_remarks(struct text *text) {
     }
 }
 
+char *text_verdict_line(const struct report *report) {
+    static const struct report_style plain = {0};
+    char *line = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&line, &size);
+    if (memory == NULL)
+        return NULL;
+    struct text text = {.page = {.out = memory, .fresh = true}, .report = report, .style = &plain};
+    print_verdict(&text);
+    if (fclose(memory) == 0) {
+        line[size - 1] = '\0'; /* its end */
+        return line;
+    }
+    free(line);
+    return NULL;
+}
+
 bool report_text(FILE *out, const struct report *report, const struct report_style *style) {
     struct text text = {.page = {.out = out, .colour = style->colour, .fresh = true},
                         .report = report,
                         .style = style};
     print_verdict(&text);
     for (size_t i = 0; i < report->finding_count; i++)
-        print_finding(&text, &report->findings[i]);
+        text_finding(&text, &report->findings[i]);
+    print_suppressed(&text);
     print_regions(&text);
     print_run(&text);
     print_remarks(&text);

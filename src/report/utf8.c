@@ -31,7 +31,9 @@ bool utf8_printable(uint32_t point) {
     return point >= 0x20 && !(point >= 0x7F && point < 0xA0) && /* controls */
            !(point >= 0x200B && point <= 0x200F) &&             /* zero width, direction marks */
            !(point >= 0x2028 && point <= 0x202E) &&             /* line breaks, embedding */
-           !(point >= 0x2066 && point <= 0x2069) && point != 0xFEFF; /* isolates, byte order mark */
+           !(point >= 0x2066 && point <= 0x2069) &&
+           point != 0xFEFF && /* isolates, byte order mark */
+           !(point >= 0xFDD0 && point <= 0xFDEF) && (point & 0xFFFE) != 0xFFFE; /* no characters */
 }
 
 char *utf8_clean(const char *string) {
@@ -50,4 +52,16 @@ char *utf8_clean(const char *string) {
     }
     *to = '\0';
     return clean;
+}
+
+void utf8_tame(char *string) {
+    size_t size = strlen(string);
+    while (size > 0) {
+        uint32_t point;
+        size_t length = utf8_decode(string, size, &point);
+        if (!utf8_printable(point) || point == UTF8_REPLACEMENT)
+            memset(string, '?', length);
+        string += length;
+        size -= length;
+    }
 }

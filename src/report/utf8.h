@@ -13,11 +13,14 @@
    byte that starts no valid sequence takes one and gives UTF8_REPLACEMENT. */
 size_t utf8_decode(const char *bytes, size_t size, uint32_t *point);
 
-/* May a terminal get this code point? Not so: control characters, and those that reorder or hide
-   the text around them. */
+/* May a reader get this code point? Not so: control characters, those that reorder or hide the text
+   around them, and those that are none. */
 bool utf8_printable(uint32_t point);
 
 /* A malloc'ed copy in which bytes that are no UTF-8 are replaced. NULL: out of memory. */
 char *utf8_clean(const char *string);
+
+/* Puts a '?' in place of each byte of what may not be shown. */
+void utf8_tame(char *string);
 
 #endif

@@ -241,6 +241,11 @@ static int compare_findings(const void *left, const void *right) {
     return order != 0 ? order : compare_numbers(b->count, a->count);
 }
 
+void verify_sort_findings(struct report *report) {
+    if (report->finding_count != 0)
+        qsort(report->findings, report->finding_count, sizeof *report->findings, compare_findings);
+}
+
 static const char *domain_name(uint32_t domain) {
     static const char *const names[] = {"volatile", "page-cache", "memory", "cpu-cache"};
     return domain < ARRAY_LENGTH(names) ? names[domain] : "unknown";
@@ -277,7 +282,6 @@ bool collect_report(const struct collect_run *run, struct report *report) {
     done = done && add_regions(&collector) && add_findings(&collector) &&
            remarks_add(run->arena->head, report);
     symbols_close(collector.symbols);
-    if (report->finding_count != 0)
-        qsort(report->findings, report->finding_count, sizeof *report->findings, compare_findings);
+    verify_sort_findings(report);
     return done;
 }

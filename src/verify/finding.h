@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a run of the verifier found, in the form that every report format prints. Made by verify/,
-   read by report/; all strings belong to the report that holds them. */
+   read by report/; strings that are not const belong to the report that holds them. */
 #ifndef VERIFY_FINDING_H
 #define VERIFY_FINDING_H
 
@@ -30,6 +30,14 @@ struct source_frame {
     bool inlined;    /* the compiler put this function into the next frame's */
 };
 
+/* Source lines around a place, as they were when the report was made. */
+struct source_excerpt {
+    char **lines; /* without their ends; NULL: not known */
+    size_t count;
+    int first;    /* number of the first one */
+    bool changed; /* the file is newer than the program: there are no lines */
+};
+
 struct source_stack {
     struct source_frame *frames; /* innermost first */
     size_t count;
@@ -40,10 +48,18 @@ struct source_stack {
 struct related {
     const char *role;
     struct source_stack stack;
+    struct source_excerpt source;
 };
 
 struct byte_range {
     uint64_t offset, length; /* in the region's file, bytes */
+};
+
+/* Text to be put in place of what stands from one place up to another, in the file of the innermost
+   frame. Columns count from 1, in UTF-16 code units. */
+struct source_edit {
+    int line, column, end_line, end_column;
+    char *text;
 };
 
 struct finding {
@@ -58,8 +74,12 @@ struct finding {
     char *mend;             /* what to add where; may be NULL */
     const char *rescued_by; /* "page", "drain on another token", or NULL */
     struct source_stack at;
+    struct source_excerpt source; /* around the innermost frame of at */
     struct related *related;
     size_t related_count;
+    struct source_edit *fix; /* what mends it, where that is known to the letter */
+    size_t fix_count;
+    char *suppression, *suppressor; /* why it does not count, and who says so; NULL: it counts */
 };
 
 struct report_region {
@@ -71,16 +91,27 @@ struct report_region {
 };
 
 struct report {
-    char **program; /* NULL-terminated argument vector */
-    int exit;       /* the program's own status, 128 + signal when killed */
+    char **program;        /* NULL-terminated argument vector */
+    int exit;              /* the program's own status, 128 + signal when killed */
+    const char *directory; /* where the program was started, absolute; may be NULL */
     const char *stores, *judge;
     struct report_region *regions;
     size_t region_count;
     struct finding *findings; /* errors first, then warnings, performance, notes */
     size_t finding_count;
+    struct finding *suppressed; /* that do not count */
+    size_t suppressed_count;
     char **remarks; /* sentences about the run itself: what could not be seen, what was lost */
     size_t remark_count;
     bool incomplete; /* stores may have escaped the verifier: no finding is no good news */
 };
+
+/* By severity, kind and place. */
+void verify_sort_findings(struct report *report);
+
+/* All but the argument vector, which is its maker's. */
+void verify_free_report(struct report *report);
+void verify_free_finding(struct finding *finding);
+void verify_free_excerpt(struct source_excerpt *excerpt);
 
 #endif

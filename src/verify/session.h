@@ -39,6 +39,5 @@ bool verify_finish(struct verify_session *session, char **program, pid_t pid, in
                    struct report *report);
 
 void verify_end(struct verify_session *session);
-void verify_free_report(struct report *report);
 
 #endif

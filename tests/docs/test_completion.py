@@ -68,7 +68,18 @@ class BashTest(unittest.TestCase):
                 status, text = documents.nvrtl("run", f"--{option}={value}", "--", "true")
                 self.assertEqual(status, 0, text)
         self.assertEqual(complete("run", "-j", "str"), ["strict"])
-        self.assertEqual(complete("run", "--report=text,j"), ["text,json"])
+        self.assertEqual(complete("run", "--report=text,js"), ["text,json"])
+
+    def test_actions_of_report(self):
+        """Each is known to the command: without a report it asks for one."""
+        actions = complete("report", "")
+        self.assertIn("diff", actions)
+        for action in actions:
+            status, text = documents.nvrtl("report", action)
+            self.assertEqual(status, 2)
+            self.assertRegex(text, f"{action} needs \\d report")
+        named = re.search(r"what is to be done\? \((.*)\)", documents.nvrtl("report")[1]).group(1)
+        self.assertEqual(sorted(named.split(", ")), actions)
 
     def test_files(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -80,6 +91,8 @@ class BashTest(unittest.TestCase):
             self.assertEqual(complete("copy", "old", "ot", cwd=folder), ["other"])
             self.assertEqual(complete("copy", "old", "other", "o", cwd=folder), [])
             self.assertEqual(complete("flush", "ol", cwd=folder), ["old"])
+            self.assertEqual(complete("report", "diff", "old", "ot", cwd=folder), ["other"])
+            self.assertEqual(complete("report", "--base=", cwd=folder), ["out"])
             self.assertEqual(complete("run", "--output=", cwd=folder), ["out"])
             self.assertEqual(complete("run", "--output", "o", cwd=folder), ["out"])
 

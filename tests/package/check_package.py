@@ -16,7 +16,8 @@ CONSUMER = ROOT / "tests/package/consumer"
 INSTALLED = (
     "include/nvrtl.h", "lib/libnvrtl.so", "lib/libnvrtl.so.0", "lib/libnvrtl.a",
     "lib/nvrtl/libnvrtl-rt.so", "lib/pkgconfig/nvrtl.pc", "lib/cmake/nvrtl/nvrtl-config.cmake",
-    "bin/nvrtl", "share/nvrtl/nvrtl-report-1.schema.json", "share/doc/nvrtl/LICENSE",
+    "bin/nvrtl", "share/nvrtl/nvrtl-report-1.schema.json",
+    "share/nvrtl/nvrtl-diff-1.schema.json", "share/doc/nvrtl/LICENSE",
     "share/doc/nvrtl/CHANGELOG.md",
     "share/bash-completion/completions/nvrtl", "share/zsh/site-functions/_nvrtl",
 )  # fmt: skip

@@ -41,8 +41,9 @@ static struct source_frame sample_library[] = {
 static struct source_frame sample_page[] = {FRAME("append", 33), FRAME("main", 68), BELOW_MAIN};
 static struct source_frame sample_redundant[] = {FRAME("main", 72), BELOW_MAIN};
 
-static struct related sample_freed_places[] = {{"freed", STACK(sample_freed)}};
-static struct related sample_clear_places[] = {{"store", STACK(sample_clear_store)}};
+static struct related sample_freed_places[] = {{.role = "freed", .stack = STACK(sample_freed)}};
+static struct related sample_clear_places[] = {
+    {.role = "store", .stack = STACK(sample_clear_store)}};
 static struct related sample_nowhere[] = {{.role = "got"}};
 
 static struct byte_range sample_count[] = {{0, 8}};

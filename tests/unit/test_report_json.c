@@ -17,7 +17,8 @@
 #include "unit/report_sample.h"
 
 static struct source_frame bare_frames[] = {{0}};
-static struct related bare_related[] = {{.role = "got"}, {"store", STACK(bare_frames)}};
+static struct related bare_related[] = {{.role = "got"},
+                                        {.role = "store", .stack = STACK(bare_frames)}};
 static struct finding bare_findings[] = {
     {.kind = KIND_REDUNDANT_DRAIN,
      .severity = SEVERITY_PERFORMANCE,
@@ -140,7 +141,7 @@ static void test_finding(void **state) {
     check_number(range, "length", 8);
 
     const json_t *at = json_object_get(finding, "at");
-    check_members(at, "function file line");
+    check_members(at, "function file line inlined");
     check_text(at, "function", "append");
     check_text(at, "file", SAMPLE_FILE);
     check_number(at, "line", 37);
@@ -161,6 +162,43 @@ static void test_finding(void **state) {
     assert_true(json_is_true(json_object_get(rescued, "more_ranges")));
     assert_int_equal(items(rescued, "ranges"), ARRAY_LENGTH(sample_many));
     json_decref(report);
+}
+
+static void free_sources(struct report *report) {
+    for (size_t i = 0; i < report->finding_count; i++) {
+        struct finding *finding = &report->findings[i];
+        verify_free_excerpt(&finding->source);
+        for (size_t r = 0; r < finding->related_count; r++)
+            verify_free_excerpt(&finding->related[r].source);
+    }
+}
+
+/* Source lines go along, so that a report can be read where the files are not. */
+static void test_sources(void **state) {
+    (void)state;
+    struct report with = sample_full;
+    assert_true(report_read_sources(&with));
+    verify_free_excerpt(&sample_findings[1].related[0].source);
+    sample_findings[1].related[0].source.changed = true;
+    with.directory = "/mnt/books";
+    json_t *report = write_and_read(&with);
+    check_text(report, "directory", "/mnt/books");
+    const json_t *source = json_object_get(item(report, "findings", 0), "source");
+    check_members(source, "first lines");
+    /* The lines 35 and 39 are blank. */
+    check_number(source, "first", 36);
+    assert_int_equal(items(source, "lines"), 3);
+    assert_non_null(strstr(json_string_value(item(source, "lines", 1)), "count"));
+    const json_t *related = item(item(report, "findings", 0), "related", 0);
+    source = json_object_get(related, "source");
+    check_number(source, "first", 76);
+    assert_int_equal(items(source, "lines"), 1);
+    check_members(json_object_get(item(item(report, "findings", 1), "related", 0), "source"),
+                  "changed");
+    /* Of a place without source there is none. */
+    assert_null(json_object_get(item(report, "findings", 3), "source"));
+    json_decref(report);
+    free_sources(&with);
 }
 
 /* What is not known is left out, but the places and lists that are always there. */
@@ -264,7 +302,11 @@ static void test_write_failure(void **state) {
 }
 
 static int write_files(char **paths) {
-    const struct report *const reports[] = {&sample_full, &bare};
+    struct report full = sample_full;
+    if (!report_read_sources(&full))
+        return 1;
+    full.directory = "/mnt/books";
+    const struct report *const reports[] = {&full, &bare};
     for (int i = 0; i < 2; i++) {
         FILE *file = fopen(paths[i], "w");
         if (file == NULL || !report_json(file, reports[i]) || fclose(file) != 0)
@@ -277,13 +319,10 @@ int main(int argc, char **argv) {
     if (argc == 3)
         return write_files(argv + 1);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_run),
-        cmocka_unit_test(test_finding),
-        cmocka_unit_test(test_bare),
-        cmocka_unit_test(test_codes),
-        cmocka_unit_test(test_strings_and_numbers),
-        cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_write_failure),
+        cmocka_unit_test(test_run),           cmocka_unit_test(test_finding),
+        cmocka_unit_test(test_bare),          cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_codes),         cmocka_unit_test(test_strings_and_numbers),
+        cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_write_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

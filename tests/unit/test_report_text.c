@@ -56,6 +56,7 @@ static void compare(const char *name, const struct report *report,
 static void test_pictures(void **state) {
     (void)state;
     struct report one = sample_full;
+    assert_true(report_read_sources(&one));
     one.finding_count = 1;
     one.remark_count = 0;
     struct report_style colour = plain_style, bare = plain_style;
@@ -199,7 +200,9 @@ static char *excerpt_of(char *file, int line, char *module) {
                               .message = "m",
                               .at = {&frame, 1}};
     struct report report = {.findings = &finding, .finding_count = 1};
+    assert_true(report_read_sources(&report));
     char *text = print(&report, &plain_style);
+    verify_free_excerpt(&finding.source);
     char *start = strstr(text, "[unflushed-write]\n"), *end = strstr(text, "      = stack");
     assert_non_null(start);
     assert_non_null(end);
@@ -305,7 +308,7 @@ static void test_hostile_strings(void **state) {
     char evil[] = "a\nb\tc\033[2J\x9b\xff\xf8\xed\xa0\x80 \xe2\x80\xae.c";
     struct source_frame frames[] = {{.function = evil, .file = evil, .line = 1},
                                     {.function = evil, .module = evil, .offset = 1}};
-    struct related related = {evil, {frames, 2}};
+    struct related related = {.role = evil, .stack = {frames, 2}};
     struct report_region region = {1, evil, 1, evil, evil};
     struct byte_range range = {0, 1};
     struct finding finding = {.message = evil,
@@ -318,7 +321,15 @@ static void test_hostile_strings(void **state) {
                               .related = &related,
                               .related_count = 1};
     char *evils[] = {evil, NULL};
-    struct report report = {evils, 0, evil, evil, &region, 1, &finding, 1, evils, 1, false};
+    struct report report = {.program = evils,
+                            .stores = evil,
+                            .judge = evil,
+                            .regions = &region,
+                            .region_count = 1,
+                            .findings = &finding,
+                            .finding_count = 1,
+                            .remarks = evils,
+                            .remark_count = 1};
     char *text = print(&report, &plain_style);
     size_t size = strlen(text);
     for (size_t i = 0; i < size;) {
@@ -336,7 +347,7 @@ static void test_many_frames(void **state) {
         frames[i] = (struct source_frame){.function = "recurse", .file = "r.c", .line = i + 1};
     struct related related[20];
     for (size_t i = 0; i < ARRAY_LENGTH(related); i++)
-        related[i] = (struct related){"store", {frames, 1}};
+        related[i] = (struct related){.role = "store", .stack = {frames, 1}};
     struct finding finding = {.message = "m",
                               .at = {frames, 1000},
                               .related = related,

@@ -25,12 +25,14 @@ _nvrtl_offer_value() {
     -j | --judge) _nvrtl_offer 'strict memory page-cache actual' ;;
     -r | --report)
         before=${cur%"${cur##*,}"}
-        mapfile -t COMPREPLY < <(compgen -P "$before" -W 'text json' -- "${cur##*,}")
+        mapfile -t COMPREPLY < <(compgen -P "$before" -W 'text json sarif junit html' -- "${cur##*,}")
         ;;
     -s | --stores) [[ ${COMP_WORDS[1]} == cut ]] || _nvrtl_offer 'auto api' ;;
     --stacks) _nvrtl_offer 'cached full site' ;;
     --enable | --disable) _nvrtl_offer "all $_nvrtl_kinds" ;;
-    --output | --keep) _nvrtl_offer_files -d ;;
+    --output | --keep | --base) _nvrtl_offer_files -d ;;
+    --suppressions) _nvrtl_offer_files -f ;;
+    --severity) _nvrtl_offer 'error warning performance note' ;;
     --pid) _nvrtl_offer "$(cd /proc && printf '%s ' [0-9]*)" ;;
     --model) _nvrtl_offer 'x86 eadr page' ;;
     --error-exitcode | --at | --first | -j | --jobs) COMPREPLY=() ;;
@@ -45,13 +47,14 @@ _nvrtl_offer_options() {
     case $1 in
     info) options+=' --json --pid=' ;;
     run)
-        options+=' --disable= --enable= --error-exitcode= --judge= --output= --report= --stacks='
-        options+=' --stores= -j -r -s'
+        options+=' --disable= --enable= --error-exitcode= --gen-suppressions --judge= --output='
+        options+=' --report= --stacks= --stores= --suppressions= -j -r -s'
         ;;
     cut)
         options+=' --at= --check= --first= --jobs= --keep= --model= --reset= --runs= --seed= --time='
         options+=' --timeout= -c -j -n -s'
         ;;
+    report) options+=' --base= --json --severity= --suppressions=' ;;
     copy) options+=' --force -f' ;;
     flush) ;;
     *) options='--help --version' ;;
@@ -99,9 +102,16 @@ _nvrtl_offer_argument() {
     case $1 in
     run | cut) _nvrtl_offer_program ;;
     info) ((arguments < 1)) && _nvrtl_offer_files -f ;;
+    report)
+        if ((arguments < 1)); then
+            _nvrtl_offer 'text json sarif junit html merge diff fix suppressions'
+        else
+            _nvrtl_offer_files -f
+        fi
+        ;;
     copy) ((arguments < 2)) && _nvrtl_offer_files -f ;;
     flush) ((arguments < 1)) && _nvrtl_offer_files -f ;;
-    help) ((arguments < 1)) && _nvrtl_offer 'info run cut copy flush' ;;
+    help) ((arguments < 1)) && _nvrtl_offer 'info run cut report copy flush' ;;
     esac
     return 0
 }
@@ -114,7 +124,7 @@ _nvrtl() {
         if [[ $cur == -* ]]; then
             _nvrtl_offer_options ''
         else
-            _nvrtl_offer 'info run cut copy flush help'
+            _nvrtl_offer 'info run cut report copy flush help'
         fi
         return 0
     fi

@@ -125,9 +125,9 @@ extern "C" {
 /* In place of a token: the routines find, or make, the token of the addresses given. Value [sdk],
    meaning [ours]: the whole range must lie in one token's region; an address that no token covers
    gets an internal token for the one mapping that holds it, and the call returns what Get would
-   have returned if that fails. Drain with it drains every token, and what was flushed with it through
-   tokens that were freed since; where a view was unmapped with pages flushed and not drained
-   (page-cache), it says STATUS_INVALID_PARAMETER, once. Free and Query refuse it. */
+   have returned if that fails. Drain with it drains every token, and what was flushed with it
+   through tokens that were freed since; where a view was unmapped with pages flushed and not
+   drained (page-cache), it says STATUS_INVALID_PARAMETER, once. Free and Query refuse it. */
 #define FLUSH_NV_MEMORY_DEFAULT_TOKEN ((ULONG_PTR)-1)
 
 /* Write and Fill [sdk; meaning: doc of Fill, details ours]:

@@ -97,10 +97,10 @@ struct map_identity {
     uint64_t offset; /* of start, in the file, bytes */
 };
 
-/* Is there still this part of the file, in one mapping, shared and writable? One system call between
-   an open and a close where the kernel has PROCMAP_QUERY (6.11), else a walk over the table.
-   MAP_SYNC is not looked at. RESULT_INVALID: there is not; RESULT_NO_MEMORY: the table cannot be
-   read, nobody knows. Otherwise as map_probe. */
+/* Is there still this part of the file, in one mapping, shared and writable? One system call
+   between an open and a close where the kernel has PROCMAP_QUERY (6.11), else a walk over the
+   table. MAP_SYNC is not looked at. RESULT_INVALID: there is not; RESULT_NO_MEMORY: the table
+   cannot be read, nobody knows. Otherwise as map_probe. */
 enum result map_same(const struct map_system *system, const struct map_identity *identity);
 
 /* May all of [address, address + length) be stored to now? RESULT_DENIED: not all of it;

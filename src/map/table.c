@@ -164,10 +164,10 @@ enum result map_same(const struct map_system *system, const struct map_identity 
     enum result result = find_one(system, identity->start, &entry);
     if (result == RESULT_NO_MEMORY)
         return result;
-    bool same = result == RESULT_OK && entry.shared && entry.writable &&
-                range_inside(identity->start, identity->length, entry.start,
-                             entry.end - entry.start) &&
-                entry.device == identity->device && entry.inode == identity->inode &&
-                entry.offset + (identity->start - entry.start) == identity->offset;
+    bool same =
+        result == RESULT_OK && entry.shared && entry.writable &&
+        range_inside(identity->start, identity->length, entry.start, entry.end - entry.start) &&
+        entry.device == identity->device && entry.inode == identity->inode &&
+        entry.offset + (identity->start - entry.start) == identity->offset;
     return same ? RESULT_OK : RESULT_INVALID;
 }

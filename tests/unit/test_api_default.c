@@ -290,8 +290,8 @@ static void test_view_gone_before_the_drain(void **state) {
     view_close(&other);
 }
 
-/* What was flushed with the default token is waited for by a drain with it, also when the token that
-   had stood for it, which its user knows nothing of, was freed meanwhile. */
+/* What was flushed with the default token is waited for by a drain with it, also when the token
+   that had stood for it, which its user knows nothing of, was freed meanwhile. */
 static void test_token_freed_before_the_drain(void **state) {
     (void)state;
     PVOID token;

@@ -148,12 +148,19 @@ static void test_extent_and_same(void **state) {
     assert_int_equal(map_same(&system, &same), RESULT_OK);
     struct map_identity others[] = {same, same, same, same, same};
     others[0].start++;
-    others[1].length--;
+    others[1].length++;
     others[2].device++;
     others[3].inode++;
     others[4].offset++;
     for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
         assert_int_equal(map_same(&system, &others[i]), RESULT_INVALID);
+    /* A part of it, by its own offset. */
+    struct map_identity part = same;
+    part.start += 4096;
+    part.length -= 4096;
+    assert_int_equal(map_same(&system, &part), RESULT_INVALID);
+    part.offset += 4096;
+    assert_int_equal(map_same(&system, &part), RESULT_OK);
 }
 
 static void test_nothing_to_read(void **state) {

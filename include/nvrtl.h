@@ -279,6 +279,8 @@ NVRTL_API NTSTATUS RtlFlushNonVolatileMemoryRanges(PVOID NvToken, PNV_MEMORY_RAN
  *                           the same file, or the pages are locked; what was flushed stays pending
  * STATUS_INSUFFICIENT_RESOURCES  page-cache: the kernel had no memory; what was flushed stays
  *                                pending
+ * STATUS_ACCESS_DENIED      page-cache, in a child that was forked while another thread drained: a
+ *                           page to be drained was made read-only (mprotect); it stays pending
  *
  * page-cache: what was flushed through a token that was freed before a drain is waited for as well,
  * where another token of the file, or a later one, covers it. The system tells a failure once to
@@ -349,7 +351,7 @@ NVRTL_API NTSTATUS NvRtlQueryToken(void *token, NvRtlTokenInfo *info);
  *                           and the failure is forgotten; in the other domains there is nothing to
  *                           do
  * STATUS_INVALID_PARAMETER  not a live token, or a part of a region was unmapped
- * STATUS_ACCESS_DENIED      a part of a region was made read-only (mprotect); nothing was changed
+ * STATUS_ACCESS_DENIED      a page of a region was made read-only (mprotect); the file stays failed
  * STATUS_IO_DEVICE_ERROR, STATUS_DISK_FULL, STATUS_DEVICE_BUSY, STATUS_INSUFFICIENT_RESOURCES
  *                           as RtlDrainNonVolatileFlush; the file stays failed
  *

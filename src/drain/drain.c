@@ -21,7 +21,12 @@ APART static enum result redirty(uintptr_t start, uintptr_t end) {
         if (result != RESULT_OK)
             return result;
         for (size_t i = 0; i < count; i++) {
-            if ((resident[i] & 1) != 0 && isa_touch((void *)(at + i * page)) != FAULT_NONE)
+            if ((resident[i] & 1) == 0)
+                continue;
+            /* The program may have protected its view since Get: a touch would end it. */
+            if (!os_may_store((void *)(at + i * page)))
+                return RESULT_DENIED;
+            if (isa_touch((void *)(at + i * page)) != FAULT_NONE)
                 return RESULT_IO_ERROR;
         }
     }
@@ -51,11 +56,7 @@ static enum result sync_span(const struct token_view *token, span pages) {
 static enum result redirty_span(const struct token_view *token, span pages) {
     uintptr_t start, end;
     span_range(token, pages, &start, &end);
-    if (start >= end)
-        return RESULT_OK;
-    /* The program may have protected its view since Get: a touch would end it. */
-    enum result writable = map_writable(&map_this_system, start, end - start);
-    return writable == RESULT_OK ? redirty(start, end) : writable;
+    return redirty(start, end);
 }
 
 /* The system tells a failed write-back once: from now on only this knows. The first one is kept. */
@@ -69,8 +70,10 @@ static void remember(struct token_file *file, enum result result) {
 static enum result drain_view(struct token_file *file, const struct token_view *token) {
     span pages;
     enum result result = token_take_pending(token, &pages);
-    if (result != RESULT_OK || pages == 0)
+    if (result != RESULT_OK || pages == 0) {
+        token_end_rest(token);
         return result;
+    }
     result = token_stands(token);
     if (result == RESULT_INVALID) {
         /* What lies at these addresses now is something else. */

@@ -103,11 +103,6 @@ struct map_identity {
    cannot be read, nobody knows. Otherwise as map_probe. */
 enum result map_same(const struct map_system *system, const struct map_identity *identity);
 
-/* May all of [address, address + length) be stored to now? RESULT_DENIED: not all of it;
-   RESULT_INVALID: not all of it is mapped; RESULT_NO_MEMORY: the table cannot be read.
-   Allocation-free, for signal handlers. pre: length > 0, the range does not wrap */
-enum result map_writable(const struct map_system *system, uintptr_t address, size_t length);
-
 /* Asks what a shared writable view of the file at path would be, or, if that is a directory, of a
    file made in it. RESULT_INVALID: no such file; RESULT_DENIED: its mount is read-only;
    RESULT_NOT_SUPPORTED as above. path is looked up live; a device's domain assumes that MAP_SYNC is

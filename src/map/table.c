@@ -122,32 +122,6 @@ static enum result find_one(const struct map_system *system, uintptr_t address,
     return result;
 }
 
-static enum result walk_writable(struct map_table *table, uintptr_t at, uintptr_t last) {
-    for (;;) {
-        struct map_entry entry;
-        if (!map_table_find(table, at, &entry, NULL, 0) || entry.start > at)
-            return table->lines.text.failed ? RESULT_NO_MEMORY : RESULT_INVALID;
-        if (!entry.writable)
-            return RESULT_DENIED;
-        if (entry.end - 1 >= last)
-            return RESULT_OK;
-        at = entry.end;
-    }
-}
-
-enum result map_writable(const struct map_system *system, uintptr_t address, size_t length) {
-    char buffer[SMALL_BUFFER];
-    struct map_table table;
-    int error = errno;
-    enum result result = RESULT_NO_MEMORY;
-    if (map_table_open(&table, system, "self", MAP_TABLE_BEST, buffer, sizeof buffer)) {
-        result = walk_writable(&table, address, address + (length - 1));
-        map_table_close(&table);
-    }
-    errno = error;
-    return result;
-}
-
 enum result map_extent(const struct map_system *system, uintptr_t address, uintptr_t *start,
                        size_t *length) {
     struct map_entry entry;

@@ -105,6 +105,20 @@ uint32_t os_thread_id(void) {
 /* The kernel's thread ids end at 2^22, far below this bit. */
 #define LOCK_WAITER (UINT32_C(1) << 31)
 
+bool os_may_store(void *address) {
+    /* Wakes who waits for the first word, which is nobody, and adds 0 to the second; and one that
+       waits there if it held less than the least number that the request can name, which a waiter
+       has to expect anyhow. */
+    uint32_t nobody = 0;
+    const int add_nothing = (int)FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_LT, 0x800);
+    int error = errno;
+    bool may =
+        syscall(SYS_futex, &nobody, FUTEX_WAKE_OP_PRIVATE, 0, NULL, address, add_nothing) >= 0 ||
+        errno != EFAULT;
+    errno = error;
+    return may;
+}
+
 static void lock_futex(struct os_lock *lock, int operation, uint32_t value) {
     int error = errno;
     syscall(SYS_futex, &lock->owner, operation | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);

@@ -29,6 +29,10 @@ enum result os_sync_view(void *address, size_t size);
    has a byte a page */
 enum result os_resident(void *address, size_t size, unsigned char *in_memory);
 
+/* May the 4 bytes at address be stored to? Asked by storing what they hold, atomically, in the
+   kernel, which reports what would be a signal here. true where it will not say. pre: 4-aligned */
+bool os_may_store(void *address);
+
 /* A setting from the environment, or NULL; NULL always in a set-user-id program. The string stays
    valid until the program changes its environment. */
 const char *os_setting(const char *name);

@@ -152,7 +152,7 @@ static const struct {
     {"Fill FLUSH, default token", call_default, true},
     {"Read", call_read, false},
     {"a bad token", call_bad_token, false},
-    {"Retry", call_retry, true},
+    {"Retry", call_retry, false},
     {"Fill FLUSH, internal token", call_internal, true},
     {"Get", call_get, true},
     {"Free", call_free, false},

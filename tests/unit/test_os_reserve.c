@@ -86,11 +86,36 @@ static void test_reserve_locked(void **state) {
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* What would be a signal is an answer; what is there stays. */
+static void test_may_store(void **state) {
+    (void)state;
+    size_t page = os_page_size();
+    int descriptor = memfd_create("test", MFD_CLOEXEC);
+    assert_true(descriptor >= 0);
+    assert_int_equal(ftruncate(descriptor, (off_t)page), 0);
+    char *bytes = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    assert_true(bytes != MAP_FAILED);
+    memcpy(bytes, "\xff\xff\xff\x80", 4); /* less than any number that a futex is compared with */
+    errno = ERRNO_BEFORE;
+    assert_true(os_may_store(bytes));
+    assert_memory_equal(bytes, "\xff\xff\xff\x80", 4);
+    assert_false(os_may_store(bytes + page)); /* behind the end of the file */
+    assert_int_equal(mprotect(bytes, page, PROT_READ), 0);
+    assert_false(os_may_store(bytes));
+    assert_int_equal(mprotect(bytes, page, PROT_NONE), 0);
+    assert_false(os_may_store(bytes));
+    munmap(bytes, 3 * page);
+    assert_false(os_may_store(bytes));
+    assert_int_equal(errno, ERRNO_BEFORE);
+    close(descriptor);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reserve),
         cmocka_unit_test(test_reserve_fails),
         cmocka_unit_test(test_reserve_locked),
+        cmocka_unit_test(test_may_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,7 +61,7 @@ enum result call_resolve_default(uintptr_t address, size_t length, struct token_
         return RESULT_INVALID;
     while (token_covering(address, length, view)) {
         if ((view->operations.flags & TOKEN_INTERNAL) == 0) {
-            atomic_store(&view->slot->lent, true);
+            view->operations.flags |= TOKEN_LENT;
             return RESULT_OK;
         }
         enum result mapped = token_still_mapped(view);
@@ -103,6 +103,8 @@ void call_emit(struct event *event, const struct token_view *token, uintptr_t ad
                size_t length) {
     if (token->operations.flush != ISA_FLUSH_NONE && event->kind != EVENT_STORING)
         event->effect |= EFFECT_LOADED; /* a write-back faults where a load would */
+    if (token->operations.flags & TOKEN_LENT)
+        event->effect |= EFFECT_DEFAULT;
     event->token = (token->operations.flags & TOKEN_EVERY) ? 0 : token_handle(token);
     event->address = address;
     event->length = length;

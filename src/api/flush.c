@@ -111,7 +111,7 @@ APART static void tell_ranges(const struct call_site *site, const struct token_v
     struct token_view owner;
     for (size_t i = 0; every && i < count; i++) {
         if (token_covering((uintptr_t)ranges[i].BaseAddress, ranges[i].Length, &owner))
-            call_tell(site, EVENT_FLUSH, 0, &owner, (uintptr_t)ranges[i].BaseAddress,
+            call_tell(site, EVENT_FLUSH, EFFECT_DEFAULT, &owner, (uintptr_t)ranges[i].BaseAddress,
                       ranges[i].Length);
     }
     call_tell(site, EVENT_FLUSH_RANGES, effect, token, (uintptr_t)ranges, every ? 0 : count);

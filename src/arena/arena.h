@@ -91,6 +91,7 @@ struct arena_token {
     uint32_t internal;      /* made for the default token */
     uint32_t inherited;     /* the copy that a forked child has of its parent's */
     uint32_t forks;         /* of its process, when it was made */
+    _Atomic uint32_t lent;  /* flushed with the default token, which did not drain */
     uint32_t deferred;      /* freed; what it leaves is judged at the end */
     uint32_t segment_count;
     struct arena_segment segments[];

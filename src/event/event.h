@@ -31,7 +31,7 @@ enum event_effect {
     EFFECT_DRAIN = 4,     /* ends with a drain */
     EFFECT_OVERLAP = 8,   /* source and destination overlap */
     EFFECT_INTERNAL = 16, /* the token was made for the default token, not by a Get */
-    EFFECT_DEFAULT = 32,  /* the caller gave the default token */
+    EFFECT_DEFAULT = 32,  /* the caller gave the default token, and this one stands for it */
     EFFECT_FAILED = 64,   /* the call's drain failed: its flush counts, its drain does not */
     EFFECT_LOADED = 128   /* a flush has loaded from every line that it names, or what is about to
                              store from every page */

@@ -5,6 +5,8 @@ enum fault flush_range(const struct token_view *token, uintptr_t address, size_t
     if (length == 0)
         return FAULT_NONE;
     if (token->operations.domain == MAP_DOMAIN_PAGE_CACHE) {
+        if (token->operations.flags & TOKEN_LENT)
+            atomic_store(&token->slot->lent, true); /* before the pages: who sees them sees this */
         /* Should the token be freed and its slot reused meanwhile, the new token drains a few pages
            more than it must. */
         span_add(&token->slot->pending, token_span(token, address, length));

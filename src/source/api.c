@@ -98,6 +98,8 @@ static void act_on_stretch(void *context, const struct stretch *stretch) {
 /* Notes that the thread has something to drain. */
 static void note_flush(struct act *act) {
     model_note_pending(&act->actor);
+    if ((act->event->effect & (EFFECT_DEFAULT | EFFECT_DRAIN)) == EFFECT_DEFAULT)
+        atomic_store(&act->token->lent, 1);
     atomic_fetch_add(&arena_here()->head->files[act->token->file].flushes, 1);
 }
 
@@ -180,12 +182,14 @@ static void judge_uncovered(void *context, const struct stretch *stretch) {
     tokens_uncovered(act->token, stretch, judge_stretch, act);
 }
 
-/* A child that was forked since the Get has the token too, and may still flush. Whether it does is
-   known at the end. */
+/* A child that was forked since the Get has the token too, and may still flush; and what was
+   flushed with the default token may still be drained with it. Whether that happens is known at the
+   end. */
 static void on_free(struct act *act) {
     if (act->token == NULL)
         return;
-    bool defer = act->token->forks != atomic_load(&source_process.forks);
+    bool defer = act->token->forks != atomic_load(&source_process.forks) ||
+                 atomic_load(&act->token->lent) != 0;
     if (!defer)
         tokens_stretches(act->token, 0, UINT64_MAX, judge_uncovered, act);
     tokens_end(act->me, act->token, act->actor.stack, defer);

@@ -144,9 +144,10 @@ enum result token_free(const struct event *event) {
 
 void token_end_rest(const struct token_view *view) {
     if (!token_is_rest(view) || !os_lock(&token_table.lock))
-        return; /* the next drain tries again */
+        return; /* a later drain of the file does it */
     if (token_lives(view) && atomic_load(&view->slot->pending) == 0 &&
         atomic_load(&view->slot->in_flight) == 0) {
+        token_table.rests--;
         pending_end(view, view->state & ~(TOKEN_REST | 1));
         table_give_file(token_file(view));
         table_give_slot(view->slot);

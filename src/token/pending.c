@@ -11,16 +11,25 @@ void pending_add_all(struct token_slot *slot) {
 
 /* A token ended with pages that were flushed and not drained. A drain of its file promises them
    too, so the other tokens of the file, also those to come, drain all of their regions once:
-   between them they hold whatever of those pages is still promised to anybody. */
-static void unsettle(const struct token_view *ended) {
+   between them they hold whatever of those pages is still promised to anybody. true: one of them
+   holds all that the ended one held, and what that owed to the default token it owes now. */
+static bool unsettle(const struct token_view *ended) {
     struct token_view view;
+    bool held = false, lent = atomic_load(&ended->slot->lent);
     atomic_fetch_add(&token_file(ended)->unsettled, 1);
     for (uint32_t i = 0; i < atomic_load(&token_table.slots_used); i++) {
-        if (token_at(i, &view) && view.slot != ended->slot &&
-            view.operations.file == ended->operations.file && token_stands(&view) != RESULT_INVALID)
-            pending_add_all(view.slot);
+        if (!token_at(i, &view) || view.slot == ended->slot ||
+            view.operations.file != ended->operations.file || token_stands(&view) == RESULT_INVALID)
+            continue;
+        pending_add_all(view.slot);
+        if (range_inside(ended->base, ended->length, view.base, view.length)) {
+            held = true;
+            if (lent)
+                atomic_store(&view.slot->lent, true);
+        }
     }
     token_table.moves++;
+    return held;
 }
 
 /* Who flushed with the default token knows nothing of the token that stood for it, and relies on a
@@ -34,6 +43,7 @@ static void keep_rest(struct token_slot *slot, uint64_t state) {
     memcpy(&word, &operations, sizeof word);
     atomic_store(&slot->operations, word);
     span_add(&slot->pending, atomic_exchange(&slot->in_flight, 0));
+    token_table.rests++;
     atomic_store(&slot->state, state | TOKEN_REST | 1);
 }
 
@@ -43,11 +53,13 @@ bool pending_end(const struct token_view *view, uint64_t state) {
     os_lock(&token_table.flight_lock);
     atomic_store(&slot->state, state);
     /* Still under the lock: a drain that finds the token dead finds its pages with the others. */
-    if (atomic_load(&slot->pending) != 0 || atomic_load(&slot->in_flight) != 0) {
-        unsettle(view);
-        kept = atomic_load(&slot->lent) && !token_is_rest(view);
+    bool waits = atomic_load(&slot->pending) != 0 || atomic_load(&slot->in_flight) != 0;
+    if (waits && !unsettle(view) && atomic_load(&slot->lent) && !token_is_rest(view)) {
+        kept = token_table.rests < TOKEN_RESTS_MAX;
         if (kept)
             keep_rest(slot, state);
+        else
+            atomic_store(&token_table.lost, true);
     }
     os_unlock(&token_table.flight_lock);
     return !kept;

@@ -44,6 +44,7 @@ enum token_flag {
     TOKEN_INTERNAL = 4,   /* made for the default token */
     TOKEN_OVERRIDDEN = 8, /* NVRTL_DOMAIN chose the domain */
     TOKEN_EVERY = 16,     /* in a view only: stands for every token there is */
+    TOKEN_LENT = 32,      /* in a view only: stands for the default token */
 };
 
 /* What is told about a token and needed by no call. One for each slot, reused with it. */
@@ -62,8 +63,8 @@ struct token_slot {
     _Atomic span pending;           /* page-cache: flushed and not yet drained */
     _Atomic span in_flight;         /* page-cache: being drained; a forked child drains it again */
     _Atomic uint64_t mapped_offset; /* TOKEN_INTERNAL: of its mapping, in the file */
-    _Atomic bool lent;              /* it has stood for the default token; set at any time */
-    uint32_t next_free;             /* under the table's lock */
+    _Atomic bool lent;  /* page-cache: flushed with the default token; set at any time */
+    uint32_t next_free; /* under the table's lock */
 };
 
 /* One file, for as long as a token of it lives, and for good once its write-back failed or a token
@@ -90,6 +91,7 @@ struct token_table {
     struct os_lock lock;            /* Get and Free */
     struct os_lock flight_lock;     /* a token ends, or a drain takes or gives back its pages */
     uint64_t moves;                 /* under that lock; see token_moves */
+    uint32_t rests;                 /* slots in TOKEN_REST; under lock */
     uint32_t first_free;            /* slot index + 1 */
     struct isa_choice choice;       /* set with slots, and never changed */
     struct token_settings settings; /* likewise */
@@ -108,6 +110,7 @@ struct token_view {
 /* In the state of a slot that outlives its token because some of its pages wait for a drain; no
    handle has it. */
 #define TOKEN_REST (UINT64_C(1) << 62)
+#define TOKEN_RESTS_MAX 1024 /* more are given up, which a drain with the default token tells */
 
 static inline bool token_is_rest(const struct token_view *view) {
     return (view->state & TOKEN_REST) != 0;

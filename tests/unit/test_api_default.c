@@ -316,6 +316,13 @@ static void test_token_freed_before_the_drain(void **state) {
     assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_SUCCESS);
     remap(&view, BOTH, MAP_SHARED, 0);
     view_close(&other);
+    /* Of a region that begins inside of a page, and of the mapping. */
+    assert_int_equal(RtlGetNonVolatileToken(view.bytes + PAGE + 100, 200, &token), STATUS_SUCCESS);
+    assert_int_equal(fill(view.bytes + PAGE + 120, 1, 1, 0x101), STATUS_SUCCESS);
+    assert_int_equal(RtlFreeNonVolatileToken(token), STATUS_SUCCESS);
+    syncs = 0;
+    assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_SUCCESS);
+    assert_int_equal(syncs, 1);
     /* Drained before the token ends. */
     assert_int_equal(RtlGetNonVolatileToken(view.bytes, PAGE, &token), STATUS_SUCCESS);
     assert_int_equal(fill(view.bytes, 1, 1, 0x101), STATUS_SUCCESS);
@@ -329,6 +336,33 @@ static void test_token_freed_before_the_drain(void **state) {
     assert_int_equal(RtlFlushNonVolatileMemory(token, view.bytes, 1, 1), STATUS_SUCCESS);
     assert_int_equal(RtlFreeNonVolatileToken(token), STATUS_SUCCESS);
     assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_SUCCESS);
+}
+
+/* A program that never drains does not use up the table with what waits for it: over one region
+   again and again that takes one place, and there are 1,024 at most. */
+static void test_rest_of_many_tokens(void **state) {
+    (void)state;
+    PVOID token;
+    size_t alive = tokens_alive();
+    for (int i = 0; i < 2000; i++) {
+        size_t at = i < 1000 ? 0 : (size_t)(i - 1000) * 3;
+        assert_int_equal(RtlGetNonVolatileToken(view.bytes + at, 3, &token), STATUS_SUCCESS);
+        assert_int_equal(fill(view.bytes + at, 1, 1, 0x101), STATUS_SUCCESS);
+        assert_int_equal(RtlFreeNonVolatileToken(token), STATUS_SUCCESS);
+        assert_true(i >= 1000 || tokens_alive() == alive + 1);
+    }
+    assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_SUCCESS);
+    assert_int_equal(tokens_alive(), alive);
+    /* More places than there may be: told, and only once. */
+    for (size_t i = 0; i < 1100; i++) {
+        assert_int_equal(RtlGetNonVolatileToken(view.bytes + i * 3, 3, &token), STATUS_SUCCESS);
+        assert_int_equal(fill(view.bytes + i * 3, 1, 1, 0x101), STATUS_SUCCESS);
+        assert_int_equal(RtlFreeNonVolatileToken(token), STATUS_SUCCESS);
+    }
+    assert_int_equal(tokens_alive(), alive + 1024);
+    assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_INVALID_PARAMETER);
+    assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_SUCCESS);
+    assert_int_equal(tokens_alive(), alive);
 }
 
 /* A program that maps over and over again does not use up the table. */
@@ -397,6 +431,7 @@ int main(void) {
         TEST(test_mapped_over),
         TEST(test_view_gone_before_the_drain),
         TEST(test_token_freed_before_the_drain),
+        TEST(test_rest_of_many_tokens),
         TEST(test_no_token_is_left),
         TEST(test_in_handler_of_get),
     };

@@ -98,16 +98,17 @@ static void expect_no_more(void) {
 static void check_store(ULONG flags, PVOID given, bool fails, uint32_t effect) {
     const NTSTATUS status = fails ? STATUS_IO_DEVICE_ERROR : STATUS_SUCCESS;
     const bool overlaps = (effect & EFFECT_OVERLAP) != 0;
+    const uint32_t found = given == EACH ? EFFECT_DEFAULT : 0;
     unsigned char bytes[40] = {1};
     sync_error = fails ? EIO : 0;
     assert_int_equal(
         RtlWriteNonVolatileMemory(given, at, overlaps ? at + 8 : bytes, sizeof bytes, flags),
         status);
-    expect(EVENT_STORING, CALL_WRITE, EFFECT_LOADED, token, at, sizeof bytes);
-    expect(EVENT_STORE, CALL_WRITE, effect, token, at, sizeof bytes);
+    expect(EVENT_STORING, CALL_WRITE, found | EFFECT_LOADED, token, at, sizeof bytes);
+    expect(EVENT_STORE, CALL_WRITE, found | effect, token, at, sizeof bytes);
     assert_int_equal(RtlFillNonVolatileMemory(given, at, 8, 3, flags), status);
-    expect(EVENT_STORING, CALL_FILL, EFFECT_LOADED, token, at, 8);
-    expect(EVENT_STORE, CALL_FILL, effect & ~(uint32_t)EFFECT_OVERLAP, token, at, 8);
+    expect(EVENT_STORING, CALL_FILL, found | EFFECT_LOADED, token, at, 8);
+    expect(EVENT_STORE, CALL_FILL, found | (effect & ~(uint32_t)EFFECT_OVERLAP), token, at, 8);
     expect_no_more();
     sync_error = 0;
     assert_int_equal(NvRtlRetryToken(token), STATUS_SUCCESS);
@@ -159,8 +160,8 @@ static void check_drains(uint32_t effect, NTSTATUS status) {
     assert_int_equal(RtlFlushNonVolatileMemoryRanges(token, ranges, 2, 0), status);
     expect(EVENT_FLUSH_RANGES, CALL_FLUSH_RANGES, effect, token, ranges, 2);
     assert_int_equal(RtlFlushNonVolatileMemoryRanges(EACH, ranges, 2, 0), status);
-    expect(EVENT_FLUSH, CALL_FLUSH_RANGES, 0, token, at, 8);
-    expect(EVENT_FLUSH, CALL_FLUSH_RANGES, 0, token, at + PAGE, 16);
+    expect(EVENT_FLUSH, CALL_FLUSH_RANGES, EFFECT_DEFAULT, token, at, 8);
+    expect(EVENT_FLUSH, CALL_FLUSH_RANGES, EFFECT_DEFAULT, token, at + PAGE, 16);
     expect(EVENT_FLUSH_RANGES, CALL_FLUSH_RANGES, effect, NULL, ranges, 0);
     assert_int_equal(RtlDrainNonVolatileFlush(token), status);
     expect(EVENT_DRAIN, CALL_DRAIN, effect, token, NULL, 0);
@@ -240,7 +241,7 @@ static void test_annotations(void **state) {
     NvRtlVerifierIgnore(token, at, 8);
     expect(EVENT_IGNORE, CALL_IGNORE, 0, token, at, 8);
     NvRtlVerifierAssertDurable(EACH, at, 24);
-    expect(EVENT_ASSERT_DURABLE, CALL_ASSERT_DURABLE, 0, token, at, 24);
+    expect(EVENT_ASSERT_DURABLE, CALL_ASSERT_DURABLE, EFFECT_DEFAULT, token, at, 24);
     NvRtlVerifierMark(token, NVRTL_OP_ACK, 17, words);
     struct event mark = next();
     assert_int_equal(mark.kind, EVENT_MARK);

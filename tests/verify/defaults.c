@@ -78,6 +78,19 @@ CASE(mixed) {
     CLOSE();
 }
 
+/* A drain with the default token waits for what was flushed with it, whatever token that went
+   through and whether that still lives. */
+CASE(freed_before_the_drain) {
+    void *token;
+    map_it();
+    GET(0, 4096, &token);
+    WRITE_BY(EVERY, 0, 8, 0);        /* role: store */
+    FLUSH_BY(EVERY, 0, 8, NO_DRAIN); /* expect: undrained-flush */
+    FREE(token);                     /* role: freed */
+    RIGHT DRAIN_BY(EVERY);
+    unmap_it();
+}
+
 /* The last: what was unmapped undrained makes the next drain of everything fail. */
 CASE(not_drained) {
     map_it();
@@ -90,4 +103,4 @@ CASE(not_drained) {
 PROGRAM({"without_any_token", without_any_token}, {"mapped_anew", mapped_anew},
         {"ranges_of_two_tokens", ranges_of_two_tokens},
         {"freed_beside_an_internal_one", freed_beside_an_internal_one}, {"mixed", mixed},
-        {"not_drained", not_drained})
+        {"freed_before_the_drain", freed_before_the_drain}, {"not_drained", not_drained})

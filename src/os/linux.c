@@ -192,11 +192,12 @@ void *os_load(const char *path, const char *symbol, const char **reason) {
     return address;
 }
 
-/* Has no name that leads to it, and bytes enough: such a file is not cut short by accident. */
+/* Only files in memory have seals: a look at one meets no error of a medium. With bytes enough and
+   no name that leads to it, it is not cut short by accident either. */
 static bool is_memory_file(int descriptor) {
     struct stat stat;
-    return os_calls.fstat(descriptor, &stat) == 0 && S_ISREG(stat.st_mode) && stat.st_nlink == 0 &&
-           stat.st_size >= (off_t)os_page_size();
+    return fcntl(descriptor, F_GET_SEALS) >= 0 && os_calls.fstat(descriptor, &stat) == 0 &&
+           S_ISREG(stat.st_mode) && stat.st_nlink == 0 && stat.st_size >= (off_t)os_page_size();
 }
 
 void os_count_inherited(int descriptor, const char magic[8]) {

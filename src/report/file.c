@@ -101,6 +101,18 @@ const char *file_line(const struct file *file, int number, size_t *size) {
     return file->bytes + start;
 }
 
+size_t file_line_of(const struct file *file, size_t at) {
+    size_t low = 0, high = file->lines;
+    while (low + 1 < high) {
+        size_t middle = (low + high) / 2;
+        if (file->starts[middle] <= at)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 char *file_copy_line(const char *line, size_t size) {
     size = size < LINE_BYTES ? size : LINE_BYTES;
     char *copy = malloc(size + 1);

@@ -33,6 +33,9 @@ const struct file *file_read(struct files *files, const char *path);
 /* Line number, from 1, without its end. NULL: there is no such line. */
 const char *file_line(const struct file *file, int number, size_t *size);
 
+/* The line of a byte of the file, from 0. pre: at <= size */
+size_t file_line_of(const struct file *file, size_t at);
+
 /* A copy of a line that is a string, and no longer than anybody shows. NULL: out of memory. */
 char *file_copy_line(const char *line, size_t size);
 

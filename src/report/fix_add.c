@@ -9,19 +9,12 @@
 
 /* The line and column of a byte, both from 1; columns count UTF-16 code units, as editors do. */
 static bool find_place(const struct file *file, size_t at, int *line, int *column) {
-    size_t low = 0, high = file->lines;
-    while (low + 1 < high) {
-        size_t middle = (low + high) / 2;
-        if (file->starts[middle] <= at)
-            low = middle;
-        else
-            high = middle;
-    }
-    if (low >= INT_MAX || at - file->starts[low] >= INT_MAX / 2)
+    size_t number = file_line_of(file, at);
+    if (number >= INT_MAX || at - file->starts[number] >= INT_MAX / 2)
         return false;
-    *line = (int)low + 1;
+    *line = (int)number + 1;
     *column = 1;
-    for (size_t byte = file->starts[low]; byte < at;) {
+    for (size_t byte = file->starts[number]; byte < at;) {
         uint32_t point;
         byte += utf8_decode(file->bytes + byte, file->size - byte, &point);
         *column += point > 0xFFFF ? 2 : 1;

@@ -76,12 +76,14 @@ bool report_fold(struct report *report, bool whole) {
     return complete;
 }
 
-/* Makes room for more items of size bytes behind the count that are there. */
-static bool grow(void *items, size_t count, size_t more, size_t size) {
-    void **array = items;
-    void *larger = realloc(*array, (count + more + 1) * size);
+/* Makes room for more items of size bytes behind the count that are there. array: the address of a
+   pointer to them, of whatever type that is: so it is copied, as bytes may be. */
+static bool grow(void *array, size_t count, size_t more, size_t size) {
+    void *items;
+    memcpy(&items, array, sizeof items);
+    void *larger = realloc(items, (count + more + 1) * size);
     if (larger != NULL)
-        *array = larger;
+        memcpy(array, &larger, sizeof larger);
     return larger != NULL;
 }
 

@@ -51,14 +51,9 @@ bool suppress_remark(const struct suppressions *suppressions, struct report *rep
         const struct suppression *one = &suppressions->items[i];
         if (one->used != 0)
             continue;
-        char **larger = realloc(report->remarks, (report->remark_count + 1) * sizeof *larger);
-        if (larger == NULL)
+        if (!verify_remark(report, "%s: the suppression of %s found nothing", one->place,
+                           one->kind == KIND_COUNT ? "all" : kind_facts[one->kind].name))
             return false;
-        report->remarks = larger;
-        if (asprintf(&larger[report->remark_count], "%s: the suppression of %s found nothing",
-                     one->place, one->kind == KIND_COUNT ? "all" : kind_facts[one->kind].name) < 0)
-            return false;
-        report->remark_count++;
     }
     return true;
 }

@@ -14,18 +14,6 @@ struct run {
     size_t size;
 };
 
-static size_t line_of(const struct file *file, size_t at) {
-    size_t low = 0, high = file->lines;
-    while (low + 1 < high) {
-        size_t middle = (low + high) / 2;
-        if (file->starts[middle] <= at)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* What edits make of the bytes from first to end. */
 static bool apply(const struct file *file, const struct edit *edits, size_t count, size_t first,
                   size_t end, struct run *run) {
@@ -64,10 +52,10 @@ static void trim_front(const struct file *file, struct run *run, size_t *taken) 
 static size_t make_run(const struct file *file, const struct edit *edits, size_t count,
                        struct run *run) {
     size_t taken = 1, skipped = 0;
-    *run = (struct run){.first = line_of(file, edits[0].at),
-                        .end = line_of(file, edits[0].at + edits[0].size) + 1};
-    while (taken < count && line_of(file, edits[taken].at) <= run->end) {
-        size_t end = line_of(file, edits[taken].at + edits[taken].size) + 1;
+    *run = (struct run){.first = file_line_of(file, edits[0].at),
+                        .end = file_line_of(file, edits[0].at + edits[0].size) + 1};
+    while (taken < count && file_line_of(file, edits[taken].at) <= run->end) {
+        size_t end = file_line_of(file, edits[taken].at + edits[taken].size) + 1;
         run->end = end > run->end ? end : run->end;
         taken++;
     }

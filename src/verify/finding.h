@@ -109,6 +109,10 @@ struct report {
 /* By severity, kind and place. */
 void verify_sort_findings(struct report *report);
 
+/* Adds a remark. false: out of memory. */
+__attribute__((format(printf, 2, 3))) bool verify_remark(struct report *report, const char *format,
+                                                         ...);
+
 /* All but the argument vector, which is its maker's. */
 void verify_free_report(struct report *report);
 void verify_free_finding(struct finding *finding);

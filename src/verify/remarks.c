@@ -8,8 +8,7 @@
 
 #include "base/bits.h"
 
-__attribute__((format(printf, 2, 3))) static bool remark(struct report *report, const char *format,
-                                                         ...) {
+bool verify_remark(struct report *report, const char *format, ...) {
     char **larger = realloc(report->remarks, (report->remark_count + 1) * sizeof *larger);
     if (larger == NULL)
         return false;
@@ -52,27 +51,29 @@ static bool remark_lost(const struct arena_head *head, struct report *report) {
     for (size_t i = 0; i < ARRAY_LENGTH(losses); i++) {
         uint64_t count = losses[i].count;
         any = any || count != 0;
-        if (count != 0 && !remark(report, "%" PRIu64 " %s", count,
-                                  count == 1 ? losses[i].one : losses[i].several))
+        if (count != 0 && !verify_remark(report, "%" PRIu64 " %s", count,
+                                         count == 1 ? losses[i].one : losses[i].several))
             return false;
     }
     return !any ||
-           remark(report, "so what was found is told as warnings: a flush may have been missed");
+           verify_remark(report,
+                         "so what was found is told as warnings: a flush may have been missed");
 }
 
 bool remarks_add(const struct arena_head *head, struct report *report) {
     report->incomplete = arena_escaped(head);
     if (atomic_load(&head->process_count) == 0 && !report->incomplete)
-        return remark(report, "the verifier heard of no token: nothing was verified "
-                              "(is the program linked with libnvrtl, was its "
-                              "RtlGetNonVolatileToken or NvRtlMapFile reached, and does it keep "
-                              "its environment and root directory until then?)");
+        return verify_remark(report,
+                             "the verifier heard of no token: nothing was verified "
+                             "(is the program linked with libnvrtl, was its "
+                             "RtlGetNonVolatileToken or NvRtlMapFile reached, and does it keep "
+                             "its environment and root directory until then?)");
     if (atomic_load(&head->process_count) != 0 && atomic_load(&head->file_count) == 0 &&
-        !remark(report, "every Get failed: there was no region to verify"))
+        !verify_remark(report, "every Get failed: there was no region to verify"))
         return false;
-    if (!remark(report,
-                "only the routines are seen (--stores=api): what the program stores through "
-                "pointers is not, nor what it flushes by other means, as by msync"))
+    if (!verify_remark(report,
+                       "only the routines are seen (--stores=api): what the program stores through "
+                       "pointers is not, nor what it flushes by other means, as by msync"))
         return false;
     return remark_lost(head, report);
 }

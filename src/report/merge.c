@@ -76,15 +76,26 @@ bool report_fold(struct report *report, bool whole) {
     return complete;
 }
 
-/* Makes room for more items of size bytes behind the count that are there. array: the address of a
-   pointer to them, of whatever type that is: so it is copied, as bytes may be. */
-static bool grow(void *array, size_t count, size_t more, size_t size) {
-    void *items;
-    memcpy(&items, array, sizeof items);
-    void *larger = realloc(items, (count + more + 1) * size);
-    if (larger != NULL)
-        memcpy(array, &larger, sizeof larger);
-    return larger != NULL;
+/* An array with room for more items of size bytes behind the count that are there, or NULL: then
+   the old one is as it was. */
+static void *grow(void *items, size_t count, size_t more, size_t size) {
+    return realloc(items, (count + more + 1) * size);
+}
+
+static bool make_room(struct report *into, const struct report *part) {
+    struct report_region *regions =
+        grow(into->regions, into->region_count, part->region_count, sizeof *regions);
+    if (regions != NULL)
+        into->regions = regions;
+    struct finding *findings =
+        grow(into->findings, into->finding_count, part->finding_count, sizeof *findings);
+    if (findings != NULL)
+        into->findings = findings;
+    struct finding *suppressed =
+        grow(into->suppressed, into->suppressed_count, part->suppressed_count, sizeof *suppressed);
+    if (suppressed != NULL)
+        into->suppressed = suppressed;
+    return regions != NULL && findings != NULL && suppressed != NULL;
 }
 
 /* The number of a region in the merged report: files are known by their names. */
@@ -121,12 +132,7 @@ static void move(struct finding *to, size_t *count, const struct finding *from, 
 
 static bool add_findings(struct report *into, struct report *part) {
     uint32_t *numbers = calloc(part->region_count + 1, sizeof *numbers);
-    bool complete =
-        numbers != NULL &&
-        grow(&into->regions, into->region_count, part->region_count, sizeof *into->regions) &&
-        grow(&into->findings, into->finding_count, part->finding_count, sizeof *into->findings) &&
-        grow(&into->suppressed, into->suppressed_count, part->suppressed_count,
-             sizeof *into->suppressed);
+    bool complete = numbers != NULL && make_room(into, part);
     for (size_t i = 0; i < part->region_count && complete; i++)
         numbers[i] = add_region(into, &part->regions[i]);
     if (complete) {
@@ -144,8 +150,10 @@ static bool add_remark(struct report *into, char **remark) {
         if (strcmp(into->remarks[i], *remark) == 0)
             return true;
     }
-    if (!grow(&into->remarks, into->remark_count, 1, sizeof *into->remarks))
+    char **remarks = grow(into->remarks, into->remark_count, 1, sizeof *remarks);
+    if (remarks == NULL)
         return false;
+    into->remarks = remarks;
     into->remarks[into->remark_count++] = *remark;
     *remark = NULL;
     return true;

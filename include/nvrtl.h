@@ -31,10 +31,12 @@
  * Threads and signals. Every routine may be called from any thread at any time, even while another
  * thread frees the token: such a call works or returns STATUS_INVALID_PARAMETER. Write, Fill,
  * Flush, FlushRanges, Drain and Read may be called from a signal handler, the others may not. After
- * fork the child's copies of the tokens work; but the two processes share the open files behind the
- * views, and the system tells a failed write-back to one of them alone. No thread may be cancelled
- * asynchronously in a routine, as in nearly all of libc: it would keep its locks. None of the
- * routines prints, exits, aborts or sets errno.
+ * fork the child's copies of the tokens work. The two processes share the open files behind the
+ * views, and the system tells a failed write-back to one of them alone; so the library tells the
+ * others: a file that failed in one has failed in all that forked from one another, in each until
+ * its own NvRtlRetryToken. Processes that share open files otherwise (a descriptor kept through
+ * exec, or sent) are not told. No thread may be cancelled asynchronously in a routine, as in nearly
+ * all of libc: it would keep its locks. None of the routines prints, exits, aborts or sets errno.
  */
 #ifndef NVRTL_H
 #define NVRTL_H
@@ -276,11 +278,14 @@ NVRTL_API NTSTATUS RtlFlushNonVolatileMemoryRanges(PVOID NvToken, PNV_MEMORY_RAN
  *                           token of it, new ones too, returns this status until NvRtlRetryToken
  *                           has succeeded
  * STATUS_DEVICE_BUSY        page-cache: called from a signal handler that interrupted a drain of
- *                           the same file, or the pages are locked; what was flushed stays pending
+ *                           the same file, or from a process that was forked there while that drain
+ *                           still goes on; or the pages are locked. What was flushed stays pending
  * STATUS_INSUFFICIENT_RESOURCES  page-cache: the kernel had no memory; what was flushed stays
  *                                pending
- * STATUS_ACCESS_DENIED      page-cache, in a child that was forked while another thread drained: a
- *                           page to be drained was made read-only (mprotect); it stays pending
+ * STATUS_ACCESS_DENIED      page-cache, when a process that forked from this one, or the other way
+ *                           round, was ended in the middle of a drain: the file has to be written
+ *                           anew, and a page of it was made read-only (mprotect); what was flushed
+ *                           stays pending
  *
  * page-cache: what was flushed through a token that was freed before a drain is waited for as well,
  * where another token of the file, or a later one, covers it. The system tells a failure once to

@@ -4,7 +4,9 @@
 enum result drain_failure(const struct token_view *token) {
     if (token->operations.domain != MAP_DOMAIN_PAGE_CACHE)
         return RESULT_OK;
-    return (enum result)atomic_load_explicit(&token_file(token)->failure, memory_order_acquire);
+    const struct token_file *file = token_file(token);
+    enum result own = (enum result)atomic_load_explicit(&file->failure, memory_order_acquire);
+    return own != RESULT_OK ? own : kin_failure(file->kin, atomic_load(&file->heard));
 }
 
 /* The kernel tells how many pages at once; small enough for any stack. */
@@ -47,15 +49,35 @@ static void span_range(const struct token_view *token, span pages, uintptr_t *st
     *end = *end < view_end ? *end : view_end;
 }
 
-static enum result sync_span(const struct token_view *token, span pages) {
+/* Success is told only when nobody may have been told in our place that it was none. */
+static inline enum result sync_span(const struct token_view *token, span pages) {
+    struct kin_file *kin = token_file(token)->kin;
+    uint64_t left_behind = atomic_load(&token_file(token)->left_behind);
     uintptr_t start, end;
     span_range(token, pages, &start, &end);
-    return start < end ? os_sync_view((void *)start, end - start) : RESULT_OK;
+    if (start >= end)
+        return RESULT_OK;
+    if (UNLIKELY(left_behind != 0) && kin_is_writing(kin, left_behind))
+        return RESULT_BUSY;
+    _Atomic uint64_t *place = kin_enter(kin);
+    enum result result = os_sync_view((void *)start, end - start);
+    kin_leave(kin, place, result);
+    if (result == RESULT_OK)
+        kin_await(kin);
+    return result;
 }
 
-static enum result redirty_span(const struct token_view *token, span pages) {
+static span whole(const struct token_view *view) {
+    return token_span(view, view->base, view->length);
+}
+
+APART static enum result sync_view(const struct token_view *view) {
+    return sync_span(view, whole(view));
+}
+
+static enum result redirty_view(const struct token_view *view) {
     uintptr_t start, end;
-    span_range(token, pages, &start, &end);
+    span_range(view, whole(view), &start, &end);
     return redirty(start, end);
 }
 
@@ -69,8 +91,11 @@ static void remember(struct token_file *file, enum result result) {
 /* Drains what is pending of one token. pre: the file's lock is held */
 static enum result drain_view(struct token_file *file, const struct token_view *token) {
     span pages;
+    /* Who died while it wrote the file back may have been told that any of its pages failed, so
+       that it is clean, and lost. */
+    bool doubtful = atomic_load(&file->kin->deaths) != atomic_load(&file->deaths);
     enum result result = token_take_pending(token, &pages);
-    if (result != RESULT_OK || pages == 0) {
+    if (result != RESULT_OK || (pages == 0 && !doubtful)) {
         token_end_rest(token);
         return result;
     }
@@ -83,11 +108,10 @@ static enum result drain_view(struct token_file *file, const struct token_view *
         atomic_store(&token_table.lost, true);
         return RESULT_INVALID;
     }
-    /* The parent may be told that these pages failed, and this process never: they may be clean. */
-    if (result == RESULT_OK && atomic_load(&file->doubtful))
-        result = redirty_span(token, pages);
+    if (result == RESULT_OK && doubtful)
+        result = redirty_view(token);
     if (result == RESULT_OK)
-        result = sync_span(token, pages);
+        result = sync_span(token, doubtful ? whole(token) : pages);
     if (result == RESULT_INVALID && !token_lives(token))
         result = RESULT_OK; /* freed and unmapped meanwhile: its owner no longer waits for it */
     remember(file, result);
@@ -121,21 +145,30 @@ static enum result drain_pass(struct token_file *file) {
         if (first == RESULT_OK)
             first = result;
     }
-    return first;
+    return first != RESULT_OK ? first : kin_failure(file->kin, atomic_load(&file->heard));
+}
+
+/* How many died in the middle of writing back this file; of none in particular, none. */
+static uint32_t deaths_of(const struct token_file *file) {
+    return file != NULL ? atomic_load(&file->kin->deaths) : 0;
 }
 
 /* Looks at every token, and again when pages moved meanwhile: they may have come to a token that
-   had had its turn. */
+   had had its turn; or when somebody died who may have been told what nobody else will be. */
 static enum result until_settled(enum result (*pass)(struct token_file *file),
                                  struct token_file *file) {
     uint64_t before, after;
     enum result result = token_moves(&before);
     while (result == RESULT_OK) {
+        uint32_t deaths = deaths_of(file);
         result = pass(file);
         if (token_moves(&after) != RESULT_OK)
             return RESULT_BUSY;
-        if (after == before)
+        if (after == before && deaths == deaths_of(file)) {
+            if (file != NULL && result == RESULT_OK)
+                atomic_store(&file->deaths, deaths);
             break;
+        }
         before = after;
     }
     return result;
@@ -143,10 +176,7 @@ static enum result until_settled(enum result (*pass)(struct token_file *file),
 
 /* Drains all tokens of a file. pre: the file's lock is held */
 static enum result drain_locked(struct token_file *file) {
-    enum result result = until_settled(drain_pass, file);
-    if (result == RESULT_OK)
-        atomic_store(&file->doubtful, false);
-    return result;
+    return until_settled(drain_pass, file);
 }
 
 /* Does something with the file of a page-cache token while nobody else drains it. */
@@ -203,23 +233,18 @@ enum result drain_token(const struct token_view *token) {
     return token->operations.flags & TOKEN_EVERY ? drain_every() : RESULT_OK;
 }
 
-static enum result sync_view(const struct token_view *view) {
-    return sync_span(view, token_span(view, view->base, view->length));
-}
-
-static enum result redirty_view(const struct token_view *view) {
-    return redirty_span(view, token_span(view, view->base, view->length));
-}
-
 typedef enum result view_step(const struct token_view *view);
 
 /* An error is told once to each open file behind the views, so each view is asked until it has told
-   its old ones; only then does success say that what was made dirty since is on the medium.
-   pre: the file's lock is held */
-static enum result retry_locked(struct token_file *file) {
+   its old ones; only then does success say that what was made dirty since is on the medium. */
+static enum result retry_file(struct token_file *file) {
     static view_step *const steps[] = {sync_view, redirty_view, sync_view};
     struct token_view view;
+    uint32_t heard = 0;
     for (size_t step = 0; step < ARRAY_LENGTH(steps); step++) {
+        /* What failed up to here, here and elsewhere, is dirty again after the next step. */
+        if (step == 1)
+            heard = atomic_load(&file->kin->failures);
         for (uint32_t i = 0; next_view(file, &i, &view);) {
             enum result result = token_stands(&view);
             if (result == RESULT_INVALID)
@@ -232,8 +257,16 @@ static enum result retry_locked(struct token_file *file) {
                 return result;
         }
     }
+    enum result since = kin_failure(file->kin, heard);
+    if (since != RESULT_OK)
+        return since;
+    atomic_store(&file->heard, heard);
     atomic_store_explicit(&file->failure, RESULT_OK, memory_order_release);
     return RESULT_OK;
+}
+
+static enum result retry_locked(struct token_file *file) {
+    return until_settled(retry_file, file);
 }
 
 enum result drain_retry(const struct token_view *token) {

@@ -14,6 +14,7 @@
 #include "base/bits.h"
 #include "os/calls.h"
 #include "os/calm.h"
+#include "os/kin.h"
 #include "os/os.h"
 
 ssize_t os_read_folder(int descriptor, void *buffer, size_t size) {
@@ -31,12 +32,12 @@ size_t os_page_size(void) {
     return (size_t)getpagesize(); /* asks nobody, unlike sysconf */
 }
 
-void *os_reserve(size_t size) {
+static void *reserve(size_t size, int sharing) {
     int error = errno;
     /* After mlockall(MCL_FUTURE) the kernel would at once give a page to all that may be touched.
      */
     void *memory =
-        os_calls.mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        os_calls.mmap(NULL, size, PROT_NONE, sharing | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory != MAP_FAILED) {
         os_calls.munlock(memory, size);
         if (os_calls.mprotect(memory, size, PROT_READ | PROT_WRITE) != 0) {
@@ -46,6 +47,14 @@ void *os_reserve(size_t size) {
     }
     errno = error;
     return memory == MAP_FAILED ? NULL : memory;
+}
+
+void *os_reserve(size_t size) {
+    return reserve(size, MAP_PRIVATE);
+}
+
+void *os_share(size_t size) {
+    return reserve(size, MAP_SHARED);
 }
 
 static int sync_repeat(void *address, size_t size, int flags) {

@@ -30,8 +30,10 @@ static enum result table_reserve(void) {
 /* A handler that interrupted Get may fork too: a lock is then the interrupted call's to give. */
 static struct os_lock *const fork_locks[] = {&token_table.lock, &token_table.flight_lock};
 static bool fork_took[ARRAY_LENGTH(fork_locks)];
+static uint32_t forking; /* the thread */
 
 static void before_fork(void) {
+    forking = os_thread_id();
     for (size_t i = 0; i < ARRAY_LENGTH(fork_locks); i++)
         fork_took[i] = os_lock(fork_locks[i]);
 }
@@ -44,21 +46,20 @@ static void after_fork(void) {
 }
 
 /* Only the forking thread lives on in the child: a drain that another thread had begun will never
-   end there, so its pages count as not drained. How it ends only the parent is told. */
+   end there, so its pages count as not drained. */
 static void after_fork_in_child(void) {
     struct token_slot *slots = atomic_load_explicit(&token_table.slots, memory_order_relaxed);
     for (uint32_t i = 0; i < atomic_load(&token_table.slots_used); i++) {
         span taken = atomic_exchange(&slots[i].in_flight, 0);
-        if (taken == 0)
-            continue;
-        span_add(&slots[i].pending, taken);
-        struct token_view view = {.slot = &slots[i]};
-        uint64_t word = atomic_load(&slots[i].operations);
-        memcpy(&view.operations, &word, sizeof word);
-        atomic_store(&token_file(&view)->doubtful, true);
+        if (taken != 0)
+            span_add(&slots[i].pending, taken);
     }
-    for (uint32_t i = 0; i < atomic_load(&token_table.files_used); i++)
-        atomic_store(&token_table.files[i].lock.owner, 0);
+    for (uint32_t i = 0; i < atomic_load(&token_table.files_used); i++) {
+        struct token_file *file = &token_table.files[i];
+        atomic_store(&file->lock.owner, 0);
+        /* A handler that forked in the middle of a drain may make its parent wait for the child. */
+        atomic_store(&file->left_behind, kin_mark_of(file->kin, forking));
+    }
     for (size_t i = 0; i < ARRAY_LENGTH(fork_locks); i++)
         atomic_store(&fork_locks[i]->owner, fork_took[i] ? 0 : os_thread_id());
 }
@@ -80,7 +81,7 @@ enum result table_start(void) {
     start_guard();
     static bool at_fork;
     at_fork = at_fork || os_at_fork(before_fork, after_fork, after_fork_in_child);
-    return at_fork ? table_reserve() : RESULT_NO_MEMORY;
+    return at_fork && kin_start() ? table_reserve() : RESULT_NO_MEMORY;
 }
 
 struct token_slot *table_take_slot(void) {
@@ -103,18 +104,28 @@ void table_give_slot(struct token_slot *slot) {
     token_table.first_free = (uint32_t)(slot - slots) + 1;
 }
 
-/* Takes a record that no file needs any more: no token, no failure to remember, and no drain that
-   looked it up for a token now dead. Its lock keeps such a drain out while the record changes. */
+/* What the kin failed to write back, ever, counts as failed here too: who maps a file after that,
+   or asks for a token after that, may hold pages of it that look clean. */
+static void identify(struct token_file *file, uint64_t device, uint64_t inode) {
+    file->device = device;
+    file->inode = inode;
+    file->kin = kin_find(device, inode);
+    file->heard = 0;
+    file->left_behind = 0;
+    file->deaths = atomic_load(&file->kin->deaths);
+}
+
+/* Takes a record that no file needs any more: no token, no failure to remember, none that was made
+   up for, and no drain that looked it up for a token now dead. Its lock keeps such a drain out
+   while the record changes. */
 static bool reuse_file(struct token_file *file, uint64_t device, uint64_t inode) {
     if (file->tokens != 0 || atomic_load(&file->failure) != RESULT_OK ||
-        atomic_load(&file->unsettled) != 0 || atomic_load(&file->lock.owner) != 0 ||
-        !os_lock(&file->lock))
+        atomic_load(&file->unsettled) != 0 || atomic_load(&file->heard) != 0 ||
+        atomic_load(&file->lock.owner) != 0 || !os_lock(&file->lock))
         return false;
     bool unused = atomic_load(&file->failure) == RESULT_OK;
-    if (unused) {
-        file->device = device;
-        file->inode = inode;
-    }
+    if (unused)
+        identify(file, device, inode);
     os_unlock(&file->lock);
     return unused;
 }
@@ -133,8 +144,7 @@ static struct token_file *find_file(uint64_t device, uint64_t inode) {
     }
     if (used == token_table.capacity)
         return NULL;
-    files[used].device = device;
-    files[used].inode = inode;
+    identify(&files[used], device, inode);
     atomic_store_explicit(&token_table.files_used, used + 1, memory_order_release);
     return &files[used];
 }

@@ -21,6 +21,7 @@
 #include "os/os.h"
 #include "range/range.h"
 #include "range/span.h"
+#include "token/kin.h"
 #include "token/settings.h"
 
 #define TOKEN_INDEX_BITS 20
@@ -73,10 +74,12 @@ struct token_file {
     struct os_lock lock;            /* held while its pages are drained */
     _Atomic uint32_t failure;       /* enum result; RESULT_OK until a write-back fails */
     _Atomic uint64_t unsettled;     /* tokens of it that ended with pages flushed and not drained */
-    _Atomic bool doubtful;          /* in a forked child: the parent was draining it at the fork */
+    struct kin_file *kin;           /* what other processes tell of it; changed with inode */
+    _Atomic uint32_t heard;         /* their failures that a retry has made up for */
+    _Atomic uint32_t deaths;        /* theirs, that a drain has made up for */
+    _Atomic uint64_t left_behind;   /* mark of a write-back that this process was forked out of */
     _Atomic uint64_t device, inode; /* changed under the table's lock */
-    uint32_t
-        tokens; /* under the table's lock; 0, and neither failed nor unsettled: may be reused */
+    uint32_t tokens; /* under the table's lock; 0: may be reused, if there is nothing to remember */
 };
 
 struct token_table {

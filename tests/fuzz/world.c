@@ -59,9 +59,16 @@ static void make_world(void) {
     map_views();
 }
 
+/* What other processes would know of the files. */
+static void forget_kin(void) {
+    for (uint32_t i = 0; i < atomic_load(&token_table.files_used); i++)
+        memset((void *)token_table.files[i].kin, 0, sizeof(struct kin_file));
+}
+
 /* As if the library had just been loaded. These two know how it keeps its tokens. */
 static void forget_tokens(void) {
     struct token_slot *slots = atomic_load(&token_table.slots);
+    forget_kin();
     size_t size = sizeof(struct token_slot) + sizeof(struct token_file) + sizeof(struct token_text);
     if (slots != NULL)
         munmap(slots, token_table.capacity * size);
@@ -74,6 +81,7 @@ static void forget_tokens_quickly(void) {
     struct token_slot *slots = atomic_load(&token_table.slots);
     if (slots == NULL)
         return;
+    forget_kin();
     memset((void *)slots, 0, atomic_load(&token_table.slots_used) * sizeof *slots);
     memset((void *)token_table.files, 0,
            atomic_load(&token_table.files_used) * sizeof *token_table.files);

@@ -147,44 +147,44 @@ static void test_handler(void **state) {
     }
 }
 
-/* Whether the page in question was made dirty, and how many waits there were by then. */
-static unsigned touched;
-
-enum fault __real_isa_touch(void *address);
-enum fault __wrap_isa_touch(void *address);
-enum fault __wrap_isa_touch(void *address) {
-    if (align_down((uintptr_t)address, PAGE) == page(0))
-        touched = syncs.count + 1;
-    return __real_isa_touch(address);
+static bool is_writing_back(PVOID token) {
+    struct token_view view;
+    return token_find((uintptr_t)token, &view) &&
+           atomic_load(&token_file(&view)->kin->writers[0]) != 0;
 }
 
-/* Is page 0 on the medium, as the child knows? If a drain of the parent was waiting for it, that
-   one may be told of a failure and the child not, with the page taken for clean: then the page has
-   to be made dirty first. */
-static bool child_drained(void) {
+/* The drains of the child, after what its parent's had done at the fork. What the parent was
+   writing back at that moment the child waits for in vain: only the parent is told how it ends. */
+static bool child_drains(bool *ended) {
+    bool was_done = syncs.count > 0 && syncs.calls[0].succeeded;
+    bool has_failed = syncs.count > 0 && syncs.calls[0].failed;
     unsigned waits = syncs.count;
-    bool was_done = waits > 0 && syncs.calls[0].succeeded;
-    bool must_touch = waits > 0 && !was_done;
-    touched = 0;
-    memset(syncs.errors, 0, sizeof syncs.errors); /* was the parent's */
+    bool busy = is_writing_back(one);
     NTSTATUS drained = RtlDrainNonVolatileFlush(one);
-    if (drained == STATUS_IO_DEVICE_ERROR) /* the child can know */
-        return waits > 0 && syncs.calls[0].failed;
-    return drained == STATUS_SUCCESS && (was_done || syncs_done(waits, page(0), PAGE)) &&
-           (!must_touch || touched == waits + 1);
+    *ended = busy || has_failed;
+    if (*ended)
+        return (busy && drained == STATUS_DEVICE_BUSY) ||
+               (has_failed && drained == STATUS_IO_DEVICE_ERROR);
+    if (drained != STATUS_SUCCESS || !(was_done || syncs_done(waits, page(0), PAGE)) ||
+        flush_only(one, page(1), 1) != STATUS_SUCCESS)
+        return false;
+    *ended = is_writing_back(stranger);
+    drained = RtlDrainNonVolatileFlush(EACH);
+    if (*ended)
+        return drained == STATUS_DEVICE_BUSY && syncs_done(0, page(1), PAGE);
+    return drained == STATUS_SUCCESS && syncs_done(0, page(1), PAGE) &&
+           syncs_done(0, page(6), PAGE);
 }
 
 /* The child of a fork has one thread, and no drain that goes on. */
 static bool child_works(void) {
+    bool ended;
     steps.begun = false;
-    if (!child_drained())
+    memset(syncs.errors, 0, sizeof syncs.errors); /* was the parent's */
+    if (!child_drains(&ended))
         return false;
-    if (syncs.calls[0].failed)
+    if (ended)
         return true;
-    if (flush_only(one, page(1), 1) != STATUS_SUCCESS ||
-        RtlDrainNonVolatileFlush(EACH) != STATUS_SUCCESS || !syncs_done(0, page(1), PAGE) ||
-        !syncs_done(0, page(6), PAGE))
-        return false;
     PVOID token = syncs_get(5, page(7), PAGE);
     return token != NULL &&
            RtlWriteNonVolatileMemory(token, memory + 7 * PAGE, "x", 2, 3) == STATUS_SUCCESS &&
@@ -221,6 +221,8 @@ static bool is_new_state(void) {
         mix(token_table.files[i].tokens);
     }
     mix(token_table.lock.owner);
+    mix(is_writing_back(one));
+    mix(is_writing_back(stranger));
     for (unsigned i = 0; i < syncs.count; i++) {
         mix(syncs.calls[i].address);
         mix(syncs.calls[i].failed + 2u * syncs.calls[i].succeeded);

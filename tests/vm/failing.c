@@ -185,11 +185,14 @@ static void case_unreadable(void) {
     pass(&subject);
 }
 
-/* The other process of a failing file, with an open file of its own: it is told as well. */
-static _Noreturn void be_told(const struct subject *subject, int from, int to) {
-    NvRtlMapping mapped;
+/* The other process of a failing file is told as well: by the system through an open file of its
+   own, or, where the two share theirs, by the one that the system told. */
+static _Noreturn void be_told(const struct subject *subject, bool own, int from, int to) {
+    NvRtlMapping mapped = {
+        .base = subject->view[0], .size = PAGES * PAGE, .token = subject->token[0]};
     char byte = 0;
-    check_status(NvRtlMapFile(subject->path, 0, 0, 0, 0, &mapped), STATUS_SUCCESS, "Map");
+    if (own)
+        check_status(NvRtlMapFile(subject->path, 0, 0, 0, 0, &mapped), STATUS_SUCCESS, "Map");
     check_status(RtlFlushNonVolatileMemory(mapped.token, mapped.base, mapped.size,
                                            FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN),
                  STATUS_SUCCESS, "Flush");
@@ -197,19 +200,20 @@ static _Noreturn void be_told(const struct subject *subject, int from, int to) {
     check_status(RtlDrainNonVolatileFlush(mapped.token), STATUS_IO_DEVICE_ERROR, "Drain of child");
     check_status(NvRtlRetryToken(mapped.token), STATUS_SUCCESS, "Retry of child");
     check(subject_equals_medium(subject), "Retry left something out");
+    check_status(RtlDrainNonVolatileFlush(mapped.token), STATUS_SUCCESS, "Drain after Retry");
     _exit(0);
 }
 
-static void case_processes(void) {
+static void case_processes(const char *name, bool own) {
     struct subject subject;
     int there[2], back[2], ended = -1;
     char byte = 0;
-    begin(&subject, "processes");
+    begin(&subject, name);
     check(pipe(there) == 0 && pipe(back) == 0, "no pipe");
     pid_t child = fork();
     if (child == 0) {
         close(there[1]);
-        be_told(&subject, there[0], back[1]);
+        be_told(&subject, own, there[0], back[1]);
     }
     close(back[1]);
     check(read(back[0], &byte, 1) == 1, "no child");
@@ -258,7 +262,8 @@ int main(int argc, char **argv) {
     case_behind();
     case_evicted();
     case_unreadable();
-    case_processes();
+    case_processes("processes", true);
+    case_processes("kin", false);
     case_whole();
     return 0;
 }

@@ -35,6 +35,7 @@
 #define ARENA_FINDING_BUCKETS 4096
 #define ARENA_STACK_DEPTH 32
 #define ARENA_RANGES 8
+#define ARENA_RELATED 6
 
 typedef uint32_t arena_id;
 
@@ -102,7 +103,12 @@ enum arena_role {
     ARENA_ROLE_STORE,
     ARENA_ROLE_FLUSH,
     ARENA_ROLE_FREED,
-    ARENA_ROLE_ASSERTED
+    ARENA_ROLE_ASSERTED,
+    ARENA_ROLE_READ,
+    ARENA_ROLE_DEPENDENT,
+    ARENA_ROLE_COMMIT,
+    ARENA_ROLE_DATA,
+    ARENA_ROLE_GOT
 };
 
 /* A finding in ids; the parent knows the words. Equal ones, by kind, file, stack and rescue, are
@@ -114,9 +120,9 @@ struct arena_finding {
     uint32_t call;   /* enum event_call */
     uint32_t rescue; /* enum arena_rescue */
     uint32_t at;     /* stack */
-    uint32_t related[2];
-    uint32_t roles[2]; /* enum arena_role */
-    uint32_t abnormal; /* found where data in flight is legitimate */
+    uint32_t related[ARENA_RELATED];
+    uint32_t roles[ARENA_RELATED]; /* enum arena_role */
+    uint32_t abnormal;             /* found where data in flight is legitimate */
     _Atomic uint32_t range_count;
     _Atomic uint64_t count;
     uint64_t value; /* the token of bad-token, the address of outside-region */
@@ -166,11 +172,13 @@ struct arena_head {
     uint64_t size;         /* bytes of the file; a process may map less, never more */
     uint32_t judge;        /* enum model_judge */
     uint32_t stacks_mode;  /* enum arena_stacks */
+    uint32_t stores;       /* enum arena_stores: what was asked for */
     _Atomic uint64_t used; /* bytes */
     struct arena_lost lost;
     struct arena_log log;
     _Atomic uint32_t process_count, thread_count, module_count, file_count;
-    _Atomic uint32_t lock; /* modules, files, tokens */
+    _Atomic uint32_t lock;   /* modules, files, tokens */
+    _Atomic uint32_t hooked; /* processes in which code with hooks has run */
     struct arena_process processes[ARENA_PROCESSES];
     struct arena_module modules[ARENA_MODULES]; /* module number 1 is the first */
     struct arena_file files[ARENA_FILES];
@@ -182,6 +190,15 @@ struct arena_head {
     _Atomic arena_id tokens[ARENA_TOKEN_BUCKETS];
     _Atomic arena_id findings[ARENA_FINDING_BUCKETS];
 };
+/* Where stores are seen. */
+enum arena_stores {
+    ARENA_STORES_API,
+    ARENA_STORES_AUTO, /* the best that the program allows */
+    ARENA_STORES_PAGES,
+    ARENA_STORES_INTERVAL, /* pages, looked at at each drain */
+    ARENA_STORES_HOOKS
+};
+
 enum arena_stacks { ARENA_STACKS_CACHED, ARENA_STACKS_FULL, ARENA_STACKS_SITE };
 
 /* The arena as this process has it mapped. */

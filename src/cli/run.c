@@ -33,7 +33,7 @@ enum {
 };
 
 static const struct argp_option option_table[] = {
-    {"stores", 's', "SOURCE", 0, "how stores are seen: auto or api (Write and Fill)", 0},
+    {"stores", 's', "SOURCE", 0, "auto (default), api, hooks, pages, pages=interval", 0},
     {"judge", 'j', "JUDGE", 0,
      "by what measure: strict (default: cache lines, whatever the file is), memory, page-cache, "
      "actual",
@@ -62,14 +62,11 @@ static void set_kind(struct run_options *options, const char *name, bool wanted,
     }
 }
 
-static void set_stores(const char *source, struct argp_state *state) {
-    if (strcmp(source, "pages") == 0 || strcmp(source, "hooks") == 0)
-        argp_error(state, "this version sees stores by the source 'api' only, not yet by '%s'",
-                   source);
-    if (strcmp(source, "binary") == 0)
-        argp_error(state, "the source 'binary' is a reserved name: no version has it");
-    if (strcmp(source, "auto") != 0 && strcmp(source, "api") != 0)
-        argp_error(state, "there is no source '%s' of stores", source);
+static void set_stores(struct run_options *options, const char *source, struct argp_state *state) {
+    const char *refusal = verify_refuses_stores(source);
+    if (refusal != NULL)
+        argp_error(state, "--stores=%s: %s", source, refusal);
+    options->verify.stores = source;
 }
 
 static void set_formats(struct run_options *options, char *formats, struct argp_state *state) {
@@ -100,7 +97,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     struct run_options *options = state->input;
     switch (key) {
     case 's':
-        set_stores(argument, state);
+        set_stores(options, argument, state);
         return 0;
     case 'j':
         options->verify.judge = argument;
@@ -172,9 +169,10 @@ int cli_run(int argc, char **argv) {
                "Exits with PROGRAM's status if that is not 0, else with 1 if there are errors, "
                "else 0; 125: nvrtl failed, or could not see all; 126, 127: PROGRAM cannot be run, "
                "or found."};
-    struct run_options options = {.verify = {.judge = "strict", .stacks = "cached"},
-                                  .reports = {.output = getenv("VERIFIER_LOG_PATH")},
-                                  .error_status = 1};
+    struct run_options options = {
+        .verify = {.judge = "strict", .stacks = "cached", .stores = "auto"},
+        .reports = {.output = getenv("VERIFIER_LOG_PATH")},
+        .error_status = 1};
     options.reports.wanted[report_format("text") - report_formats] = true;
     for (unsigned kind = 0; kind < KIND_COUNT; kind++)
         options.verify.wanted[kind] = kind_facts[kind].on;

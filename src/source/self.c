@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "source/regions.h"
 
 struct source_process source_process;
 
@@ -117,6 +118,7 @@ struct self *self_get(void) {
         idle = NULL; /* another thread may have been changing the list at the fork */
         atomic_store(&source_process.forks, 0);
         pthread_mutex_init(&idle_lock, NULL);
+        regions_forked();
         *not_forked = 1;
         new_process(source_process.process + 1);
     }

@@ -33,6 +33,7 @@ struct source_process {
     struct arena arena;
     uint32_t process;       /* index in the arena */
     _Atomic uint32_t forks; /* that this process has made */
+    bool hooked;            /* code with hooks runs in it */
     char executable[488];   /* the loader gives the program itself no name */
 };
 extern struct source_process source_process;

@@ -53,6 +53,16 @@ static const char *role_name(uint32_t role) {
         return "flush";
     case ARENA_ROLE_FREED:
         return "freed";
+    case ARENA_ROLE_READ:
+        return "read";
+    case ARENA_ROLE_DEPENDENT:
+        return "dependent";
+    case ARENA_ROLE_COMMIT:
+        return "commit";
+    case ARENA_ROLE_DATA:
+        return "data";
+    case ARENA_ROLE_GOT:
+        return "got";
     case ARENA_ROLE_NONE:
     case ARENA_ROLE_ASSERTED:
         break;

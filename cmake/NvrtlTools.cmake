@@ -3,9 +3,11 @@
 # command.
 
 set(rt_map ${PROJECT_SOURCE_DIR}/src/source/nvrtl-rt.map)
-nvrtl_rooms(rt_rooms base range event os model arena source)
-add_library(nvrtl_rt MODULE)
+nvrtl_rooms(rt_rooms base range event os model arena source hook)
+add_library(nvrtl_rt SHARED)
 target_link_libraries(nvrtl_rt PRIVATE nvrtl_compile ${rt_rooms} Threads::Threads)
+# What the library copies and clears itself is nobody's store.
+target_link_options(nvrtl_rt PRIVATE -Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset)
 target_link_options(nvrtl_rt PRIVATE -Wl,--version-script=${rt_map}
                     -Wl,-z,nodelete,-z,relro,-z,now,--no-undefined -static-libgcc)
 set_target_properties(

@@ -120,6 +120,9 @@ enum model_flushed {
 enum model_flushed model_flush(struct model_page *page, const struct model_actor *actor,
                                uint32_t line);
 
+/* The flush of a line is complete as soon as it is made (clflush). pre: model_flush was called */
+void model_flush_done(struct model_page *page, const struct model_actor *actor, uint32_t line);
+
 /* Flushes the page as a whole, in a file that was drained file_drains times. */
 void model_flush_page(struct model_page *page, uint32_t file_drains, uint32_t stack);
 

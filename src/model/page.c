@@ -94,6 +94,10 @@ enum model_flushed model_flush(struct model_page *page, const struct model_actor
     return again ? MODEL_FLUSH_AGAIN : MODEL_FLUSH_NEEDED;
 }
 
+void model_flush_done(struct model_page *page, const struct model_actor *actor, uint32_t l) {
+    line_complete(&page->line[l], actor);
+}
+
 static void settle_page(struct model_page *page, uint32_t file_drains) {
     if (page->page_drains == file_drains)
         return;

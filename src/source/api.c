@@ -98,6 +98,7 @@ static void act_on_stretch(void *context, const struct stretch *stretch) {
 /* Notes that the thread has something to drain. */
 static void note_flush(struct act *act) {
     model_note_pending(&act->actor);
+    act->me->waiting = true;
     if ((act->event->effect & (EFFECT_DEFAULT | EFFECT_DRAIN)) == EFFECT_DEFAULT)
         atomic_store(&act->token->lent, 1);
     atomic_fetch_add(&arena_here()->head->files[act->token->file].flushes, 1);
@@ -119,6 +120,9 @@ static void drain_file(struct arena_file *file) {
 static void drain(struct act *act) {
     struct arena_head *head = arena_here()->head;
     model_drain(&act->actor);
+    if (act->token == NULL)
+        act->me->waiting = false;
+    act->me->emptied = false;
     if (act->token != NULL) {
         drain_file(&head->files[act->token->file]);
         return;
@@ -156,7 +160,7 @@ static void on_flush(struct act *act, uintptr_t address, size_t length) {
    pages, by anybody? */
 static bool drain_needed(const struct act *act) {
     const struct arena_head *head = arena_here()->head;
-    if (model_drain_needed(&head->threads[act->me->thread]))
+    if (model_drain_needed(&head->threads[act->me->thread]) || act->me->emptied)
         return true;
     for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
         if ((act->token == NULL || act->token->file == i) && by_pages(i) &&
@@ -267,6 +271,9 @@ static void dispatch(struct act *act) {
         return;
     case EVENT_STORING:
     case EVENT_MARK:
+    case EVENT_RAW_STORE:
+    case EVENT_RAW_FLUSH:
+    case EVENT_RAW_DRAIN:
         return;
     case EVENT_STORE:
         on_store(act);

@@ -29,6 +29,9 @@ struct stack_cache {
 /* The stack whose innermost frame is caller; frame is an address below that frame. */
 arena_id stack_id(struct stack_cache *cache, const void *caller, const void *frame);
 
+/* The stack of these return addresses, innermost first. pre: 0 < count <= ARENA_STACK_DEPTH */
+arena_id stack_of_places(const uintptr_t *places, uint32_t count);
+
 /* A stack of one frame, without unwinding. */
 arena_id stack_of_site(const void *caller);
 

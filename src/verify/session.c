@@ -36,7 +36,7 @@ static const struct {
     [ARENA_STORES_PAGES] = {"pages", "this version does not yet see stores by 'pages'"},
     [ARENA_STORES_INTERVAL] = {"pages=interval",
                                "this version does not yet see stores by 'pages=interval'"},
-    [ARENA_STORES_HOOKS] = {"hooks", "this version does not yet see stores by 'hooks'"},
+    [ARENA_STORES_HOOKS] = {"hooks", NULL},
 };
 
 static size_t find_source(const char *name) {

@@ -44,6 +44,7 @@ static const char *call_name(uint32_t call) {
         [CALL_IGNORE] = "NvRtlVerifierIgnore",
         [CALL_ASSERT_DURABLE] = "NvRtlVerifierAssertDurable",
         [CALL_MARK] = "NvRtlVerifierMark",
+        [CALL_INSTRUCTION] = "the flush instruction",
     };
     return call < sizeof names / sizeof names[0] ? names[call] : "a routine";
 }

@@ -99,7 +99,6 @@ class StatusTest(RunTest):
                 (["--judge=fair", "true"], "no judge 'fair'"),
                 (["--stacks=deep", "true"], "'deep'"),
                 (["--stores=pages", "true"], "not yet see stores by 'pages'"),
-                (["--stores=hooks", "true"], "not yet see stores by 'hooks'"),
                 (["--stores=binary", "true"], "reserved name"),
                 (["--stores=pages=interval", "true"], "not yet see stores"),
                 (["--stores=pages=other", "true"], "no such source"),

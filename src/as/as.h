@@ -141,6 +141,8 @@ struct source {
     size_t item_count, item_capacity;
     struct opaque *opaques;
     size_t opaque_count, opaque_capacity;
+    char **spelled; /* instructions that stood there as bytes */
+    size_t spelled_count, spelled_capacity;
     const char *maker; /* "gcc", "clang" or "assembly" */
     bool untouchable;  /* counts in bytes of code: nothing may be put in */
 };

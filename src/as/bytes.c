@@ -184,8 +184,7 @@ static bool spell(struct reader *reader, char *text, size_t size) {
         opcode = next(reader);
         return spell_direct(reader, opcode, text, size);
     case 0x3a:
-        opcode = next(reader);
-        return read_operand(reader) && reader->mode == 3 && next(reader) >= 0;
+        return next(reader) >= 0 && read_operand(reader) && reader->mode == 3 && next(reader) >= 0;
     default:
         return opcode >= 0 && spell_store(reader, opcode, text, size);
     }
@@ -201,6 +200,15 @@ static void keep_prefixes(struct scanner *scanner, const struct reader *reader,
     scanner->lock |= reader->lock;
     scanner->repeat |= reader->repeat;
     scanner->operand_size |= reader->operand_size;
+}
+
+/* Items point into the text: it stays. */
+static struct span keep_spelled(struct source *source, const char *text) {
+    source->spelled = grow(source->spelled, &source->spelled_count, &source->spelled_capacity,
+                           sizeof *source->spelled);
+    char **kept = &source->spelled[source->spelled_count - 1];
+    *kept = strdup(text);
+    return *kept != NULL ? (struct span){*kept, strlen(*kept)} : NO_SPAN;
 }
 
 void scan_bytes(struct scanner *scanner, struct span directive, struct span values) {
@@ -225,11 +233,10 @@ void scan_bytes(struct scanner *scanner, struct span directive, struct span valu
         known = !reader.lock && spell(&reader, text, sizeof text);
         if (!known || text[0] == '\0')
             continue;
-        /* Items point into the text: it stays. The call-out goes before all of the bytes. */
-        const char *kept = strdup(text);
-        known = first && !scanner->intel && kept != NULL && scanner->prefix == NULL;
+        /* The call-out goes before all of the bytes. */
+        known = first && !scanner->intel && scanner->prefix == NULL;
         if (known)
-            scan_spelled(scanner, (struct span){kept, strlen(kept)}, all);
+            scan_spelled(scanner, keep_spelled(scanner->source, text), all);
         first = false;
     }
     scanner->prefix = NULL;

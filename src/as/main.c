@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,19 +129,18 @@ static int assemble(const char *assembler, char **arguments, const struct text *
     int input = keep(text);
     if (input < 0)
         return -1;
-    pid_t child = vfork();
-    if (child == 0) {
-        dup2(input, STDIN_FILENO);
-        dup2(messages, STDERR_FILENO);
-        execv(assembler, arguments);
-        _exit(127);
-    }
+    pid_t child;
+    posix_spawn_file_actions_t actions;
+    bool runs = posix_spawn_file_actions_init(&actions) == 0 &&
+                posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO) == 0 &&
+                posix_spawn_file_actions_adddup2(&actions, messages, STDERR_FILENO) == 0 &&
+                posix_spawn(&child, assembler, &actions, NULL, arguments, environ) == 0;
     close(input);
     int status = -1;
-    while (child > 0 && waitpid(child, &status, 0) < 0)
+    while (runs && waitpid(child, &status, 0) < 0)
         if (errno != EINTR)
             return -1;
-    return child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return runs && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 static void pass_on(int messages) {
@@ -170,9 +170,11 @@ static void put_together(struct source *sources, size_t count, const char *failu
 
 int main(int argc, char **argv) {
     const char *assembler = find_assembler();
-    struct command command = read_command(argc, argv);
+    static struct command command;
+    static struct source *sources;
+    command = read_command(argc, argv);
     size_t count = command.file_count > 0 ? command.file_count : 1;
-    struct source *sources = calloc(count, sizeof *sources);
+    sources = calloc(count, sizeof *sources);
     bool readable = !command.plain && sources != NULL;
     for (size_t i = 0; readable && i < count; i++) {
         readable = read_source(command.files[i], &sources[i]);

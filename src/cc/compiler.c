@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which compiler, and what it is told so that what it makes has call-outs. */
+#include <fcntl.h>
 #include <limits.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/bits.h"
@@ -45,15 +48,15 @@ static enum compiler ask(const struct words *command) {
         words_add(&question, command->items[i]);
     words_add(&question, "--version");
     int ends[2];
-    if (pipe(ends) != 0)
+    if (pipe2(ends, O_CLOEXEC) != 0)
         cc_refuse("cannot make a pipe");
-    pid_t child = vfork();
-    if (child == 0) {
-        dup2(ends[1], STDOUT_FILENO);
-        close(ends[0]);
-        execvp(question.items[0], question.items);
-        _exit(127);
-    }
+    pid_t child;
+    posix_spawn_file_actions_t actions;
+    if (posix_spawn_file_actions_init(&actions) != 0 ||
+        posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO) != 0 ||
+        posix_spawnp(&child, question.items[0], &actions, NULL, question.items, environ) != 0)
+        cc_refuse("cannot run %s", question.items[0]);
+    posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
     char answer[4096];
     size_t size = 0;
@@ -63,6 +66,7 @@ static enum compiler ask(const struct words *command) {
         size += (size_t)got;
     answer[size] = '\0';
     close(ends[0]);
+    waitpid(child, NULL, 0);
     return strstr(answer, "clang") != NULL ? COMPILER_CLANG : COMPILER_GCC;
 }
 
@@ -146,7 +150,7 @@ void compiler_arguments(enum compiler compiler, const struct request *request,
     words_add(command, "-g");
     for (; *arguments != NULL; arguments++)
         words_add(command, *arguments);
-    /* Behind the user's: the stacks of findings, and what counts as the program's stack, need it. */
+    /* Behind the user's: stacks need it, and the assembler step to know what is the stack. */
     words_add(command, "-fno-omit-frame-pointer");
     if (compiler == COMPILER_CLANG)
         words_add(command, "-fno-integrated-as");

@@ -225,23 +225,14 @@ static char *read_file(const char *path) {
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return NULL;
-    size_t size = 0, capacity = 4096;
-    char *text = malloc(capacity);
-    while (text != NULL) {
-        size += fread(text + size, 1, capacity - size - 1, file);
-        if (size < capacity - 1)
-            break;
-        capacity *= 2;
-        char *longer = realloc(text, capacity);
-        if (longer == NULL)
-            free(text);
-        text = longer;
-    }
+    char *text = NULL;
+    size_t capacity = 0;
+    ssize_t size = getdelim(&text, &capacity, '\0', file);
     fclose(file);
-    if (text == NULL)
-        cc_refuse("out of memory");
-    text[size] = '\0';
-    return text;
+    if (size >= 0)
+        return text;
+    free(text);
+    return cc_text("%s", "");
 }
 
 /* The arguments with the response files in place of their names. One that cannot be read is the

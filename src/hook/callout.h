@@ -50,8 +50,8 @@
 /* How rdi and rsi tell what is touched; the runtime's functions see the outcome only. */
 #define CALLOUT_NOWHERE 0 /* no address, or one that is not told (fs: or gs:) */
 #define CALLOUT_WHOLE 1   /* [rdi, +length) */
-/* Of the length / unit lowest bits of rsi: of the units from rdi those whose bit is set, and as many
-   units from rdi as bits are set. */
+/* By the length / unit lowest bits of rsi: the units from rdi whose bit is set; as many units from
+   rdi as bits are set. */
 #define CALLOUT_MASKED 2
 #define CALLOUT_PACKED 3
 /* rsi units: upwards from rdi, or downwards if the direction flag is set. */

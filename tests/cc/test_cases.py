@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Each class of stores, flushes and fences reaches the runtime once, with its bytes: by the call-outs
-of the compiler or by those of the assembler step, whatever the compiler and the optimisation."""
+"""Each class of stores, flushes and fences reaches the runtime once, with its bytes, by the call-outs
+of the compiler or by the assembler step, whatever the compiler and the optimisation."""
 
 import re
 import unittest
@@ -11,7 +11,7 @@ import driver
 
 BASE = 1024  # cases.c hands this place of what is watched to each case
 
-# What is told, in order: bytes that are told one after the other by the same kind are told together.
+# What is told, in order: bytes that one kind tells one after the other stand together.
 EXPECTED = {
     "integers": "store 0+1 2+18", "structure": "store 0+48", "cleared": "store 0+48",
     "bits": "store 0+4", "floats": "store 0+4 8+8", "branches": "store 12+4 64+28",

@@ -20,6 +20,7 @@ enum event_kind {
     EVENT_OUTSIDE,        /* a call was refused: [address, length) leaves the region, or wraps */
     EVENT_IGNORE,         /* annotation */
     EVENT_ASSERT_DURABLE, /* annotation */
+    EVENT_COMMIT_POINT,   /* annotation; data is set, its length 0: all stores of the thread */
     EVENT_MARK,           /* annotation: mark, id and text are set */
     /* What the program does by itself, without a routine and without a token: */
     EVENT_RAW_STORE, /* it is about to store [address, length), or has done so; EFFECT_STREAM */
@@ -61,6 +62,8 @@ enum event_call {
     CALL_IGNORE,
     CALL_ASSERT_DURABLE,
     CALL_MARK,
+    CALL_COMMIT_POINT,
+    CALL_COMMIT_POINT_FOR,
     CALL_INSTRUCTION /* none: the program's own flush instruction */
 };
 
@@ -104,6 +107,7 @@ struct event {
     uint32_t mark;                     /* EVENT_MARK only: enum event_mark, or unknown */
     uint64_t id;                       /* EVENT_MARK only */
     const char *text;                  /* EVENT_MARK only; may be NULL */
+    struct event_range data;           /* EVENT_COMMIT_POINT only */
 };
 
 #endif

@@ -86,6 +86,7 @@ struct model_page {
     uint64_t touched;      /* one bit a line that was stored to */
     uint64_t based;        /* likewise: one bit a line that the log has */
     uint64_t storing;      /* likewise: one bit a line that a call is storing to */
+    uint64_t commits;      /* likewise: one bit a line that has a commit point */
     struct model_line line[MODEL_PAGE_LINES];
 };
 
@@ -150,6 +151,7 @@ struct model_hole {
     uint32_t start, length; /* in the page */
     uint32_t store, flush;  /* stacks; flush is 0 unless flushed */
     uint32_t thread;        /* of the store */
+    uint32_t n;             /* its number, among the line's */
 };
 typedef void model_tell(void *context, const struct model_page *page,
                         const struct model_hole *hole);
@@ -159,6 +161,7 @@ struct model_judging {
     enum model_judge judge;
     bool pages; /* the file's own domain is page-cache */
     uint32_t file_drains;
+    bool keep; /* what is told now is told again */
     model_tell *tell;
     void *context;
 };

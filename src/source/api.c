@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The `api` source: what the routines tell about themselves becomes state and findings. */
 #include "source/api.h"
+#include "source/commit.h"
 #include "source/content.h"
 #include "source/tokens.h"
 
@@ -69,6 +70,11 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
         act->unknown = true;
         return;
     }
+    const struct commit_store committed = {act->me, page, (uint32_t)from, (uint32_t)to,
+                                           act->actor.stack};
+    bool commits = store && commit_any();
+    if (commits)
+        commit_before(&committed);
     lock_page(act, page);
     if (store) {
         model_store(page, &act->actor, (uint32_t)from, (uint32_t)(to - from),
@@ -82,6 +88,8 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
         model_flush_page(page, atomic_load(&arena_here()->head->files[page->file].drains),
                          act->actor.stack);
     arena_unlock(&page->lock);
+    if (commits)
+        commit_after(&committed);
 }
 
 static void act_on_stretch(void *context, const struct stretch *stretch) {
@@ -240,6 +248,23 @@ static void ignore_stretch(void *context, const struct stretch *stretch) {
     arena_unlock(&head->lock);
 }
 
+static void find_data(void *context, const struct stretch *stretch) {
+    struct commit_point *point = context;
+    point->data_offset = stretch->offset;
+    point->data_length = stretch->length;
+}
+
+static void declare_stretch(void *context, const struct stretch *stretch) {
+    struct act *act = context;
+    const struct event *event = act->event;
+    struct commit_point point = {
+        .file = stretch->file, .offset = stretch->offset, .length = stretch->length};
+    if (event->data.length != 0)
+        tokens_stretches(act->token, (uintptr_t)event->data.address, event->data.length, find_data,
+                         &point);
+    commit_declare(act->me, &point);
+}
+
 /* Was the flush needed, or may it have been? After a drain that failed a program does well to flush
    again. */
 static bool flush_needed(const struct act *act) {
@@ -302,6 +327,10 @@ static void dispatch(struct act *act) {
     case EVENT_IGNORE:
         if (act->token != NULL)
             tokens_stretches(act->token, event->address, event->length, ignore_stretch, act);
+        return;
+    case EVENT_COMMIT_POINT:
+        if (act->token != NULL)
+            tokens_stretches(act->token, event->address, event->length, declare_stretch, act);
         return;
     case EVENT_ASSERT_DURABLE:
         if (act->token != NULL)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "source/hooks.h"
 
+#include "source/commit.h"
 #include "source/regions.h"
 
 static struct model_actor actor_of(const struct hooks_site *site) {
@@ -28,10 +29,17 @@ static void store_on_page(const struct storing *storing, uintptr_t address, size
     struct model_page *page = regions_record(storing->site->me, address);
     if (page == NULL)
         return;
+    uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE);
+    const struct commit_store store = {storing->site->me, page, from, from + (uint32_t)length,
+                                       storing->site->stack};
+    if (commit_any())
+        commit_before(&store);
     lock_page(storing->site, page);
-    model_store(page, &storing->actor, (uint32_t)(address % MODEL_PAGE_SIZE), (uint32_t)length,
-                address != storing->address, storing->way);
+    model_store(page, &storing->actor, from, (uint32_t)length, address != storing->address,
+                storing->way);
     arena_unlock(&page->lock);
+    if (commit_any())
+        commit_after(&store);
 }
 
 static void store_stretch(void *context, const struct stretch *stretch) {
@@ -72,11 +80,17 @@ void hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t len
         attempt(context);
         return;
     }
+    uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE);
+    const struct commit_store store = {site->me, page, from, from + (uint32_t)length, site->stack};
     lock_page(site, page);
-    if (attempt(context))
-        model_store(page, &actor, (uint32_t)(address % MODEL_PAGE_SIZE), (uint32_t)length, false,
-                    MODEL_CACHED);
+    bool done = attempt(context);
+    if (done)
+        model_store(page, &actor, from, (uint32_t)length, false, MODEL_CACHED);
     arena_unlock(&page->lock);
+    if (done && commit_any()) {
+        commit_before(&store);
+        commit_after(&store);
+    }
 }
 
 /* Reports a flush of a line that was clean, or that this thread had flushed already. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "source/commit.h"
 #include "source/frames.h"
 #include "source/regions.h"
 
@@ -89,6 +90,7 @@ static struct self *new_self(void) {
     made->waiting = made->emptied = false;
     if (made->frames != NULL)
         frames_clear(made->frames);
+    commit_forget(made);
     made->usual = __builtin_frame_address(0);
     pthread_setspecific(end_of_thread, made);
     return made;

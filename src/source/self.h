@@ -32,9 +32,10 @@ struct self {
         uintptr_t address;
         size_t length;
         const void *site;
-    } announced;  /* a copy that the compiler told of, and that a function may make */
-    bool waiting; /* something flushed or streamed waits for a drain of every token */
-    bool emptied; /* by a locked instruction, since the last Drain */
+    } announced;           /* a copy that the compiler told of, and that a function may make */
+    struct recent *recent; /* stores since commits; NULL: there are no commit points */
+    bool waiting;          /* something flushed or streamed waits for a drain of every token */
+    bool emptied;          /* by a locked instruction, since the last Drain */
     struct self *next_idle;
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who calls a hook. An object file's relocations say it; in what is linked the calls lead to entries
-   of the procedure linkage table, or through words of the global offset table, that have the names. */
+/* Who calls a hook. An object's relocations say it; in what is linked the calls lead to entries
+   of the procedure linkage table or through words of the global offset table. Those have names. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -84,7 +84,8 @@ class StepTest(driver.Case):
     def test_bytes(self):
         words, marks = self.words("f: nop\n .byte 0x66; xsaveopt (%rdi)\n"
                                   " .byte 0x66, 0x41, 0x0f, 0xae, 0x74, 0xc3, 0x10\n"
-                                  " .byte 0x0f, 0xae, 0xf0\n .byte 0xf3, 0xc3\ntable:\n .byte 1, 2\n")
+                                  " .byte 0x0f, 0xae, 0xf0\n .byte 0xf3, 0xc3\n"
+                                  "table:\n .byte 1, 2\n")
         self.assertEqual(words, [(1, 3, 1, 0, 0), (1, 3, 1, 0, 0), (2, 2, 0, 0, 0)])
         self.assertEqual(marks, [])
         code, _ = self.assemble("f: nop\n .byte 0x66, 0x41, 0x0f, 0xae, 0x74, 0xc3, 0x10\n")
@@ -163,7 +164,8 @@ class StepTest(driver.Case):
     def test_other_sections(self):
         words, _ = self.words("f: nop\n .data\n .quad 1\n movl %eax, (%rdi)\n .previous\n sfence\n"
                               ' .pushsection .other, "ax"\n mfence\n .popsection\n sfence\n'
-                              ' .section .text.unlikely\n sfence\n .section .rodata, "a"\n mfence\n')
+                              ' .section .text.unlikely\n sfence\n'
+                              ' .section .rodata, "a"\n mfence\n')
         self.assertEqual(sorted(word[:2] for word in words),
                          [(2, 1), (2, 1), (2, 1), (2, 2)])
 

@@ -41,6 +41,8 @@ bool span_same(struct span one, struct span other);
 struct span span_trim(struct span span);
 /* The position of a character outside of parentheses, brackets and quotes, or length. */
 size_t span_find(struct span span, char wanted);
+/* The length of a character constant at its quote; it may be closed by another one. */
+size_t char_length(struct span text);
 bool is_name(char c); /* may be in a symbol or a mnemonic */
 
 /* Operands. */

@@ -17,6 +17,7 @@ struct reader {
     size_t count, at;
     unsigned rex;
     bool lock, repeat, operand_size, segment;
+    bool returns; /* the last one was a ret */
     unsigned mode, reg, rm;
     char memory[64]; /* AT&T's text for the operand; empty if it is none that can be told */
 };
@@ -162,6 +163,7 @@ static bool spell_direct(struct reader *reader, int opcode, char *text, size_t s
 static bool spell(struct reader *reader, char *text, size_t size) {
     text[0] = '\0';
     int opcode = next(reader);
+    reader->returns = opcode == 0xc3;
     if (opcode == 0x90 || opcode == 0xc3 || opcode == 0xcc)
         return true;
     if (opcode != 0x0f)
@@ -240,6 +242,7 @@ void scan_bytes(struct scanner *scanner, struct span directive, struct span valu
         first = false;
     }
     scanner->prefix = NULL;
+    scanner->flows = !reader.returns;
     if (!known)
         scan_opaque(scanner, "bytes in place of an instruction", all);
 }

@@ -216,10 +216,25 @@ static void check_relative(struct scanner *scanner, const struct instruction *in
         }
 }
 
+/* Is a register of its address a macro's argument, which may be rsp? */
+static bool has_made_base(const struct action *action) {
+    if (action->where == NULL)
+        return false;
+    struct span text = action->where->text;
+    size_t open = 0;
+    while (open < text.length && text.at[open] != '(' && text.at[open] != '[')
+        open++;
+    return memchr(text.at + open, '\\', text.length - open) != NULL;
+}
+
 static void act(struct scanner *scanner, const struct instruction *instruction,
                 struct span statement, struct span place) {
     struct action action;
     enum verdict verdict = decode(instruction, &action);
+    if (verdict == VERDICT_ACTION && has_made_base(&action)) {
+        scan_opaque(scanner, "a macro's arguments make the address", statement);
+        return;
+    }
     if (verdict == VERDICT_OPAQUE)
         scan_opaque(scanner, action.why, statement);
     if (verdict == VERDICT_ACTION || (verdict == VERDICT_OPAQUE && drains(&action)))

@@ -143,7 +143,9 @@ static bool is_made(struct span statement) {
     bool mnemonic = true, before = true;
     for (size_t i = 0; i < statement.length; i++) {
         char c = statement.at[i];
-        if (c == '\\' && (mnemonic || before))
+        struct span rest = after(statement, i);
+        size_t end = c == '\\' ? span_find(rest, ',') : 0;
+        if (c == '\\' && (mnemonic || (before && rest.at[end - 1] != ')')))
             return true;
         if (isspace((unsigned char)c))
             mnemonic = false;
@@ -239,7 +241,7 @@ static size_t skip_comment(struct scanner *scanner, struct span text) {
 /* The length of a string or a character at text, or 1. */
 static size_t skip_quoted(struct span text) {
     if (*text.at == '\'')
-        return text.length > 2 ? (text.at[1] == '\\' ? 3 : 2) : 1;
+        return char_length(text);
     if (*text.at != '"')
         return 1;
     for (size_t i = 1; i < text.length && text.at[i] != '\n'; i++) {

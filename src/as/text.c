@@ -78,6 +78,13 @@ struct span span_trim(struct span span) {
     return span;
 }
 
+size_t char_length(struct span text) {
+    size_t length = text.length > 1 && text.at[1] == '\\' ? 3 : 2;
+    if (length < text.length && text.at[length] == '\'')
+        length++;
+    return length < text.length ? length : text.length;
+}
+
 size_t span_find(struct span span, char wanted) {
     int depth = 0;
     for (size_t i = 0; i < span.length; i++) {
@@ -87,7 +94,7 @@ size_t span_find(struct span span, char wanted) {
                 if (span.at[i] == '\\')
                     i++;
         } else if (c == '\'') {
-            i += i + 1 < span.length && span.at[i + 1] == '\\' ? 2 : 1;
+            i += char_length((struct span){span.at + i, span.length - i}) - 1;
         } else if (depth == 0 && c == wanted) {
             return i;
         } else if (c == '(' || c == '[' || c == '{') {

@@ -20,21 +20,25 @@ static const char *const builtins[] = {
     "strcpy", "strncpy", "stpcpy", "stpncpy", "strcat",  "strncat",
 };
 
+static bool is_program(const char *path) {
+    struct stat self, file;
+    if (access(path, X_OK) != 0 || stat(path, &file) != 0 || !S_ISREG(file.st_mode))
+        return false;
+    return stat("/proc/self/exe", &self) != 0 || file.st_ino != self.st_ino ||
+           file.st_dev != self.st_dev;
+}
+
 /* Finds a program as the shell would; not this one under another name. */
 static bool is_there(const char *program) {
-    struct stat self, file;
-    if (stat("/proc/self/exe", &self) != 0)
-        self.st_ino = 0;
     const char *at = getenv("PATH");
     if (at == NULL || strchr(program, '/') != NULL)
-        return access(program, X_OK) == 0;
+        return is_program(program);
     for (;;) {
         size_t length = strcspn(at, ":");
         char path[PATH_MAX];
         int size = snprintf(path, sizeof path, "%.*s/%s", (int)length, at, program);
-        if (size < (int)sizeof path && access(path, X_OK) == 0 && stat(path, &file) == 0 &&
-            S_ISREG(file.st_mode))
-            return file.st_ino != self.st_ino || file.st_dev != self.st_dev;
+        if (size < (int)sizeof path && access(path, X_OK) == 0)
+            return is_program(path);
         if (at[length] == '\0')
             return false;
         at += length + 1;
@@ -135,8 +139,10 @@ static void add_gcc(const char *folder, struct words *command) {
 
 static void add_clang(struct words *command) {
     words_add(command, "-Qunused-arguments");
+    /* Not to the driver, as for gcc. */
+    words_add(command, "-grecord-gcc-switches"); /* for --audit; gcc does so anyway */
+    words_add(command, "-Xclang");
     words_add(command, "-fsanitize=thread");
-    words_add(command, "-fno-sanitize-link-runtime");
 }
 
 void compiler_arguments(enum compiler compiler, const struct request *request,

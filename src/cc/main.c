@@ -46,6 +46,10 @@ int main(int argc, char **argv) {
         print_help();
         return EXIT_SUCCESS;
     }
+    /* A copy of this program as its own compiler would start itself for ever. */
+    if (getenv("NVRTL_CC_WITHIN") != NULL)
+        cc_refuse("NVRTL_CC or NVRTL_CXX names nvrtl-cc itself");
+    setenv("NVRTL_CC_WITHIN", "1", 1);
     struct words command = {0};
     enum compiler compiler = compiler_find(cplusplus, &command);
     struct request request = request_read(argv + 1);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Each class of stores, flushes and fences reaches the runtime once, with its bytes, by the call-outs
-of the compiler or by the assembler step, whatever the compiler and the optimisation."""
+"""Each class of stores, flushes and fences reaches the runtime once, with its bytes: by call-outs
+of the compiler or of the assembler step, whatever the compiler and the optimisation."""
 
 import re
 import unittest

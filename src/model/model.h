@@ -51,6 +51,7 @@ struct model_flush {
     uint32_t stack;
     uint16_t thread;
     uint8_t units; /* one bit each; 0: the whole line */
+    bool races;    /* with other threads' stores: nobody knows whether it covers them */
 };
 
 struct model_unit {
@@ -68,6 +69,7 @@ struct model_line {
     uint32_t page_n;  /* so many when the page was last flushed */
     uint32_t page_durable;
     uint32_t storers; /* index + 1 of the thread whose stores no flush of its own has covered yet */
+    uint32_t number;  /* of the storer, in its clock, at its last store; 0: not known */
     uint64_t content; /* hash of the bytes at the last store or flush; source's business */
     struct model_flush flush[2];
     struct model_unit unit[MODEL_LINE_UNITS];
@@ -90,11 +92,20 @@ struct model_page {
     struct model_line line[MODEL_PAGE_LINES];
 };
 
+/* What the acting thread knows of others: a store of a thread with a place, at its number n,
+   happened before what the thread does now if known[place - 1] >= n. */
+struct model_order {
+    const uint32_t *known;
+    const uint8_t *places; /* of all threads, + 1; 0: nothing is known of that one */
+    uint32_t number;       /* the acting thread's own, or 0 */
+};
+
 /* Who does something, and on behalf of what. */
 struct model_actor {
     struct model_thread *threads; /* all of them */
     enum model_judge judge;
-    uint32_t thread; /* index of the acting one */
+    uint32_t thread;                 /* index of the acting one */
+    const struct model_order *order; /* NULL: what is told first happened before */
     uint32_t token;
     uint32_t stack;
 };

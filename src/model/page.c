@@ -41,6 +41,7 @@ static void store_line(struct model_line *line, const struct model_actor *actor,
         line_settle(line, actor->threads, line_any_token(actor->judge));
     bool was_clean = line->durable == n - 1;
     line->storers = line->storers == 0 || line->storers == me ? me : MODEL_SEVERAL;
+    line->number = actor->order != NULL ? actor->order->number : 0;
     for (uint32_t u = start / MODEL_UNIT_SIZE; u * MODEL_UNIT_SIZE < end; u++) {
         const struct model_unit store = {.n = n,
                                          .stack = actor->stack,
@@ -56,7 +57,7 @@ static void store_line(struct model_line *line, const struct model_actor *actor,
     if (way == MODEL_PERSIST && was_clean) {
         if (line->storers == me)
             line->storers = 0;
-        line_note_flush(line, actor);
+        line_note_flush(line, actor, false);
     } else if (streamed != 0) {
         line_note_stream(line, actor, streamed);
     }
@@ -77,6 +78,18 @@ void model_store(struct model_page *page, const struct model_actor *actor, uint3
     }
 }
 
+/* Did the stores of another thread, or several, that wait for a flush happen before what the actor
+   does? */
+static bool happened_before(const struct model_line *line, const struct model_actor *actor) {
+    const struct model_order *order = actor->order;
+    if (order == NULL)
+        return true;
+    if (line->storers == MODEL_SEVERAL || line->number == 0 || order->number == 0)
+        return false;
+    uint8_t place = order->places[line->storers - 1];
+    return place != 0 && order->known[place - 1] >= line->number;
+}
+
 enum model_flushed model_flush(struct model_page *page, const struct model_actor *actor,
                                uint32_t l) {
     struct model_line *line = &page->line[l];
@@ -87,10 +100,12 @@ enum model_flushed model_flush(struct model_page *page, const struct model_actor
        stored flushes in its own right, and so does whoever it asks. */
     bool again =
         line->storers == 0 && (line->durable == line->n || line_flushed_by(line, actor->thread));
-    if (line->storers == actor->thread + 1)
+    bool foreign = line->storers != 0 && line->storers != actor->thread + 1;
+    bool ordered = !foreign || happened_before(line, actor);
+    if (!foreign || (ordered && actor->order != NULL))
         line->storers = 0;
     if (line->durable != line->n)
-        line_note_flush(line, actor);
+        line_note_flush(line, actor, !ordered);
     return again ? MODEL_FLUSH_AGAIN : MODEL_FLUSH_NEEDED;
 }
 

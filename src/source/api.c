@@ -346,6 +346,7 @@ void api_handle(struct self *me, const struct event *event, arena_id stack, bool
     act.actor = (struct model_actor){.threads = arena_here()->head->threads,
                                      .judge = (enum model_judge)arena_here()->head->judge,
                                      .thread = me->thread,
+                                     .order = source_process.hooked ? &me->clock.order : NULL,
                                      .token = arena_id_of(arena_here(), act.token),
                                      .stack = stack};
     dispatch(&act);

@@ -9,6 +9,7 @@ static struct model_actor actor_of(const struct hooks_site *site) {
     return (struct model_actor){.threads = source_process.arena.head->threads,
                                 .judge = (enum model_judge)head->judge,
                                 .thread = site->me->thread,
+                                .order = &site->me->clock.order,
                                 .stack = site->stack};
 }
 
@@ -71,15 +72,13 @@ void hooks_store(const struct hooks_site *site, uintptr_t address, size_t length
     }
 }
 
-void hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t length,
+bool hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t length,
                     hooks_attempt *attempt, void *context) {
     struct model_actor actor = actor_of(site);
     struct model_page *page = regions_record(site->me, address);
     hooks_drain(site, true);
-    if (page == NULL) {
-        attempt(context);
-        return;
-    }
+    if (page == NULL)
+        return attempt(context);
     uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE);
     const struct commit_store store = {site->me, page, from, from + (uint32_t)length, site->stack};
     lock_page(site, page);
@@ -91,6 +90,7 @@ void hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t len
         commit_before(&store);
         commit_after(&store);
     }
+    return done;
 }
 
 /* Reports a flush of a line that was clean, or that this thread had flushed already. */

@@ -9,6 +9,7 @@
 #include "arena/arena.h"
 #include "base/bits.h"
 #include "event/event.h"
+#include "source/clock.h"
 #include "source/stack.h"
 
 #define SELF_QUEUE 1024 /* memory is used as far as it is needed only */
@@ -32,10 +33,11 @@ struct self {
         uintptr_t address;
         size_t length;
         const void *site;
-    } announced;           /* a copy that the compiler told of, and that a function may make */
-    struct recent *recent; /* stores since commits; NULL: there are no commit points */
-    bool waiting;          /* something flushed or streamed waits for a drain of every token */
-    bool emptied;          /* by a locked instruction, since the last Drain */
+    } announced;             /* a copy that the compiler told of, and that a function may make */
+    struct recent *recent;   /* stores since commits; NULL: there are no commit points */
+    struct clock_self clock; /* of threads in code with hooks */
+    bool waiting;            /* something flushed or streamed waits for a drain of every token */
+    bool emptied;            /* by a locked instruction, since the last Drain */
     struct self *next_idle;
 };
 

@@ -5,7 +5,6 @@
    insert FILE INSERTS THREADS [OUTSTANDING]: prints nanoseconds an insert, of the second half of
    them; each thread has a tree of its own. OUTSTANDING lines are stored to before, and flushed at
    the end. */
-   flushed until the end. */
 #include <nvrtl.h>
 
 #include <pthread.h>

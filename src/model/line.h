@@ -24,7 +24,8 @@ uint32_t line_count_store(struct model_line *line);
    of another token than the flush's is as good. */
 void line_settle(struct model_line *line, const struct model_thread *threads, bool any_token);
 
-/* Notes a flush of all stores so far; races: with those of other threads. pre: line_settle was called, line->n > line->durable */
+/* Notes a flush of all stores so far; races: with those of other threads. pre: line_settle was
+   called, line->n > line->durable */
 void line_note_flush(struct model_line *line, const struct model_actor *actor, bool races);
 
 /* Notes that the last stores to these units (one bit each) were their own flush.

@@ -11,8 +11,8 @@
 /* The clocks of what threads synchronise by, each where its address's hash says: a newer one takes
    the place of an older one. */
 struct clock_object {
-    _Atomic uint32_t lock;
     uintptr_t address;
+    _Atomic uint32_t lock;
     uint32_t round; /* of a barrier; of a lock: a writer has it */
     struct clock known;
 };

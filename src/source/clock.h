@@ -31,9 +31,9 @@ struct clock_self {
 void clock_begin(struct self *me);
 void clock_end(struct self *me);
 
-/* What the thread has done so far happens before what others do after they acquire the object. */
-void clock_release(struct self *me, uintptr_t object);
-void clock_acquire(struct self *me, uintptr_t object);
+/* What the thread has done so far happens before what others do after they acquire the object at this address. */
+void clock_release(struct self *me, uintptr_t address);
+void clock_acquire(struct self *me, uintptr_t address);
 
 /* What a barrier's threads have done before it happens before what they do after it. enter returns
    what leave is to be given. */
@@ -41,20 +41,20 @@ uint32_t clock_enter(struct self *me, uintptr_t barrier);
 void clock_leave(struct self *me, uintptr_t barrier, uint32_t round);
 
 /* A lock for readers and writers: readers do not wait for each other. */
-void clock_lock_shared(struct self *me, uintptr_t object, bool writes);
-void clock_unlock_shared(struct self *me, uintptr_t object);
+void clock_lock_shared(struct self *me, uintptr_t address, bool writes);
+void clock_unlock_shared(struct self *me, uintptr_t address);
 
 /* Copies what a thread that is to begin will know. */
 void clock_hand(struct self *me, struct clock *copy);
 void clock_join(struct self *me, const struct clock *other);
 
 /* May anything be known of the object? */
-bool clock_knows(uintptr_t object);
+bool clock_knows(uintptr_t address);
 
 /* An operation on an object that happens in one with others' on it: between these it can be done,
    acquired and released. NULL: nothing is known of the object, and nothing will be. */
 struct clock_object;
-struct clock_object *clock_lock(struct self *me, uintptr_t object);
+struct clock_object *clock_lock(struct self *me, uintptr_t address);
 void clock_unlock(struct clock_object *object);
 void clock_take(struct self *me, const struct clock_object *object);
 void clock_give(struct self *me, struct clock_object *object);

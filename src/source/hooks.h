@@ -20,8 +20,8 @@ struct hooks_site {
 void hooks_store(const struct hooks_site *site, uintptr_t address, size_t length,
                  enum model_way way);
 
-/* Makes a store that may come to nothing, says whether it did not, and tells of it then: nobody can see it before
-   it is told. It is a locked instruction in any case. pre: it is aligned */
+/* Makes a store that may come to nothing, says whether it did not, and tells of it then: nobody can
+   see it before it is told. It is a locked instruction in any case. pre: it is aligned */
 typedef bool hooks_attempt(void *context);
 bool hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t length,
                     hooks_attempt *attempt, void *context);

@@ -10,7 +10,8 @@ from rules import HERE as THEIRS
 from rules import USUAL, RulesCase, find_builds, read_topics
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-OWN = tuple(name for name in ("direct", "copies", "commits", "instructions") if find_builds(name))
+OWN = tuple(name for name in ("direct", "copies", "commits", "order", "instructions")
+            if find_builds(name))
 # Of tests/verify, where nothing is stored but by the routines.
 SHARED = ("stores", "tails", "drains", "streams", "calls", "redundant", "threads", "defaults",
           "notes")

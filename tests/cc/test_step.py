@@ -161,6 +161,14 @@ class StepTest(driver.Case):
         self.assertEqual(re.findall(r"lea +(\S+),%rdi", code), ["0x8(%rbx)", "0x10(%rbx)"])
         self.assertEqual(code.count(HOOK), 1)
 
+    def test_spills_are_not_what_is_announced(self):
+        """The address is in another register, and something is saved before the store."""
+        code, _ = self.assemble(
+            ' .ident "GCC: (x)"\nf: .cfi_startproc\n .cfi_def_cfa_register 6\n movq %r14, %rdi\n'
+            " call __tsan_write8@PLT\n movq %rdx, -88(%rbp)\n movq %rax, 24(%rbx)\n ret\n"
+            " .cfi_endproc\n")
+        self.assertNotIn(HOOK, code)
+
     def test_other_sections(self):
         words, _ = self.words("f: nop\n .data\n .quad 1\n movl %eax, (%rdi)\n .previous\n sfence\n"
                               ' .pushsection .other, "ax"\n mfence\n .popsection\n sfence\n'

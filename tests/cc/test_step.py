@@ -53,13 +53,14 @@ class StepTest(driver.Case):
     def test_addresses(self):
         """The operand of the call-out is that of the instruction, whatever counts from rsp."""
         code, _ = self.assemble("f:\n movnti %eax, -8(%rsp)\n movnti %eax, (%rsp,%rcx,4)\n"
+                                " movnti %eax, (4+4)*2(%rsp)\n"
                                 " movnti %eax, other+4(%rip)\n movnti %eax, %es:8(%rdi,%rsi,2)\n"
                                 " movnti %eax, %fs:0\n movnti %eax, (%edi)\n")
         found = re.findall(r"lea +([^\n]*),%rdi", code)
         self.assertEqual([text.split()[0] for text in found],
-                         ["0x90(%rsp)", "0x98(%rsp,%rcx,4)", "0x0(%rip)", "0x8(%rdi,%rsi,2)",
-                          "(%edi)"])
-        self.assertEqual(code.count(HOOK), 6)
+                         ["0x90(%rsp)", "0x98(%rsp,%rcx,4)", "0xa8(%rsp)", "0x0(%rip)",
+                          "0x8(%rdi,%rsi,2)", "(%edi)"])
+        self.assertEqual(code.count(HOOK), 7)
 
     def test_macros(self):
         words, marks = self.words(".macro put what, where\n movl \\what, \\where\n .endm\n"
@@ -92,6 +93,16 @@ class StepTest(driver.Case):
         self.assertRegex(code, r"lea +0x10\(%r11,%rax,8\),%rdi")
         _, marks = self.words("f: nop\n .byte 0x62, 0xf1, 0x7c, 0x48, 0x11, 0x07\n ret\n")
         self.assertRegex(marks[0], r"code\.s:2: bytes in place of an instruction")
+
+    def test_cleared_frames(self):
+        """gcc clears large variables of a function so; what is no frame is told of."""
+        start = ' .ident "GCC: (x)"\nf: .cfi_startproc\n .cfi_def_cfa_register 6\n'
+        for lea, words in (("leaq -96(%rbp), %rdi", []), ("leaq 16(%rsp), %rdi", []),
+                           ("leaq 16(%rax), %rdi", [(6, 0, 4, 3, 0)])):
+            self.assertEqual(self.words(f"{start} {lea}\n rep stosq\n .cfi_endproc\n"),
+                             (words, []))
+        self.assertEqual(self.words(f"{start} leaq -96(%rbp), %rdi\n rep stosq\n rep stosq\n"
+                                    " .cfi_endproc\n")[0], [(6, 0, 4, 3, 0)])
 
     def test_unknown_instructions_are_told(self):
         _, marks = self.words("f: xsavec (%rdi)\n")

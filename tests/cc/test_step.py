@@ -162,8 +162,16 @@ class StepTest(driver.Case):
         words, _ = self.words(
             ' .ident "GCC: (x)"\nf: testl %esi, %esi\n je .L2\n movq %rbx, %rdi\n'
             " call __tsan_write4@PLT\n jmp .L3\n.L2: leaq 4(%rbx), %rdi\n"
-            " call __tsan_write4@PLT\n.L3: movl %eax, (%rcx)\n movl %eax, 8(%rcx)\n ret\n")
+            " call __tsan_write4@PLT\n jmp .L3\n.L4: ret\n"
+            ".L3: movl %eax, (%rcx)\n movl %eax, 8(%rcx)\n jmp .L4\n")
         self.assertEqual(words, [(6, 0, 1, 0, 4)])
+
+    def test_labels_of_debug_information(self):
+        """Do not part a call-out from its store, where ours shall stand for it."""
+        code, _ = self.assemble(
+            ' .ident "clang"\nf: movq %rbx, %rdi\n callq __tsan_write4@PLT\n'
+            ".Ltmp1:\n movntil %eax, (%rbx)\n retq\n")
+        self.assertEqual((code.count(HOOK), code.count("__tsan")), (1, 0))
 
     def test_announcement_is_for_its_own_operand(self):
         code, _ = self.assemble(

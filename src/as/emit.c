@@ -24,7 +24,9 @@ static void emit_operand(const struct item *item, unsigned frame, struct text *t
         return;
     }
     /* -8(%rsp) becomes 152+-8(%rsp). */
-    text_print(to, counts && *text.at != '(' ? "leaq %u+" : counts ? "leaq %u" : "leaq ", frame);
+    text_print(to, "leaq ");
+    if (counts)
+        text_print(to, memrchr(text.at, '(', text.length) == text.at ? "%u" : "%u+", frame);
     add_span(to, text);
     text_print(to, ", %%rdi; ");
 }

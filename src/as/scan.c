@@ -61,6 +61,9 @@ static void scan_directive(struct scanner *scanner, struct span name, struct spa
         frames_directive(&scanner->frames, name, arguments);
     } else if (span_is(name, ".intel_syntax") || span_is(name, ".att_syntax")) {
         scanner->intel = span_is(name, ".intel_syntax");
+        scanner->bare = !scanner->intel && span_is(arguments, "noprefix");
+        if (scanner->bare)
+            scan_opaque(scanner, "names of registers without %", name);
     } else if (span_is(name, ".macro")) {
         scanner->macro_depth++;
         add_macro(scanner, arguments);
@@ -166,7 +169,7 @@ static void scan_statement(struct scanner *scanner, struct span statement) {
         scan_directive(scanner, name, rest);
         return;
     }
-    if (!scanner->sections.code || scanner->other_mode)
+    if (!scanner->sections.code || scanner->other_mode || scanner->bare)
         return;
     if ((scanner->macro_depth > 0 || scanner->repeat_depth > 0) && is_made(statement)) {
         scan_opaque(scanner, "a macro's arguments make the instruction", statement);

@@ -70,6 +70,13 @@ class BuildTest(driver.Case):
             self.cc("-c", define, "hello.c", "one.c", compiler=compiler)
             build("hello.o", "one.o", "-o", "hello")
 
+    def test_link_time_optimisation_is_off(self):
+        """Or the objects would hold no call-out, and the link would not add them."""
+        for compiler in driver.COMPILERS:
+            for option in ("-flto", "-flto=auto" if compiler == "gcc" else "-flto=thin"):
+                self.cc("-O2", option, "-DGREETING=1", "-c", "hello.c", compiler=compiler)
+                self.assertIn("__tsan_write4", self.symbols("hello.o"))
+
     def test_preprocessor(self):
         for compiler in driver.COMPILERS:
             text = self.cc("-E", "-DGREETING=1", "hello.c", compiler=compiler).stdout

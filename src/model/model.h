@@ -70,12 +70,13 @@ struct model_line {
     uint32_t page_durable;
     uint32_t storers; /* index + 1 of the thread whose stores no flush of its own has covered yet */
     uint32_t number;  /* of the storer, in its clock, at its last store; 0: not known */
-    uint64_t content; /* hash of the bytes at the last store or flush; source's business */
+    uint64_t content; /* of the bytes at the last store or flush; source's business */
     struct model_flush flush[2];
     struct model_unit unit[MODEL_LINE_UNITS];
 };
 
 #define MODEL_SEVERAL UINT32_MAX /* storers: more than one */
+#define MODEL_UNSEEN UINT32_MAX  /* a store's stack: of code that nobody sees */
 
 struct model_page {
     _Atomic uint32_t lock; /* its holder's business, see arena */

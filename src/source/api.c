@@ -3,6 +3,8 @@
 #include "source/api.h"
 #include "source/commit.h"
 #include "source/content.h"
+#include "source/explain.h"
+#include "source/regions.h"
 #include "source/tokens.h"
 
 /* One event on its way through the model. */
@@ -50,11 +52,14 @@ static void flush_lines(struct act *act, struct model_page *page, uint32_t from,
     bool loaded = (act->event->effect & EFFECT_LOADED) != 0 && !act->late;
     bool readable = loaded || content_readable(address);
     for (uint32_t l = from / MODEL_LINE_SIZE; l * MODEL_LINE_SIZE < to; l++) {
+        uintptr_t line = address + (uintptr_t)l * MODEL_LINE_SIZE;
+        bool explained = readable && explain_wanted() && regions_hold(line, page);
+        if (explained)
+            explain_line(page, &act->actor, l, line);
         enum model_flushed flushed = model_flush(page, &act->actor, l);
         act->unknown = act->unknown || flushed == MODEL_FLUSH_UNKNOWN;
-        if (flushed != MODEL_FLUSH_UNKNOWN &&
-            (!readable ||
-             content_changed(&page->line[l], address + (uintptr_t)l * MODEL_LINE_SIZE)))
+        if (flushed != MODEL_FLUSH_UNKNOWN && !explained &&
+            (!readable || content_changed(&page->line[l], line)))
             act->needed = true;
         act->needed = act->needed || flushed == MODEL_FLUSH_NEEDED;
     }
@@ -79,7 +84,10 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
     if (store) {
         model_store(page, &act->actor, (uint32_t)from, (uint32_t)(to - from),
                     address + from != act->event->address, act->way);
-        if (!act->late)
+        if (explain_wanted()) {
+            explain_begin(page, address);
+            explain_stored(page, (uint32_t)from, (uint32_t)to);
+        } else if (!act->late)
             content_remember(page, (uint32_t)from, (uint32_t)to, address);
     }
     if (act->flush)
@@ -183,6 +191,8 @@ static void judge_stretch(void *context, const struct stretch *stretch) {
     struct arena_finding wish = {.file = stretch->file + 1};
     wish.related[0] = act->actor.stack;
     wish.roles[0] = act->event->kind == EVENT_FREE ? ARENA_ROLE_FREED : ARENA_ROLE_ASSERTED;
+    if (explain_wanted())
+        explain_stretch(&act->actor, stretch);
     arena_judge(arena_here(), stretch->file, stretch->offset, stretch->length, &wish,
                 act->me->thread + 1);
 }
@@ -192,6 +202,17 @@ static void judge_stretch(void *context, const struct stretch *stretch) {
 static void judge_uncovered(void *context, const struct stretch *stretch) {
     struct act *act = context;
     tokens_uncovered(act->token, stretch, judge_stretch, act);
+}
+
+static void forget_stretch(void *context, const struct stretch *stretch) {
+    explain_forget(context, stretch);
+}
+
+/* What was stored while no token was there nobody has seen, and it counts as durable. */
+static void on_get(struct act *act) {
+    const struct arena_token *token = tokens_add(act->me, act->event, act->actor.stack);
+    if (token != NULL && explain_wanted())
+        tokens_stretches(token, 0, UINT64_MAX, forget_stretch, act->me);
 }
 
 /* A child that was forked since the Get has the token too, and may still flush; and what was
@@ -289,7 +310,7 @@ static void dispatch(struct act *act) {
     const struct event *event = act->event;
     switch ((enum event_kind)event->kind) {
     case EVENT_GET:
-        tokens_add(act->me, event, act->actor.stack);
+        on_get(act);
         return;
     case EVENT_FREE:
         on_free(act);

@@ -31,7 +31,8 @@ struct clock_self {
 void clock_begin(struct self *me);
 void clock_end(struct self *me);
 
-/* What the thread has done so far happens before what others do after they acquire the object at this address. */
+/* What the thread has done so far happens before what others do after they acquire the object at
+   this address. */
 void clock_release(struct self *me, uintptr_t address);
 void clock_acquire(struct self *me, uintptr_t address);
 

@@ -2,6 +2,7 @@
 #include "source/hooks.h"
 
 #include "source/commit.h"
+#include "source/explain.h"
 #include "source/regions.h"
 
 static struct model_actor actor_of(const struct hooks_site *site) {
@@ -36,6 +37,8 @@ static void store_on_page(const struct storing *storing, uintptr_t address, size
     if (commit_any())
         commit_before(&store);
     lock_page(storing->site, page);
+    explain_begin(page, address);
+    explain_stored(page, from, from + (uint32_t)length);
     model_store(page, &storing->actor, from, (uint32_t)length, address != storing->address,
                 storing->way);
     arena_unlock(&page->lock);
@@ -82,7 +85,10 @@ bool hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t len
     uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE);
     const struct commit_store store = {site->me, page, from, from + (uint32_t)length, site->stack};
     lock_page(site, page);
+    explain_begin(page, address);
     bool done = attempt(context);
+    if (done)
+        explain_stored(page, from, from + (uint32_t)length);
     if (done)
         model_store(page, &actor, from, (uint32_t)length, false, MODEL_CACHED);
     arena_unlock(&page->lock);
@@ -113,6 +119,7 @@ void hooks_flush(const struct hooks_site *site, uintptr_t address, bool at_once)
         return;
     uint32_t line = address % MODEL_PAGE_SIZE / MODEL_LINE_SIZE;
     lock_page(site, page);
+    explain_line(page, &actor, line, address);
     enum model_flushed flushed = model_flush(page, &actor, line);
     if (at_once)
         model_flush_done(page, &actor, line);

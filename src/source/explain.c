@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "source/explain.h"
+
+#include <string.h>
+
+#include "base/bits.h"
+#include "source/content.h"
+#include "source/regions.h"
+
+static uint8_t *shadow_of(const struct model_page *page) {
+    return page->based != 0 ? arena_at(&source_process.arena, page->shadow, MODEL_PAGE_SIZE) : NULL;
+}
+
+void explain_begin(struct model_page *page, uintptr_t address) {
+    const struct arena *arena = &source_process.arena;
+    if (LIKELY(page->based != 0))
+        return;
+    if (page->shadow == 0)
+        page->shadow = arena_id_of(arena, arena_new(arena, MODEL_PAGE_SIZE));
+    uint8_t *shadow = arena_at(arena, page->shadow, MODEL_PAGE_SIZE);
+    address = align_down(address, MODEL_PAGE_SIZE);
+    if (shadow == NULL || !content_readable(address))
+        return;
+    memcpy(shadow, (const void *)address, MODEL_PAGE_SIZE);
+    for (uint32_t l = 0; l < MODEL_PAGE_LINES; l++)
+        page->line[l].content = 0;
+    page->based = UINT64_MAX;
+}
+
+/* Which bytes of a line differ, one bit each. */
+static uint64_t differences(const uint8_t *one, const uint8_t *other) {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < MODEL_LINE_SIZE; i++)
+        bytes |= (uint64_t)(one[i] != other[i]) << i;
+    return bytes;
+}
+
+bool explain_line(struct model_page *page, const struct model_actor *actor, uint32_t l,
+                  uintptr_t address) {
+    uint8_t *shadow = shadow_of(page), now[MODEL_LINE_SIZE];
+    struct model_line *line = &page->line[l];
+    if (shadow == NULL)
+        return false;
+    shadow += (size_t)l * MODEL_LINE_SIZE;
+    memcpy(now, (const void *)address, sizeof now);
+    if (LIKELY(memcmp(shadow, now, sizeof now) == 0))
+        return false;
+    uint64_t changed = differences(shadow, now), unseen = changed & ~line->content;
+    memcpy(shadow, now, sizeof now);
+    line->content &= ~changed;
+    struct model_actor nobody = *actor;
+    nobody.stack = MODEL_UNSEEN;
+    for (uint64_t rest = unseen; rest != 0;) {
+        uint32_t first = (uint32_t)__builtin_ctzll(rest);
+        uint64_t run = ~(rest >> first);
+        uint32_t length = run != 0 ? (uint32_t)__builtin_ctzll(run) : MODEL_LINE_SIZE - first;
+        model_store(page, &nobody, l * MODEL_LINE_SIZE + first, length, false, MODEL_CACHED);
+        rest = first + length < MODEL_LINE_SIZE ? rest & UINT64_MAX << (first + length) : 0;
+    }
+    return unseen != 0;
+}
+
+/* A stretch, and where in it a page lies. */
+struct look {
+    const struct model_actor *actor;
+    const struct stretch *stretch;
+};
+
+static void look_at_page(struct model_page *page, void *context, uint64_t from, uint64_t to) {
+    const struct look *look = context;
+    const struct stretch *stretch = look->stretch;
+    uintptr_t address = stretch->address + (page->index * MODEL_PAGE_SIZE - stretch->offset);
+    if (shadow_of(page) == NULL || !regions_hold(address, page) || !content_readable(address))
+        return;
+    /* Whole lines: what lies beside the stretch on them is nobody's business, and as it was. */
+    for (uint64_t l = (from + MODEL_LINE_SIZE - 1) / MODEL_LINE_SIZE;
+         (l + 1) * MODEL_LINE_SIZE <= to; l++)
+        explain_line(page, look->actor, (uint32_t)l, address + l * MODEL_LINE_SIZE);
+}
+
+static struct arena_pages pages_of(const struct stretch *stretch, uint32_t thread) {
+    return (struct arena_pages){stretch->file, stretch->offset, stretch->length, thread + 1};
+}
+
+void explain_stretch(const struct model_actor *actor, const struct stretch *stretch) {
+    struct look look = {actor, stretch};
+    const struct arena_pages pages = pages_of(stretch, actor->thread);
+    arena_each_page(&source_process.arena, &pages, look_at_page, &look);
+}
+
+static void forget_page(struct model_page *page, void *context, uint64_t from, uint64_t to) {
+    (void)context, (void)from, (void)to;
+    page->based = 0;
+}
+
+void explain_forget(const struct self *me, const struct stretch *stretch) {
+    const struct arena_pages pages = pages_of(stretch, me->thread);
+    arena_each_page(&source_process.arena, &pages, forget_page, NULL);
+}

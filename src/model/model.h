@@ -123,6 +123,11 @@ enum model_way {
 void model_store(struct model_page *page, const struct model_actor *actor, uint32_t start,
                  uint32_t length, bool continues, enum model_way way);
 
+/* The same for a store through the cache of some bytes of one unit, which is most of them. false:
+   nothing was done, this one is not so simple. */
+bool model_store_word(struct model_page *page, const struct model_actor *actor, uint32_t start,
+                      uint32_t length);
+
 enum model_flushed {
     MODEL_FLUSH_UNKNOWN, /* no store to the line was ever seen */
     MODEL_FLUSH_NEEDED,  /* or nobody can tell */

@@ -78,6 +78,27 @@ void model_store(struct model_page *page, const struct model_actor *actor, uint3
     }
 }
 
+bool model_store_word(struct model_page *page, const struct model_actor *actor, uint32_t start,
+                      uint32_t length) {
+    uint32_t l = start / MODEL_LINE_SIZE, u = start % MODEL_LINE_SIZE / MODEL_UNIT_SIZE;
+    struct model_line *line = &page->line[l];
+    struct model_unit *unit = &line->unit[u];
+    uint32_t first = start % MODEL_UNIT_SIZE, me = actor->thread + 1;
+    if (UNLIKELY(first + length > MODEL_UNIT_SIZE || line->n >= UINT32_MAX / 2 ||
+                 ((line->flush[0].units | line->flush[1].units) >> u & 1) != 0))
+        return false;
+    uint8_t mask = (uint8_t)(((1u << length) - 1) << first);
+    *unit = (struct model_unit){.n = line->n + 1,
+                                .stack = actor->stack,
+                                .thread = (uint16_t)actor->thread,
+                                .mask = unit->n > line->flushed ? unit->mask | mask : mask};
+    line->n++;
+    line->storers = line->storers == 0 || line->storers == me ? me : MODEL_SEVERAL;
+    line->number = actor->order != NULL ? actor->order->number : 0;
+    page->touched |= UINT64_C(1) << l;
+    return true;
+}
+
 /* Did the stores of another thread, or several, that wait for a flush happen before what the actor
    does? */
 static bool happened_before(const struct model_line *line, const struct model_actor *actor) {

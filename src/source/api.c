@@ -65,12 +65,22 @@ static void flush_lines(struct act *act, struct model_page *page, uint32_t from,
     }
 }
 
+/* The record of a page of the stretch, which lies at address. Where hooks look for regions it is
+   mostly known already. */
+static struct model_page *page_at(const struct stretch *stretch, uint64_t index, uintptr_t address,
+                                  bool make) {
+    struct model_page *page = explain_wanted() ? regions_page(address) : NULL;
+    if (page != NULL && page->file == stretch->file && page->index == index)
+        return page;
+    return arena_page(arena_here(), stretch->file, index, make);
+}
+
 /* Visits one page's share of a stretch. address: of the page's first byte in this view */
 static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t index,
                         uint64_t from, uint64_t to) {
     bool store = act->event->kind == EVENT_STORE;
-    struct model_page *page = arena_page(arena_here(), stretch->file, index, store);
     uintptr_t address = stretch->address + (uintptr_t)(index * MODEL_PAGE_SIZE - stretch->offset);
+    struct model_page *page = page_at(stretch, index, address, store);
     if (page == NULL) {
         act->unknown = true;
         return;
@@ -111,15 +121,6 @@ static void act_on_stretch(void *context, const struct stretch *stretch) {
     }
 }
 
-/* Notes that the thread has something to drain. */
-static void note_flush(struct act *act) {
-    model_note_pending(&act->actor);
-    act->me->waiting = true;
-    if ((act->event->effect & (EFFECT_DEFAULT | EFFECT_DRAIN)) == EFFECT_DEFAULT)
-        atomic_store(&act->token->lent, 1);
-    atomic_fetch_add(&arena_here()->head->files[act->token->file].flushes, 1);
-}
-
 /* Is the file judged by its pages? */
 static bool by_pages(uint32_t file) {
     const struct arena_head *head = arena_here()->head;
@@ -127,7 +128,21 @@ static bool by_pages(uint32_t file) {
            (head->judge == MODEL_JUDGE_ACTUAL && head->files[file].domain == DOMAIN_PAGE_CACHE);
 }
 
-static void drain_file(struct arena_file *file) {
+/* Notes that the thread has something to drain. */
+static void note_flush(struct act *act) {
+    model_note_pending(&act->actor);
+    act->me->waiting = true;
+    if ((act->event->effect & (EFFECT_DEFAULT | EFFECT_DRAIN)) == EFFECT_DEFAULT)
+        atomic_store(&act->token->lent, 1);
+    /* Else nobody asks, and threads would wait for each other's caches. */
+    if (by_pages(act->token->file))
+        atomic_fetch_add(&arena_here()->head->files[act->token->file].flushes, 1);
+}
+
+static void drain_file(uint32_t index) {
+    struct arena_file *file = &arena_here()->head->files[index];
+    if (!by_pages(index))
+        return;
     atomic_store(&file->flushes, 0);
     atomic_fetch_add(&file->drains, 1);
 }
@@ -140,11 +155,11 @@ static void drain(struct act *act) {
         act->me->waiting = false;
     act->me->emptied = false;
     if (act->token != NULL) {
-        drain_file(&head->files[act->token->file]);
+        drain_file(act->token->file);
         return;
     }
     for (uint32_t i = 0; i < atomic_load(&head->file_count); i++)
-        drain_file(&head->files[i]);
+        drain_file(i);
 }
 
 static void on_store(struct act *act) {

@@ -27,27 +27,39 @@ void explain_begin(struct model_page *page, uintptr_t address) {
     page->based = UINT64_MAX;
 }
 
-/* Which bytes of a line differ, one bit each. */
-static uint64_t differences(const uint8_t *one, const uint8_t *other) {
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; i < MODEL_LINE_SIZE; i++)
-        bytes |= (uint64_t)(one[i] != other[i]) << i;
-    return bytes;
+#define SEVENS UINT64_C(0x7F7F7F7F7F7F7F7F)
+
+/* Which bytes of a word are not zero, one bit each. */
+static uint64_t bytes_of(uint64_t word) {
+    uint64_t tops = (((word & SEVENS) + SEVENS) | word) & ~SEVENS;
+    return (tops >> 7) * UINT64_C(0x0102040810204080) >> 56;
+}
+
+/* Brings the shadow of a line up to date; which bytes have changed, one bit each. */
+static uint64_t update(uint64_t *shadow, const volatile uint64_t *memory) {
+    uint64_t changed = 0;
+    for (unsigned i = 0; i < MODEL_LINE_UNITS; i++) {
+        uint64_t now = memory[i], difference = shadow[i] ^ now;
+        if (difference == 0)
+            continue;
+        shadow[i] = now;
+        changed |= bytes_of(difference) << 8 * i;
+    }
+    return changed;
 }
 
 bool explain_line(struct model_page *page, const struct model_actor *actor, uint32_t l,
                   uintptr_t address) {
-    uint8_t *shadow = shadow_of(page), now[MODEL_LINE_SIZE];
+    uint8_t *shadow = shadow_of(page);
     struct model_line *line = &page->line[l];
     if (shadow == NULL)
         return false;
-    shadow += (size_t)l * MODEL_LINE_SIZE;
-    memcpy(now, (const void *)address, sizeof now);
-    if (LIKELY(memcmp(shadow, now, sizeof now) == 0))
-        return false;
-    uint64_t changed = differences(shadow, now), unseen = changed & ~line->content;
-    memcpy(shadow, now, sizeof now);
+    uint64_t changed = update((uint64_t *)(shadow + (size_t)l * MODEL_LINE_SIZE),
+                              (const volatile uint64_t *)address);
+    uint64_t unseen = changed & ~line->content;
     line->content &= ~changed;
+    if (LIKELY(unseen == 0))
+        return false;
     struct model_actor nobody = *actor;
     nobody.stack = MODEL_UNSEEN;
     for (uint64_t rest = unseen; rest != 0;) {
@@ -57,7 +69,7 @@ bool explain_line(struct model_page *page, const struct model_actor *actor, uint
         model_store(page, &nobody, l * MODEL_LINE_SIZE + first, length, false, MODEL_CACHED);
         rest = first + length < MODEL_LINE_SIZE ? rest & UINT64_MAX << (first + length) : 0;
     }
-    return unseen != 0;
+    return true;
 }
 
 /* A stretch, and where in it a page lies. */

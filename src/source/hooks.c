@@ -75,6 +75,22 @@ void hooks_store(const struct hooks_site *site, uintptr_t address, size_t length
     }
 }
 
+bool hooks_store_quick(const struct hooks_site *site, uintptr_t address, size_t length) {
+    struct model_page *page = regions_page(address);
+    uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE), nobody = 0;
+    if (UNLIKELY(page == NULL || page->based == 0 || commit_any()) ||
+        !atomic_compare_exchange_strong_explicit(&page->lock, &nobody, site->me->thread + 1,
+                                                 memory_order_acquire, memory_order_relaxed))
+        return false;
+    const struct model_actor actor = actor_of(site);
+    bool done = model_store_word(page, &actor, from, (uint32_t)length);
+    if (done)
+        page->line[from / MODEL_LINE_SIZE].content |= ((UINT64_C(1) << length) - 1)
+                                                      << from % MODEL_LINE_SIZE;
+    arena_unlock(&page->lock);
+    return done;
+}
+
 bool hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t length,
                     hooks_attempt *attempt, void *context) {
     struct model_actor actor = actor_of(site);

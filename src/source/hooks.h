@@ -26,6 +26,10 @@ typedef bool hooks_attempt(void *context);
 bool hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t length,
                     hooks_attempt *attempt, void *context);
 
+/* The same for a small store, if that is as simple as most are; it is done without a system call.
+   false: nothing was done. */
+bool hooks_store_quick(const struct hooks_site *site, uintptr_t address, size_t length);
+
 /* The line of address is written back; at_once: that is done when the instruction is. */
 void hooks_flush(const struct hooks_site *site, uintptr_t address, bool at_once);
 

@@ -10,7 +10,7 @@ from rules import HERE as THEIRS
 from rules import USUAL, RulesCase, Run, find_builds, read_topics
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-OWN = tuple(name for name in ("direct", "copies", "commits", "order", "instructions")
+OWN = tuple(name for name in ("direct", "copies", "commits", "order", "hard", "instructions")
             if find_builds(name))
 # Of tests/verify, where nothing is stored but by the routines.
 SHARED = ("stores", "tails", "drains", "streams", "calls", "redundant", "threads", "defaults",

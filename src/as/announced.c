@@ -170,6 +170,8 @@ static void pass(struct source *source, const struct labels *labels) {
 }
 
 void match_announcements(struct source *source) {
+    if (source->item_count == 0)
+        return;
     struct labels labels = {.count = PLACES_MIN};
     size_t names = 0;
     for (size_t i = 0; i < source->item_count; i++)

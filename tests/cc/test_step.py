@@ -41,6 +41,13 @@ class StepTest(driver.Case):
                               " .text; /* movl %eax, (%rdi) */ movw %ax, (%rsi)\n")
         self.assertEqual(words, [(6, 0, 1, 0, 1), (6, 0, 1, 0, 1), (6, 0, 1, 0, 2)])
 
+    def test_comments(self):
+        words, marks = self.words("f: movb $1, (%rdi) /* movl %eax, (%rdi)\n */ /* ; */\n"
+                                  " /* ; */ movw $1, (%rdi) /* ; */; sfence # ; mfence\n"
+                                  " movl $1, /* where */ (%rdi)\n")
+        self.assertEqual(words, [(6, 0, 1, 0, 1), (6, 0, 1, 0, 2), (2, 1, 0, 0, 0)])
+        self.assertEqual(marks, ["code.s:4: a comment within an instruction"])
+
     def test_what_only_reads(self):
         words, marks = self.words("f: cmpl $1, (%rdi)\n testb $1, (%rdi)\n btl $1, (%rdi)\n"
                                   " pushq (%rdi)\n jmp *(%rdi)\n call *(%rdi)\n mulq (%rdi)\n"

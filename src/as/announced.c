@@ -72,8 +72,14 @@ static bool is_candidate(const struct item *item) {
            item->action.shape != CALLOUT_SCATTERED;
 }
 
-/* The store that an announcement means, if it stands before the next call and label: the one with
-   its operand, else the first one outside of the frame that has its length. */
+/* Bytes that a compiler announces for a store: sixteen for x87's ten. */
+static size_t announced_length(const struct item *store) {
+    return store->action.length == 10 ? 16 : store->action.length;
+}
+
+/* The store that an announcement means, if it stands before the next call and label: of those that
+   have its length the one with its operand, else the first one outside of the frame. NULL where it
+   is stored in pieces. */
 static struct item *find_meant(struct item *item, const struct item *end) {
     struct item *alike = NULL;
     for (struct item *one = item + 1; one < end; one++) {
@@ -81,11 +87,11 @@ static struct item *find_meant(struct item *item, const struct item *end) {
             one->kind == ITEM_LABEL)
             break;
         if (!is_candidate(one) || one->action.shape != CALLOUT_WHOLE ||
-            one->action.length > item->length)
+            announced_length(one) != item->length)
             continue;
         if (item->name.length > 0 && is_named(&one->memory, item->name))
             return one;
-        if (alike == NULL && !one->stack && one->action.length == item->length)
+        if (alike == NULL && !one->stack)
             alike = one;
     }
     return alike;
@@ -117,16 +123,13 @@ static void announce(struct state *state, struct item *item, const struct item *
 }
 
 static void store(struct state *state, struct item *item) {
-    size_t length = item->action.length;
+    size_t length = announced_length(item);
     if (state->meant != NULL && item != state->meant)
         return; /* the one that is meant comes later */
     if (item->action.shape == CALLOUT_REPEATED)
         length = state->left; /* all of it, surely */
     if (state->left == 0 || (state->left < length && state->meant != item))
         return;
-    /* x87's ten bytes are announced as sixteen. */
-    if (length == 10 && state->left == 16)
-        length = 16;
     if (item->stack && length != state->left && state->meant != item)
         return; /* a spill */
     settle(item, state->announcement);
@@ -170,6 +173,8 @@ static void pass(struct source *source, const struct labels *labels) {
 }
 
 void match_announcements(struct source *source) {
+    if (source->item_count == 0)
+        return;
     struct labels labels = {.count = PLACES_MIN};
     size_t names = 0;
     for (size_t i = 0; i < source->item_count; i++)

@@ -140,6 +140,16 @@ class BuildTest(driver.Case):
         shutil.copy(driver.CC, copy)
         self.assertIn("itself", self.cc("hello.c", compiler=str(copy), check=False).stdout)
 
+    def test_incomplete_installation(self):
+        """Another assembler in place of the step would leave things out without a word."""
+        shutil.copytree(driver.BIN.parent, self.folder / "prefix", symlinks=True)
+        for path in (self.folder / "prefix").glob("**/cc/as"):
+            path.unlink()
+        program = self.folder / "prefix" / driver.BIN.name / "nvrtl-cc"
+        result = driver.run([program, "-c", "hello.c"], check=False, cwd=self.folder)
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stdout, "^nvrtl-cc: .*not installed completely\n$")
+
     def test_errors_are_the_compilers(self):
         for compiler in driver.COMPILERS:
             result = self.cc("-nonsense", "hello.c", compiler=compiler, check=False)

@@ -41,6 +41,13 @@ class StepTest(driver.Case):
                               " .text; /* movl %eax, (%rdi) */ movw %ax, (%rsi)\n")
         self.assertEqual(words, [(6, 0, 1, 0, 1), (6, 0, 1, 0, 1), (6, 0, 1, 0, 2)])
 
+    def test_comments(self):
+        words, marks = self.words("f: movb $1, (%rdi) /* movl %eax, (%rdi)\n */ /* ; */\n"
+                                  " /* ; */ movw $1, (%rdi) /* ; */; sfence # ; mfence\n"
+                                  " movl $1, /* where */ (%rdi)\n")
+        self.assertEqual(words, [(6, 0, 1, 0, 1), (6, 0, 1, 0, 2), (2, 1, 0, 0, 0)])
+        self.assertEqual(marks, ["code.s:4: a comment within an instruction"])
+
     def test_what_only_reads(self):
         words, marks = self.words("f: cmpl $1, (%rdi)\n testb $1, (%rdi)\n btl $1, (%rdi)\n"
                                   " pushq (%rdi)\n jmp *(%rdi)\n call *(%rdi)\n mulq (%rdi)\n"
@@ -179,6 +186,15 @@ class StepTest(driver.Case):
             " movl %eax, 16(%rbx)\n movl %ecx, 8(%rbx)\n ret\n")
         self.assertEqual(re.findall(r"lea +(\S+),%rdi", code), ["0x8(%rbx)", "0x10(%rbx)"])
         self.assertEqual(code.count(HOOK), 1)
+
+    def test_ranges_are_stored_in_pieces(self):
+        """In any order; gcc reads what it copies in between."""
+        code, _ = self.assemble(
+            ' .ident "GCC: (x)"\nf: leaq 8(%rbx), %rdi\n movl $26, %esi\n'
+            " call __tsan_write_range@PLT\n movl $26, %esi\n leaq 8(%r12), %rdi\n"
+            " call __tsan_read_range@PLT\n movq %rax, 24(%rbx)\n movdqu %xmm1, 8(%rbx)\n"
+            " movw %ax, 32(%rbx)\n movb %al, 34(%rbx)\n ret\n")
+        self.assertEqual(re.findall(r"lea +(0x2\S+),%rdi", code), ["0x22(%rbx)"])
 
     def test_spills_are_not_what_is_announced(self):
         """The address is in another register, and something is saved before the store."""

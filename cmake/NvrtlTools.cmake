@@ -3,7 +3,7 @@
 # command.
 
 set(rt_map ${PROJECT_SOURCE_DIR}/src/source/nvrtl-rt.map)
-nvrtl_rooms(rt_rooms base range event os model arena source)
+nvrtl_rooms(rt_rooms base range event os map model arena source)
 add_library(nvrtl_rt MODULE)
 target_link_libraries(nvrtl_rt PRIVATE nvrtl_compile ${rt_rooms} Threads::Threads)
 target_link_options(nvrtl_rt PRIVATE -Wl,--version-script=${rt_map}

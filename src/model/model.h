@@ -120,6 +120,11 @@ enum model_flushed {
 enum model_flushed model_flush(struct model_page *page, const struct model_actor *actor,
                                uint32_t line);
 
+/* Notes a flush of a line, of all stores so far, that was made when its thread had drained so many
+   times. */
+void model_flush_at(struct model_page *page, const struct model_actor *actor, uint32_t line,
+                    uint32_t drains);
+
 /* Flushes the page as a whole, in a file that was drained file_drains times. */
 void model_flush_page(struct model_page *page, uint32_t file_drains, uint32_t stack);
 

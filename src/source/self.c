@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "source/pages.h"
 #include "source/regions.h"
 
 struct source_process source_process;
@@ -87,6 +88,8 @@ static struct self *new_self(void) {
     head->thread_ids[made->thread] = (uint32_t)syscall(SYS_gettid);
     head->thread_processes[made->thread] = source_process.process;
     made->busy = made->queued = made->handled = made->ends = 0;
+    made->pages.block = NULL;
+    made->pages.last = 0;
     made->usual = __builtin_frame_address(0);
     pthread_setspecific(end_of_thread, made);
     return made;
@@ -119,6 +122,7 @@ struct self *self_get(void) {
         atomic_store(&source_process.forks, 0);
         pthread_mutex_init(&idle_lock, NULL);
         regions_forked();
+        pages_forked();
         *not_forked = 1;
         new_process(source_process.process + 1);
     }
@@ -182,5 +186,8 @@ __attribute__((destructor)) static void process_exits(void) {
         return;
     if (self != NULL)
         runtime_finish(self);
+    struct self *me = pages_wanted() ? self_get() : NULL;
+    if (me != NULL)
+        pages_exit(me);
     atomic_store(&source_process.arena.head->processes[source_process.process].end, ARENA_EXITED);
 }

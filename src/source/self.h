@@ -11,6 +11,21 @@
 #include "source/stack.h"
 
 #define SELF_QUEUE 64
+#define SELF_CHUNKS 1024
+
+/* What the source `pages` keeps of one thread: chunks of shadows found before, and where the next
+   flush goes in its list. */
+struct self_pages {
+    struct {
+        uint64_t key; /* 0: nothing here */
+        struct shadow_chunk *chunk;
+    } seen[SELF_CHUNKS];
+    struct shadow_block *block; /* NULL: there is no list yet */
+    uint32_t used;              /* flushes in it */
+    uint32_t token;             /* of all flushes in the list; only then is it one ... */
+    bool several;               /* ... or more than one */
+    uint32_t last;              /* stack of the thread's last flush */
+};
 
 /* What the runtime keeps of one thread, in the process's own memory. */
 struct self {
@@ -26,6 +41,7 @@ struct self {
     volatile uint32_t queued, handled; /* so far; the difference waits */
     struct event queue[SELF_QUEUE];
     struct stack_cache cache;
+    struct self_pages pages;
     struct self *next_idle;
 };
 

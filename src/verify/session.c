@@ -33,9 +33,8 @@ static const struct {
 } sources[] = {
     [ARENA_STORES_API] = {"api", NULL},
     [ARENA_STORES_AUTO] = {"auto", NULL},
-    [ARENA_STORES_PAGES] = {"pages", "this version does not yet see stores by 'pages'"},
-    [ARENA_STORES_INTERVAL] = {"pages=interval",
-                               "this version does not yet see stores by 'pages=interval'"},
+    [ARENA_STORES_PAGES] = {"pages", NULL},
+    [ARENA_STORES_INTERVAL] = {"pages=interval", NULL},
     [ARENA_STORES_HOOKS] = {"hooks", "this version does not yet see stores by 'hooks'"},
 };
 

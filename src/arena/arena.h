@@ -147,12 +147,16 @@ struct arena_process {
     _Atomic uint32_t end; /* enum arena_end */
 };
 
-/* What a thread has flushed of direct stores and not drained; see shadow.h. */
+/* What a thread has flushed of direct stores; see shadow.h. */
 struct shadow_list {
-    _Atomic arena_id first;  /* of its blocks, which stay */
+    _Atomic arena_id first;  /* of the list's blocks, which stay */
     _Atomic uint32_t count;  /* flushes in them */
     _Atomic uint32_t epoch;  /* grows whenever flushes leave the list; odd while they are moved */
-    _Atomic uint32_t inside; /* the thread is about to look at a page that it alone uses */
+    _Atomic uint32_t inside; /* the thread is about to look at pages that it alone uses */
+    _Atomic arena_id log;
+    _Atomic uint32_t log_count;
+    _Atomic uint32_t log_drained; /* the first so many are durable */
+    _Atomic uint32_t log_epoch;   /* how often the log was emptied */
 };
 
 /* What could not be recorded. Not zero: findings that lean on completeness are no errors. */

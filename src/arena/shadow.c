@@ -48,7 +48,7 @@ struct shadow_chunk *shadow_chunk(const struct arena *arena, uint32_t file, uint
 }
 
 struct shadow_page *shadow_page(const struct arena *arena, struct shadow_chunk *chunk,
-                                uint32_t place, bool make, uint32_t user) {
+                                uint32_t place, bool make) {
     arena_id id = atomic_load(&chunk->pages[place]);
     struct shadow_page *page = arena_at(arena, id, sizeof *page);
     if (page != NULL || !make || id != 0)
@@ -56,137 +56,15 @@ struct shadow_page *shadow_page(const struct arena *arena, struct shadow_chunk *
     page = arena_new(arena, sizeof *page);
     if (page == NULL)
         return NULL;
-    atomic_store(&page->user, user);
     if (atomic_compare_exchange_strong(&chunk->pages[place], &id, arena_id_of(arena, page)))
         return page;
     return arena_at(arena, id, sizeof *page);
 }
 
-/* The shadow that the flush changed, if the flush still counts: whoever flushed the line later
-   answers for all of it. */
-static struct shadow_page *page_of(const struct arena *arena, const struct shadow_flush *flush,
-                                   uint32_t thread) {
-    uint64_t index = flush->line / MODEL_PAGE_LINES;
-    struct shadow_chunk *chunk =
-        shadow_chunk(arena, flush->file, index / SHADOW_CHUNK_PAGES, false);
-    struct shadow_page *page =
-        chunk != NULL ? shadow_page(arena, chunk, index % SHADOW_CHUNK_PAGES, false, 0) : NULL;
-    bool counts = page != NULL && page->flusher[flush->line % MODEL_PAGE_LINES] == thread + 1;
-    return counts ? page : NULL;
-}
-
-/* What is being folded. */
-struct folding {
-    const struct arena *arena;
-    const struct arena_pages *pages;
-    uint32_t thread; /* whose list it is */
-};
-
-/* Bytes of a line between the first and the last changed one of a unit count as stored with them.
- */
-static uint64_t fill_units(uint64_t bytes) {
-    for (uint32_t u = 0; u < MODEL_LINE_UNITS; u++) {
-        uint8_t part = (uint8_t)(bytes >> u * 8);
-        if (part == 0)
-            continue;
-        unsigned low = (unsigned)__builtin_ctz(part), high = 31u - (unsigned)__builtin_clz(part);
-        bytes |= (uint64_t)(((2u << high) - (1u << low)) & 0xFF) << u * 8;
-    }
-    return bytes;
-}
-
-/* Does the flush lie in the stretch? */
-static bool lies_in(const struct folding *folding, const struct shadow_flush *flush) {
-    uint64_t offset = flush->line * MODEL_LINE_SIZE, start = folding->pages->offset;
-    return flush->file == folding->pages->file && offset + MODEL_LINE_SIZE > start &&
-           (offset <= start || offset - start < folding->pages->length);
-}
-
-void shadow_tell(struct model_page *page, const struct model_actor *actor, uint32_t line,
-                 uint64_t bytes) {
-    bytes = fill_units(bytes);
-    while (bytes != 0) {
-        uint32_t first = (uint32_t)__builtin_ctzll(bytes);
-        uint64_t rest = ~(bytes >> first);
-        uint32_t length = rest != 0 ? (uint32_t)__builtin_ctzll(rest) : MODEL_LINE_SIZE;
-        uint64_t run = length < MODEL_LINE_SIZE ? (UINT64_C(1) << length) - 1 : UINT64_MAX;
-        model_store(page, actor, line * MODEL_LINE_SIZE + first, length, first == 0, MODEL_CACHED);
-        bytes &= ~(run << first);
-    }
-}
-
-static void fold_flush(const struct folding *folding, const struct shadow_flush *flush) {
-    const struct arena *arena = folding->arena;
-    if (!lies_in(folding, flush) || page_of(arena, flush, folding->thread) == NULL)
-        return;
-    struct model_page *page = arena_page(arena, flush->file, flush->line / MODEL_PAGE_LINES, true);
-    if (page == NULL)
-        return;
-    struct model_actor actor = {.threads = arena->head->threads,
-                                .judge = (enum model_judge)arena->head->judge,
-                                .thread = folding->thread,
-                                .token = flush->token,
-                                .stack = shadow_stack(arena, SHADOW_DIRECT, 0)};
-    uint32_t line = (uint32_t)(flush->line % MODEL_PAGE_LINES);
-    arena_lock(arena, &page->lock, folding->pages->thread);
-    shadow_tell(page, &actor, line, flush->bytes);
-    actor.stack = flush->stack;
-    model_flush_at(page, &actor, line, flush->drains);
-    arena_unlock(&page->lock);
-}
-
-/* From now on the model answers for the line, and not for this flush once more. */
-static void forget_flush(const struct folding *folding, const struct shadow_flush *flush) {
-    struct shadow_page *page = page_of(folding->arena, flush, folding->thread);
-    if (!lies_in(folding, flush) || page == NULL)
-        return;
-    atomic_store(&page->modelled, 1);
-    page->flusher[flush->line % MODEL_PAGE_LINES] = 0;
-}
-
-/* Copies up to a block's flushes while their thread may go on; how many it has copied. Those of one
-   epoch are only ever added to. */
-static uint32_t copy_block(const struct shadow_list *list, uint32_t epoch,
-                           const struct shadow_block *block, uint32_t count,
-                           struct shadow_flush flushes[SHADOW_BLOCK_FLUSHES]) {
-    memcpy(flushes, block->flushes, count * sizeof *flushes);
-    atomic_thread_fence(memory_order_acquire);
-    return atomic_load(&list->epoch) == epoch && epoch % 2 == 0 ? count : 0;
-}
-
-typedef void fold_one(const struct folding *folding, const struct shadow_flush *flush);
-
-static void each_of_list(const struct folding *folding, fold_one *act) {
-    const struct arena *arena = folding->arena;
-    const struct shadow_list *list = &arena->head->lists[folding->thread];
-    uint32_t epoch = atomic_load(&list->epoch);
-    uint32_t left = atomic_load_explicit(&list->count, memory_order_acquire);
-    uint64_t links = 0;
-    for (arena_id id = atomic_load(&list->first); left != 0 && arena_follow(arena, &links);) {
-        struct shadow_flush flushes[SHADOW_BLOCK_FLUSHES];
-        const struct shadow_block *block = arena_at(arena, id, sizeof *block);
-        if (block == NULL)
-            return;
-        uint32_t count = left < SHADOW_BLOCK_FLUSHES ? left : SHADOW_BLOCK_FLUSHES;
-        arena_id next = atomic_load(&block->next);
-        if (copy_block(list, epoch, block, count, flushes) != count)
-            return; /* its thread has drained meanwhile */
-        for (uint32_t i = 0; i < count; i++)
-            act(folding, &flushes[i]);
-        left -= count;
-        id = next;
-    }
-}
-
-void shadow_fold(const struct arena *arena, const struct arena_pages *pages) {
-    uint32_t threads = atomic_load(&arena->head->thread_count);
-    for (uint32_t t = 0; t < threads && t < ARENA_THREADS; t++) {
-        if (atomic_load(&arena->head->lists[t].count) == 0)
-            continue;
-        const struct folding folding = {arena, pages, t};
-        each_of_list(&folding, fold_flush);
-        each_of_list(&folding, forget_flush);
-    }
+void shadow_set_modelled(struct shadow_chunk *chunk, uint32_t place) {
+    uint64_t bit = UINT64_C(1) << place;
+    if ((atomic_load(&chunk->modelled) & bit) == 0)
+        atomic_fetch_or(&chunk->modelled, bit);
 }
 
 /* Adds the frames of a stack, up to most of them. */

@@ -4,32 +4,51 @@
    when the token was made. What differs from it was stored and not flushed since; a page without a
    shadow counts as zeros. So a direct store costs nothing until somebody looks.
 
-   A flush of changed lines goes to the list of its thread and stays there until that drains, so
-   that a drain costs the same whatever is outstanding. */
+   A flush copies its lines to the log of its thread. When that is full they are compared with their
+   shadows all at once, so that the memory they lie in is waited for once and not line by line. What
+   a flush has changed and no drain has completed by then goes to the thread's list, and stays there
+   until the thread drains: a drain costs the same whatever is outstanding. */
 #ifndef ARENA_SHADOW_H
 #define ARENA_SHADOW_H
 
 #include "arena/arena.h"
 
-/* A page's shadow. user is the thread (index + 1) that alone uses it, without a lock; once another
-   one comes they all take the lock. */
 struct shadow_page {
-    _Atomic uint32_t lock;
-    _Atomic uint32_t user;              /* 0: nobody yet */
+    _Atomic uint32_t lock;              /* not taken by a thread that alone uses the page */
     _Atomic uint32_t hint;              /* stack of the page's last flush or Write */
-    _Atomic uint32_t modelled;          /* the model has the page too: it says what is flushed */
+    uint32_t thread, epoch;             /* whose log was absorbed, see below, and which one */
     uint16_t flusher[MODEL_PAGE_LINES]; /* thread (index + 1) of each line's last flush */
     uint64_t reserved[6];
     uint8_t bytes[MODEL_PAGE_SIZE];
 };
-#define SHADOW_SEVERAL UINT32_MAX /* user: more than one */
 
+/* 64 pages of a file. user is the thread (index + 1) that alone uses a page, without a lock; once
+   another one comes, it absorbs what that thread's log has of the page, and all take the lock. */
 #define SHADOW_CHUNK_PAGES 64
+#define SHADOW_SEVERAL UINT16_MAX
 struct shadow_chunk {
     arena_id next;
     uint32_t file;
-    uint64_t index; /* offset in the file / (SHADOW_CHUNK_PAGES * MODEL_PAGE_SIZE) */
+    uint64_t index;            /* offset in the file / (SHADOW_CHUNK_PAGES * MODEL_PAGE_SIZE) */
+    _Atomic uint64_t modelled; /* pages that the model has too, one bit each: it says what is
+                                  flushed of them */
     _Atomic arena_id pages[SHADOW_CHUNK_PAGES];
+    _Atomic uint16_t user[SHADOW_CHUNK_PAGES];
+};
+
+/* A line as it was when it was flushed. */
+struct shadow_entry {
+    uint64_t line; /* offset in the file / MODEL_LINE_SIZE */
+    uint32_t file, token, stack;
+    uint32_t drains; /* of its thread */
+    uint32_t number; /* of the call, among its thread's */
+    uint16_t call;   /* enum event_call */
+    bool silent;     /* nobody asks whether the call was needed */
+    _Alignas(16) uint8_t bytes[MODEL_LINE_SIZE];
+};
+#define SHADOW_LOG_ENTRIES 128
+struct shadow_log {
+    struct shadow_entry entries[SHADOW_LOG_ENTRIES];
 };
 
 /* A flush that changed a line's shadow. */
@@ -51,9 +70,20 @@ struct shadow_block {
 struct shadow_chunk *shadow_chunk(const struct arena *arena, uint32_t file, uint64_t index,
                                   bool make);
 
-/* The shadow of a page of the chunk, made as zeros if make is set; user: of one that is made. */
+/* The shadow of a page of the chunk, made as zeros if make is set. */
 struct shadow_page *shadow_page(const struct arena *arena, struct shadow_chunk *chunk,
-                                uint32_t place, bool make, uint32_t user);
+                                uint32_t place, bool make);
+
+/* From now on the model has the page too. */
+void shadow_set_modelled(struct shadow_chunk *chunk, uint32_t place);
+
+/* Compares with the page's shadow what a thread's log has of it. pre: nobody else uses the page,
+   and its thread does not add to that */
+void shadow_absorb(const struct arena *arena, uint32_t thread, struct shadow_chunk *chunk,
+                   uint32_t place, uint32_t locker);
+
+/* The same of all logs. pre: no thread of the run lives */
+void shadow_absorb_all(const struct arena *arena);
 
 /* Tells the model of a store to bytes of a line, one bit each. What lies between two bytes of one
    unit counts as stored with them. pre: page is locked */

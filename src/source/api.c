@@ -194,6 +194,10 @@ static void on_flush(struct act *act, uintptr_t address, size_t length) {
         return;
     act->flush = true;
     act->pages = by_pages(act->token->file);
+    if (pages_wanted() && !act->pages && !act->late)
+        pages_admit(act->me, act->token);
+    if (pages_announced(act->me, act->event))
+        act->found.unknown = true; /* flushed by the log; this is the same once more */
     tokens_stretches(act->token, address, length, act_on_stretch, act);
     note_flush(act);
 }
@@ -202,7 +206,7 @@ static void on_flush(struct act *act, uintptr_t address, size_t length) {
    pages, by anybody? */
 static bool drain_needed(const struct act *act) {
     const struct arena_head *head = arena_here()->head;
-    if (model_drain_needed(&head->threads[act->me->thread]))
+    if (pages_pending(act->me) || model_drain_needed(&head->threads[act->me->thread]))
         return true;
     for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
         if ((act->token == NULL || act->token->file == i) && by_pages(i) &&
@@ -333,6 +337,7 @@ static void dispatch(struct act *act) {
         on_free(act);
         return;
     case EVENT_STORING:
+    case EVENT_FLUSHING:
     case EVENT_MARK:
         return;
     case EVENT_STORE:

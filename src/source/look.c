@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Looks for direct stores that nobody flushed: pages that were stored to, against their shadows. */
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -87,7 +89,9 @@ static void tell_changes(const struct look *look, const struct pages_share *shar
             if (page == NULL)
                 return;
             actor.stack = stack_of(look, shadow);
-            atomic_store(&shadow->modelled, 1);
+            shadow_set_modelled(
+                pages_chunk(look->me, share->file, share->index / SHADOW_CHUNK_PAGES, true),
+                (uint32_t)(share->index % SHADOW_CHUNK_PAGES));
             arena_lock(arena_here(), &page->lock, look->me->thread + 1);
         }
         shadow_tell(page, &actor, l, bytes);
@@ -96,7 +100,7 @@ static void tell_changes(const struct look *look, const struct pages_share *shar
         arena_unlock(&page->lock);
 }
 
-static void look_at_page(struct look *look, uintptr_t address) {
+static void look_at_page(struct look *look, uintptr_t address, bool present) {
     static const uint8_t zeros[MODEL_PAGE_SIZE];
     const struct stretch *stretch = look->stretch;
     uintptr_t start = stretch->address > address ? stretch->address : address;
@@ -111,17 +115,20 @@ static void look_at_page(struct look *look, uintptr_t address) {
                                       .from = (uint32_t)(start - address),
                                       .to = (uint32_t)(end - address),
                                       .address = address};
-    struct shadow_page *shadow =
-        pages_lock(&share, memcmp(look->bytes, zeros, MODEL_PAGE_SIZE) != 0);
+    bool empty = memcmp(look->bytes, zeros, MODEL_PAGE_SIZE) == 0, settle = look->settle;
+    struct shadow_page *shadow = pages_lock(&share, !empty);
     if (shadow == NULL)
         return;
+    /* Zeros that nobody has looked at since: the page was taken out of the file. */
+    look->settle = settle || (empty && !present);
     tell_changes(look, &share, shadow);
+    look->settle = settle;
     pages_unlock(shadow);
 }
 
-static void look_at_run(void *context, uintptr_t from, uintptr_t to) {
+static void look_at_run(void *context, uintptr_t from, uintptr_t to, bool present) {
     for (uintptr_t at = from; at < to; at += MODEL_PAGE_SIZE)
-        look_at_page(context, at);
+        look_at_page(context, at, present);
 }
 
 /* Does the view still stand? Another file may lie there by now. */
@@ -156,6 +163,7 @@ void pages_look(struct self *me, const struct arena_token *token, const struct s
         look.direct = shadow_interval(arena_here(), atomic_load(&last_drain), stack);
     if (token->process == source_process.process)
         look_through(&look, false);
+    pages_apply_others(me, &pages);
     shadow_fold(arena_here(), &pages);
 }
 
@@ -203,6 +211,7 @@ static void look_at_exit(void *context, const struct stretch *stretch) {
 
 void pages_exit(struct self *me) {
     struct look look = {.stack = 0};
+    pages_apply(me);
     each_token(me, look_at_exit, &look);
 }
 
@@ -224,6 +233,8 @@ void pages_got(struct self *me, const struct arena_token *token) {
     struct look look = {.me = me, .token = token};
     arena_id none = 0;
     atomic_compare_exchange_strong(&last_drain, &none, token->got);
+    /* See pages_lock_page. Where there is no such barrier it waits instead. */
+    syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0);
     tokens_stretches(token, 0, UINT64_MAX, begin_stretch, &look);
 }
 

@@ -34,6 +34,21 @@ struct pages_found {
     bool unknown; /* a line that nobody was seen to store to */
 };
 
+/* Does the thread's log take the event? Then it is done, and api_handle does not hear of it. */
+bool pages_quick(struct self *me, const struct event *event);
+
+/* Has the log the flush already, that the event tells of? */
+bool pages_announced(struct self *me, const struct event *event);
+
+/* Flushes of this token may go to the log, until it ends. */
+void pages_admit(struct self *me, const struct arena_token *token);
+
+/* Works off this thread's log. Before it does anything that is not quick. */
+void pages_apply(struct self *me);
+
+/* Works off what other threads' logs have of a stretch. */
+void pages_apply_others(struct self *me, const struct arena_pages *pages);
+
 /* Flushes the lines of a share that nobody but direct stores has changed. false: the model has the
    page too, and nothing was done. pre: the share may be read */
 bool pages_flush(const struct pages_share *share, struct pages_found *found);
@@ -41,6 +56,17 @@ bool pages_flush(const struct pages_share *share, struct pages_found *found);
 /* The page's shadow, locked; made if make is set. NULL: there is none. */
 struct shadow_page *pages_lock(const struct pages_share *share, bool make);
 void pages_unlock(struct shadow_page *shadow);
+
+/* For who uses shadows. The chunk of a page, made if make is set; and a page of it: NULL where it
+   is zeros, or nobody knows what it held. */
+struct shadow_chunk *pages_chunk(struct self *me, uint32_t file, uint64_t index, bool make);
+struct shadow_page *pages_page(uint32_t file, struct shadow_chunk *chunk, uint32_t place,
+                               bool make);
+void pages_lock_page(struct self *me, struct shadow_chunk *chunk, uint32_t place,
+                     struct shadow_page *page);
+
+/* Adds a flush to the thread's list. */
+void pages_list(struct self *me, const struct shadow_flush *flush);
 
 /* A call has stored the share: its bytes are explained. pre: the share may be read; locked */
 void pages_explain(const struct pages_share *share, struct shadow_page *shadow);
@@ -61,11 +87,14 @@ void pages_settle(struct self *me, const struct arena_token *token, const struct
 /* The thread drains, at that stack: with pages=interval that is when all tokens are looked at. */
 void pages_interval(struct self *me, arena_id stack);
 
-/* The thread has drained a token (id), or all (0). */
+/* The thread has drained a token (id), or all (0): of the list; the log is its owner's affair. */
 void pages_drained(struct self *me, uint32_t token);
 
 /* Has the thread flushed something that it did not drain? */
 bool pages_pending(const struct self *me);
+
+/* A thread begins, with memory that may have been another one's. */
+void pages_begin(struct self *me);
 
 /* The process ends by exit(): looks at what its tokens leave. */
 void pages_exit(struct self *me);

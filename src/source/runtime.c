@@ -3,8 +3,10 @@
 #include <signal.h>
 #include <stddef.h>
 
+#include "base/bits.h"
 #include "observe/observe.h"
 #include "source/api.h"
+#include "source/pages.h"
 #include "source/record.h"
 #include "source/self.h"
 
@@ -25,7 +27,7 @@ static void defer(struct self *me, const struct event *event) {
     const struct event_range *ranges = (const struct event_range *)event->address;
     size_t parts = event->kind == EVENT_FLUSH_RANGES ? event->length + 1 : 1;
     /* A token's segments are gone by then too; but no handler makes tokens. */
-    if (event->kind == EVENT_STORING)
+    if (event->kind == EVENT_STORING || event->kind == EVENT_FLUSHING)
         return; /* its store will be found by what it has changed */
     if (event->kind == EVENT_GET || parts > SELF_QUEUE - (me->queued - me->handled)) {
         atomic_fetch_add(&source_process.arena.head->lost.events, 1);
@@ -46,13 +48,17 @@ static void defer(struct self *me, const struct event *event) {
 }
 
 static void handle(struct self *me, const struct event *event, bool late) {
-    if (record_wanted())
+    if (record_wanted()) {
         record_handle(me, event, late);
-    else
-        api_handle(me, event,
-                   late ? stack_of_site(event->caller)
-                        : stack_id(&me->cache, event->caller, event->frame),
-                   late);
+        return;
+    }
+    if (event->kind == EVENT_FLUSHING)
+        return;
+    pages_apply(me);
+    api_handle(me, event,
+               late ? stack_of_site(event->caller)
+                    : stack_id(&me->cache, event->caller, event->frame),
+               late);
 }
 
 static void handle_deferred(struct self *me) {
@@ -100,12 +106,29 @@ void runtime_finish(struct self *me) {
     } while (me->handled != me->queued);
 }
 
+/* What a thread's log takes, on a stack like the last one's, while nothing waits. */
+static bool hear_quickly(struct self *me, const struct event *event, const char *frame) {
+    bool usual = frame < me->usual + USUAL_STACK && frame > me->usual - USUAL_STACK;
+    if (me->pages.handle != event->token || me->busy || me->queued != me->handled || !usual)
+        return false;
+    me->frame = frame;
+    atomic_signal_fence(memory_order_seq_cst);
+    me->busy = 1;
+    bool done = pages_quick(me, event);
+    me->busy = 0;
+    if (UNLIKELY(me->queued != me->handled))
+        runtime_finish(me);
+    return done;
+}
+
 static void hook(const struct event *event) {
-    /* That a store is about to be made matters to the recording alone. */
-    bool heard = event->kind != EVENT_STORING || record_wanted();
+    /* That a store is about to be made matters to the recording alone, of a flush to the pages. */
+    bool heard = event->kind == EVENT_STORING    ? record_wanted()
+                 : event->kind == EVENT_FLUSHING ? pages_wanted()
+                                                 : true;
     struct self *me = heard ? self_get() : NULL;
     const char *frame = __builtin_frame_address(0);
-    if (me == NULL)
+    if (me == NULL || hear_quickly(me, event, frame))
         return;
     if ((me->busy && !was_left(me, frame)) || stack_is_short(me, frame)) {
         defer(me, event);

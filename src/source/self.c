@@ -37,7 +37,9 @@ static void thread_ends(void *ending) {
         return;
     self = NULL;
     /* The next thread takes this one's index, unless it would drain what this one flushed. */
-    ended->placed = !model_drain_needed(&source_process.arena.head->threads[ended->thread]);
+    pages_apply(ended);
+    ended->placed = !model_drain_needed(&source_process.arena.head->threads[ended->thread]) &&
+                    !pages_pending(ended);
     pthread_mutex_lock(&idle_lock);
     ended->next_idle = idle;
     idle = ended;
@@ -88,8 +90,7 @@ static struct self *new_self(void) {
     head->thread_ids[made->thread] = (uint32_t)syscall(SYS_gettid);
     head->thread_processes[made->thread] = source_process.process;
     made->busy = made->queued = made->handled = made->ends = 0;
-    made->pages.block = NULL;
-    made->pages.last = 0;
+    pages_begin(made);
     made->usual = __builtin_frame_address(0);
     pthread_setspecific(end_of_thread, made);
     return made;

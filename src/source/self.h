@@ -6,25 +6,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "arena/arena.h"
+#include "arena/shadow.h"
 #include "event/event.h"
 #include "source/stack.h"
 
 #define SELF_QUEUE 64
 #define SELF_CHUNKS 1024
 
-/* What the source `pages` keeps of one thread: chunks of shadows found before, and where the next
-   flush goes in its list. */
+/* What the source `pages` keeps of one thread. */
 struct self_pages {
     struct {
         uint64_t key; /* 0: nothing here */
         struct shadow_chunk *chunk;
-    } seen[SELF_CHUNKS];
+    } seen[SELF_CHUNKS]; /* chunks found before */
+    /* The list: where the next flush goes. */
     struct shadow_block *block; /* NULL: there is no list yet */
     uint32_t used;              /* flushes in it */
     uint32_t token;             /* of all flushes in the list; only then is it one ... */
     bool several;               /* ... or more than one */
-    uint32_t last;              /* stack of the thread's last flush */
+    arena_id last;              /* stack of the thread's last flush */
+    /* The log, and the token whose flushes may go there, if its handle is not 0. */
+    struct shadow_log *log;
+    uint64_t handle;
+    const struct arena_token *quick;
+    uint32_t number;     /* of the last call */
+    uintptr_t announced; /* the flush that is about to be made, and is in the log; 0: none */
+    size_t length;
 };
 
 /* What the runtime keeps of one thread, in the process's own memory. */

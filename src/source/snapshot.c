@@ -41,7 +41,7 @@ static struct shadow_page *page_at(const struct snapshot *snapshot, uint64_t ind
     struct shadow_chunk *chunk =
         shadow_chunk(snapshot->arena, snapshot->stretch->file, index / SHADOW_CHUNK_PAGES, make);
     return chunk == NULL ? NULL
-                         : shadow_page(snapshot->arena, chunk, index % SHADOW_CHUNK_PAGES, make, 0);
+                         : shadow_page(snapshot->arena, chunk, index % SHADOW_CHUNK_PAGES, make);
 }
 
 /* The page holds these bytes. false: there is no room. */

@@ -103,11 +103,12 @@ static bool scan(uintptr_t address, size_t length, uint64_t category, uint64_t f
                                  .vec = (uintptr_t)runs,
                                  .vec_len = ARRAY_LENGTH(runs),
                                  .category_mask = category,
-                                 .return_mask = category};
+                                 .return_mask = category | PAGE_PRESENT};
         int count = ioctl(descriptor, PAGEMAP_SCAN, &wish);
         told = count >= 0 && wish.walk_end > at;
         for (int i = 0; told && i < count; i++)
-            visit(context, (uintptr_t)runs[i].start, (uintptr_t)runs[i].end);
+            visit(context, (uintptr_t)runs[i].start, (uintptr_t)runs[i].end,
+                  (runs[i].categories & PAGE_PRESENT) != 0);
         at = (uintptr_t)wish.walk_end;
     }
     if (descriptor >= 0)
@@ -125,13 +126,13 @@ static void visit_resident(uintptr_t address, size_t length, track_visit *visit,
             continue;
         for (size_t i = 0; i < part / page; i++) {
             if (resident[i] & 1)
-                visit(context, address + at + i * page, address + at + (i + 1) * page);
+                visit(context, address + at + i * page, address + at + (i + 1) * page, true);
         }
     }
 }
 
-static void visit_none(void *context, uintptr_t from, uintptr_t to) {
-    (void)context, (void)from, (void)to;
+static void visit_none(void *context, uintptr_t from, uintptr_t to, bool present) {
+    (void)context, (void)from, (void)to, (void)present;
 }
 
 bool track_is_exact(uintptr_t address, size_t length) {

@@ -13,7 +13,8 @@
 /* Tracks the view from now on. false: the kernel will not do it. */
 bool track_begin(uintptr_t address, size_t length);
 
-typedef void track_visit(void *context, uintptr_t from, uintptr_t to);
+/* present: the process has it mapped, so that it has looked at what the page holds now. */
+typedef void track_visit(void *context, uintptr_t from, uintptr_t to, bool present);
 
 /* Does the kernel tell exactly which of the view's pages this process has stored to? */
 bool track_is_exact(uintptr_t address, size_t length);

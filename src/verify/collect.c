@@ -262,6 +262,7 @@ static void judge_tokens(const struct collect_run *run, uint32_t file) {
 /* What is in flight when the last process has ended, and which tokens nobody freed. */
 static void judge_end(const struct collect_run *run) {
     const struct arena_head *head = run->arena->head;
+    shadow_absorb_all(run->arena);
     for (uint32_t i = 0; i < atomic_load(&head->file_count) && i < ARENA_FILES; i++) {
         const struct arena_finding wish = {.file = i + 1, .abnormal = !run->ended_well};
         const struct arena_pages all = {i, 0, UINT64_MAX, ARENA_THREADS + 1};

@@ -19,6 +19,7 @@ NVRTL = os.environ.get("NVRTL_BIN", "nvrtl")
 PROGRAMS = os.environ.get("VERIFY_PROGRAMS", ".")
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+STORES = os.environ.get("VERIFY_STORES", "api")
 
 KINDS = read_kinds(os.path.join(ROOT, "src/arena/kinds.def"))
 with open(os.path.join(ROOT, "docs/nvrtl-report-1.schema.json"), encoding="utf-8") as schema_file:
@@ -52,7 +53,8 @@ class Run:
         judge, domain = situation
         environment = dict(os.environ, NVRTL_DOMAIN=f"{domain}!")
         command = [NVRTL, "run", "--report=text,json", "--output", self.output,
-                   f"--judge={judge}", *options, "--", os.path.join(PROGRAMS, program), *arguments]
+                   f"--judge={judge}", f"--stores={STORES}", *options, "--",
+                   os.path.join(PROGRAMS, program), *arguments]
         self.result = subprocess.run(command, env=environment, stdout=subprocess.PIPE,
                                      stderr=subprocess.PIPE, text=True, check=False)
         with open(os.path.join(self.output, "report.json"), encoding="utf-8") as file:
@@ -109,7 +111,7 @@ class RulesTest(unittest.TestCase):
         summary = run.report["summary"]
         for name, count in summary.items():
             self.assertEqual(count, sum(severity == name for _, _, severity, *_ in wanted))
-        self.assertEqual((run.report["judge"], run.report["stores"]), (situation[0], "api"))
+        self.assertEqual((run.report["judge"], run.report["stores"]), (situation[0], STORES))
         self.check_text(run, topic, wanted)
 
     def check_text(self, run, topic, wanted):

@@ -66,6 +66,13 @@ struct arena_ignored {
     uint64_t offset;
 };
 
+/* Bytes a store to which publishes earlier ones: those of the data, or all of its thread's. */
+struct arena_commit {
+    arena_id next;
+    uint64_t offset, length;
+    _Atomic uint64_t data_offset, data_length; /* 0: all */
+};
+
 struct arena_file {
     uint64_t device, inode;
     uint32_t domain;
@@ -75,6 +82,7 @@ struct arena_file {
     _Atomic uint64_t unread;  /* what it held is not known from this byte on, plus 1; 0: is known */
     _Atomic arena_id tokens;
     _Atomic arena_id ignored;
+    _Atomic arena_id commits;
     char reason[160];
     char path[1024];
 };
@@ -191,8 +199,9 @@ struct arena_head {
     struct arena_lost lost;
     struct arena_log log;
     _Atomic uint32_t process_count, thread_count, module_count, file_count;
-    _Atomic uint32_t lock;   /* modules, files, tokens */
-    _Atomic uint32_t hooked; /* processes in which code with hooks has run */
+    _Atomic uint32_t lock;    /* modules, files, tokens */
+    _Atomic uint32_t commits; /* commit points of all files */
+    _Atomic uint32_t hooked;  /* processes in which code with hooks has run */
     struct arena_process processes[ARENA_PROCESSES];
     struct arena_module modules[ARENA_MODULES]; /* module number 1 is the first */
     struct arena_file files[ARENA_FILES];

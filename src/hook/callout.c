@@ -47,10 +47,19 @@ static size_t length_of(uint64_t word) {
     return (word >> 16) & 0x7fff;
 }
 
+/* The bits of the mask that stand for a unit; what a mask register has above them says nothing. */
+static uint64_t mask_of(const struct registers *registers) {
+    uint64_t word = registers->word;
+    size_t units =
+        shape_of(word) == CALLOUT_SCATTERED ? detail_of(word) + 1 : length_of(word) / unit_of(word);
+    return units >= 64 ? registers->rsi : registers->rsi & (((uint64_t)1 << units) - 1);
+}
+
 /* [*address, +length), which the instruction stays in. */
 static size_t span(const struct registers *registers, uintptr_t *address) {
     uint64_t word = registers->word;
     size_t unit = unit_of(word);
+    uint64_t mask = mask_of(registers);
     *address = registers->rdi;
     if (kind_of(word) == CALLOUT_CLZERO)
         *address = align_down(*address, LINE);
@@ -58,10 +67,10 @@ static size_t span(const struct registers *registers, uintptr_t *address) {
     case CALLOUT_WHOLE:
         return length_of(word);
     case CALLOUT_MASKED:
-        return registers->rsi == 0 ? 0 : (64 - (size_t)__builtin_clzll(registers->rsi)) * unit;
+        return mask == 0 ? 0 : (64 - (size_t)__builtin_clzll(mask)) * unit;
     case CALLOUT_PACKED: {
         size_t units = 0;
-        for (uint64_t bits = registers->rsi; bits != 0; bits &= bits - 1)
+        for (; mask != 0; mask &= mask - 1)
             units++;
         return units * unit;
     }
@@ -71,7 +80,7 @@ static size_t span(const struct registers *registers, uintptr_t *address) {
         return registers->rsi * unit;
     case CALLOUT_SCATTERED:
         *address = 0;
-        return registers->rsi == 0 ? 0 : SIZE_MAX;
+        return mask == 0 ? 0 : SIZE_MAX;
     default:
         *address = 0;
         return 0;
@@ -109,7 +118,7 @@ unsigned callout_wanted(const struct registers *registers) {
 
 static void deliver_masked(const struct registers *registers, struct callout *callout) {
     size_t unit = unit_of(registers->word);
-    uint64_t bits = registers->rsi;
+    uint64_t bits = mask_of(registers);
     while (bits != 0) {
         unsigned first = (unsigned)__builtin_ctzll(bits);
         uint64_t rest = ~(bits >> first);
@@ -127,8 +136,9 @@ static void deliver_scattered(const struct registers *registers, struct callout 
     size_t scale = length_of(registers->word);
     bool wide = (scale & CALLOUT_WIDE) != 0;
     scale &= CALLOUT_WIDE - 1;
+    callout->detail = 0;
     callout->length = unit_of(registers->word);
-    for (uint64_t bits = registers->rsi; bits != 0; bits &= bits - 1) {
+    for (uint64_t bits = mask_of(registers); bits != 0; bits &= bits - 1) {
         unsigned i = (unsigned)__builtin_ctzll(bits) & 15;
         int64_t index = wide ? registers->indexes.wide[i & 7] : registers->indexes.narrow[i];
         callout->address = registers->rdi + (uint64_t)index * scale;

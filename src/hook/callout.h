@@ -50,13 +50,15 @@
 /* How rdi and rsi tell what is touched; the runtime's functions see the outcome only. */
 #define CALLOUT_NOWHERE 0 /* no address, or one that is not told (fs: or gs:) */
 #define CALLOUT_WHOLE 1   /* [rdi, +length) */
-#define CALLOUT_MASKED 2  /* of the units from rdi those whose bit in rsi is set */
-#define CALLOUT_PACKED 3  /* as many units from rdi as rsi has bits */
+/* By the length / unit lowest bits of rsi: the units from rdi whose bit is set; as many units from
+   rdi as bits are set. */
+#define CALLOUT_MASKED 2
+#define CALLOUT_PACKED 3
 /* rsi units: upwards from rdi, or downwards if the direction flag is set. */
 #define CALLOUT_REPEATED 4
 /* For each bit that is set in rsi one unit, at rdi + scale * the index; the indexes lie at 24(%rsp)
-   and the frame is CALLOUT_SCATTER_FRAME bytes. length = scale | CALLOUT_WIDE if they have 8 bytes,
-   not 4. */
+   and the frame is CALLOUT_SCATTER_FRAME bytes. detail is one less than there are bits; length =
+   scale | CALLOUT_WIDE if the indexes have 8 bytes, not 4. */
 #define CALLOUT_SCATTERED 5
 #define CALLOUT_WIDE 16
 

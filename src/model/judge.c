@@ -21,7 +21,7 @@ static bool judge_unit(const struct model_page *page, struct model_line *line, u
     bool by_pages = judging->judge == MODEL_JUDGE_PAGES || (actual && judging->pages);
     enum verdict verdict = by_pages ? pages : lines;
     *hole = (struct model_hole){
-        .store = unit->stack, .thread = unit->thread, .continues = unit->continues};
+        .store = unit->stack, .thread = unit->thread, .n = unit->n, .continues = unit->continues};
     if (by_pages && actual && pages == VERDICT_DURABLE && lines == VERDICT_UNFLUSHED) {
         hole->page_rescued = true;
         verdict = lines;
@@ -60,7 +60,8 @@ static void tell(struct telling *telling) {
    the page */
 static void tell_bytes(struct telling *telling, struct model_unit *unit, uint8_t bytes,
                        uint32_t start, struct model_hole hole) {
-    unit->mask &= (uint8_t)~bytes;
+    if (!telling->judging->keep)
+        unit->mask &= (uint8_t)~bytes;
     while (bytes != 0) {
         uint32_t first = (uint32_t)__builtin_ctz(bytes);
         uint32_t length = (uint32_t)__builtin_ctz(~((unsigned)bytes >> first));

@@ -37,6 +37,8 @@ static bool beyond(uint32_t a, uint32_t b) {
 /* Has the thread of a flush drained the flush's token since? */
 static bool drained_own(const struct model_flush *flush, const struct model_thread *threads) {
     const struct model_thread *thread = &threads[flush->thread];
+    if (flush->token == 0)
+        return true; /* the program's own instruction: any fence will do */
     if (beyond(atomic_load(&thread->every), flush->drains) ||
         beyond(atomic_load(&thread->evicted), flush->drains))
         return true;
@@ -129,6 +131,15 @@ static void line_note(struct model_line *line, const struct model_actor *actor, 
 void line_note_flush(struct model_line *line, const struct model_actor *actor) {
     line->flushed = line->n;
     line_note(line, actor, 0);
+}
+
+void line_complete(struct model_line *line, const struct model_actor *actor) {
+    for (size_t i = 0; i < ARRAY_LENGTH(line->flush); i++) {
+        struct model_flush *flush = &line->flush[i];
+        if (flush->n != 0 && flush->units == 0 && flush->thread == actor->thread &&
+            flush->token == actor->token)
+            line_raise(line, flush);
+    }
 }
 
 void line_note_stream(struct model_line *line, const struct model_actor *actor, uint8_t units) {

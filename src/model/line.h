@@ -37,6 +37,9 @@ struct model_flush *line_stream_of(struct model_line *line, uint32_t unit);
 /* The unit is stored to again: what streamed to it before is no longer asked for. */
 void line_forget_stream(struct model_line *line, uint32_t unit);
 
+/* What the actor's flush of the whole line covers is durable now. */
+void line_complete(struct model_line *line, const struct model_actor *actor);
+
 /* Has the thread flushed the line since its last store? */
 bool line_flushed_by(const struct model_line *line, uint32_t thread);
 

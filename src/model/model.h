@@ -86,6 +86,7 @@ struct model_page {
     uint64_t touched;      /* one bit a line that was stored to */
     uint64_t based;        /* likewise: one bit a line that the log has */
     uint64_t storing;      /* likewise: one bit a line that a call is storing to */
+    uint64_t commits;      /* likewise: one bit a line that has a commit point */
     struct model_line line[MODEL_PAGE_LINES];
 };
 
@@ -125,6 +126,9 @@ enum model_flushed model_flush(struct model_page *page, const struct model_actor
 void model_flush_at(struct model_page *page, const struct model_actor *actor, uint32_t line,
                     uint32_t drains);
 
+/* The flush of a line is complete as soon as it is made (clflush). pre: model_flush was called */
+void model_flush_done(struct model_page *page, const struct model_actor *actor, uint32_t line);
+
 /* Flushes the page as a whole, in a file that was drained file_drains times. */
 void model_flush_page(struct model_page *page, uint32_t file_drains, uint32_t stack);
 
@@ -152,6 +156,7 @@ struct model_hole {
     uint32_t start, length; /* in the page */
     uint32_t store, flush;  /* stacks; flush is 0 unless flushed */
     uint32_t thread;        /* of the store */
+    uint32_t n;             /* its number, among the line's */
 };
 typedef void model_tell(void *context, const struct model_page *page,
                         const struct model_hole *hole);
@@ -161,6 +166,7 @@ struct model_judging {
     enum model_judge judge;
     bool pages; /* the file's own domain is page-cache */
     uint32_t file_drains;
+    bool keep; /* what is told now is told again */
     model_tell *tell;
     void *context;
 };

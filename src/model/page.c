@@ -107,6 +107,10 @@ void model_flush_at(struct model_page *page, const struct model_actor *actor, ui
     }
 }
 
+void model_flush_done(struct model_page *page, const struct model_actor *actor, uint32_t l) {
+    line_complete(&page->line[l], actor);
+}
+
 static void settle_page(struct model_page *page, uint32_t file_drains) {
     if (page->page_drains == file_drains)
         return;

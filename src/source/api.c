@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The `api` source: what the routines tell about themselves becomes state and findings. */
 #include "source/api.h"
+#include "source/commit.h"
 #include "source/content.h"
 #include "source/pages.h"
 #include "source/tokens.h"
@@ -115,6 +116,10 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
     if (looks)
         part.shadow = pages_lock(&part.share, part.readable);
     part.page = arena_page(arena_here(), stretch->file, index, store || part.shadow != NULL);
+    const struct commit_store committed = {act->me, part.page, from, to, act->actor.stack};
+    bool commits = store && part.page != NULL && commit_any();
+    if (commits)
+        commit_before(&committed);
     if (part.page != NULL) {
         lock_page(act, part.page);
         act_on_part(act, &part);
@@ -122,6 +127,8 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
     } else {
         act->found.unknown = true;
     }
+    if (commits)
+        commit_after(&committed);
     if (part.shadow != NULL)
         pages_unlock(part.shadow);
 }
@@ -147,6 +154,7 @@ static bool by_pages(uint32_t file) {
 /* Notes that the thread has something to drain. */
 static void note_flush(struct act *act) {
     model_note_pending(&act->actor);
+    act->me->waiting = true;
     if ((act->event->effect & (EFFECT_DEFAULT | EFFECT_DRAIN)) == EFFECT_DEFAULT)
         atomic_store(&act->token->lent, 1);
     /* With a lock, this would wait for the flush itself. */
@@ -165,6 +173,9 @@ static void drain(struct act *act) {
     model_drain(&act->actor);
     if (pages_wanted())
         pages_drained(act->me, act->actor.token);
+    if (act->token == NULL)
+        act->me->waiting = false;
+    act->me->emptied = false;
     if (act->token != NULL) {
         drain_file(&head->files[act->token->file]);
         return;
@@ -206,7 +217,8 @@ static void on_flush(struct act *act, uintptr_t address, size_t length) {
    pages, by anybody? */
 static bool drain_needed(const struct act *act) {
     const struct arena_head *head = arena_here()->head;
-    if (pages_pending(act->me) || model_drain_needed(&head->threads[act->me->thread]))
+    if (pages_pending(act->me) || model_drain_needed(&head->threads[act->me->thread]) ||
+        act->me->emptied)
         return true;
     for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
         if ((act->token == NULL || act->token->file == i) && by_pages(i) &&
@@ -298,6 +310,23 @@ static void ignore_stretch(void *context, const struct stretch *stretch) {
     arena_unlock(&head->lock);
 }
 
+static void find_data(void *context, const struct stretch *stretch) {
+    struct commit_point *point = context;
+    point->data_offset = stretch->offset;
+    point->data_length = stretch->length;
+}
+
+static void declare_stretch(void *context, const struct stretch *stretch) {
+    struct act *act = context;
+    const struct event *event = act->event;
+    struct commit_point point = {
+        .file = stretch->file, .offset = stretch->offset, .length = stretch->length};
+    if (event->data.length != 0)
+        tokens_stretches(act->token, (uintptr_t)event->data.address, event->data.length, find_data,
+                         &point);
+    commit_declare(act->me, &point);
+}
+
 /* Was the flush needed, or may it have been? After a drain that failed a program does well to flush
    again. */
 static bool flush_needed(const struct act *act) {
@@ -339,6 +368,9 @@ static void dispatch(struct act *act) {
     case EVENT_STORING:
     case EVENT_FLUSHING:
     case EVENT_MARK:
+    case EVENT_RAW_STORE:
+    case EVENT_RAW_FLUSH:
+    case EVENT_RAW_DRAIN:
         return;
     case EVENT_STORE:
         on_store(act);
@@ -367,6 +399,10 @@ static void dispatch(struct act *act) {
     case EVENT_IGNORE:
         if (act->token != NULL)
             tokens_stretches(act->token, event->address, event->length, ignore_stretch, act);
+        return;
+    case EVENT_COMMIT_POINT:
+        if (act->token != NULL)
+            tokens_stretches(act->token, event->address, event->length, declare_stretch, act);
         return;
     case EVENT_ASSERT_DURABLE:
         if (act->token != NULL)

@@ -6,12 +6,12 @@
 #include "base/bits.h"
 #include "observe/observe.h"
 #include "source/api.h"
+#include "source/hooks.h"
 #include "source/pages.h"
 #include "source/record.h"
-#include "source/self.h"
+#include "source/runtime.h"
 
-/* Bytes: how far frames of one stack are apart, mostly; what the runtime needs, generously. */
-#define USUAL_STACK (64 << 10)
+/* Bytes: what the runtime needs, generously. */
 #define STACK_NEEDED (16 << 10)
 
 static void enqueue(struct self *me, const struct event *event) {
@@ -23,7 +23,7 @@ static void enqueue(struct self *me, const struct event *event) {
 
 /* A signal handler's call, kept for later. Its ranges are on its own stack and gone by then, so
    each becomes a flush of its own. */
-static void defer(struct self *me, const struct event *event) {
+void runtime_defer(struct self *me, const struct event *event) {
     const struct event_range *ranges = (const struct event_range *)event->address;
     size_t parts = event->kind == EVENT_FLUSH_RANGES ? event->length + 1 : 1;
     /* A token's segments are gone by then too; but no handler makes tokens. */
@@ -52,16 +52,21 @@ static void handle(struct self *me, const struct event *event, bool late) {
         record_handle(me, event, late);
         return;
     }
+    if (!late && pages_quick(me, event))
+        return;
     if (event->kind == EVENT_FLUSHING)
         return;
     pages_apply(me);
-    api_handle(me, event,
-               late ? stack_of_site(event->caller)
-                    : stack_id(&me->cache, event->caller, event->frame),
-               late);
+    if (event->kind >= EVENT_RAW_STORE)
+        hooks_handle(me, event, stack_of_site(event->caller));
+    else
+        api_handle(me, event,
+                   late ? stack_of_site(event->caller)
+                        : stack_id(&me->cache, event->caller, event->frame),
+                   late);
 }
 
-static void handle_deferred(struct self *me) {
+void runtime_handle_deferred(struct self *me) {
     while (me->handled != me->queued) {
         atomic_signal_fence(memory_order_seq_cst);
         struct event event = me->queue[me->handled % SELF_QUEUE];
@@ -85,7 +90,7 @@ static bool was_left(const struct self *me, const char *frame) {
    not for the runtime. Asks the system only where the stack is not the usual one. */
 static bool stack_is_short(struct self *me, const char *frame) {
     stack_t stack;
-    bool usual = frame < me->usual + USUAL_STACK && frame > me->usual - USUAL_STACK;
+    bool usual = frame < me->usual + RUNTIME_USUAL_STACK && frame > me->usual - RUNTIME_USUAL_STACK;
     if (usual || sigaltstack(NULL, &stack) != 0)
         return false;
     if ((stack.ss_flags & SS_ONSTACK) == 0) {
@@ -95,30 +100,19 @@ static bool stack_is_short(struct self *me, const char *frame) {
     return frame < (const char *)stack.ss_sp + STACK_NEEDED;
 }
 
+bool runtime_may_enter(struct self *me, const char *frame) {
+    return (!me->busy || was_left(me, frame)) && !stack_is_short(me, frame);
+}
+
 void runtime_finish(struct self *me) {
     if (me->busy)
         return;
     do {
         me->busy = 1;
-        handle_deferred(me);
+        runtime_handle_deferred(me);
         me->busy = 0;
         /* Looks again: a handler may have come between the last look and the line above. */
     } while (me->handled != me->queued);
-}
-
-/* What a thread's log takes, on a stack like the last one's, while nothing waits. */
-static bool hear_quickly(struct self *me, const struct event *event, const char *frame) {
-    bool usual = frame < me->usual + USUAL_STACK && frame > me->usual - USUAL_STACK;
-    if (me->pages.handle != event->token || me->busy || me->queued != me->handled || !usual)
-        return false;
-    me->frame = frame;
-    atomic_signal_fence(memory_order_seq_cst);
-    me->busy = 1;
-    bool done = pages_quick(me, event);
-    me->busy = 0;
-    if (UNLIKELY(me->queued != me->handled))
-        runtime_finish(me);
-    return done;
 }
 
 static void hook(const struct event *event) {
@@ -127,20 +121,14 @@ static void hook(const struct event *event) {
                  : event->kind == EVENT_FLUSHING ? pages_wanted()
                                                  : true;
     struct self *me = heard ? self_get() : NULL;
-    const char *frame = __builtin_frame_address(0);
-    if (me == NULL || hear_quickly(me, event, frame))
+    if (me == NULL)
         return;
-    if ((me->busy && !was_left(me, frame)) || stack_is_short(me, frame)) {
-        defer(me, event);
+    if (!runtime_enter(me, __builtin_frame_address(0))) {
+        runtime_defer(me, event);
         return;
     }
-    me->frame = frame;
-    atomic_signal_fence(memory_order_seq_cst);
-    me->busy = 1;
-    handle_deferred(me);
     handle(me, event, false);
-    me->busy = 0;
-    runtime_finish(me);
+    runtime_leave(me);
 }
 
 __attribute__((visibility("default"))) observe_hook *nvrtl_rt_observer(void);

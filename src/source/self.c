@@ -11,17 +11,17 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "source/commit.h"
+#include "source/frames.h"
 #include "source/pages.h"
 #include "source/regions.h"
 
 struct source_process source_process;
 
-/* Initial-exec (see the build): a signal handler must not meet the loader's lazy allocation. */
-static _Thread_local struct self *self;
+_Thread_local struct self *self_current;
 static _Thread_local bool left_out; /* there was no place, and it is counted */
 
-/* A page that the kernel gives to a forked child as zeroes, however the fork was made. */
-static volatile uint32_t *not_forked;
+volatile uint32_t *self_not_forked;
 
 static pthread_key_t end_of_thread;
 static pthread_mutex_t idle_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -35,7 +35,7 @@ static void thread_ends(void *ending) {
     if (++ended->ends < PTHREAD_DESTRUCTOR_ITERATIONS &&
         pthread_setspecific(end_of_thread, ended) == 0)
         return;
-    self = NULL;
+    self_current = NULL;
     /* The next thread takes this one's index, unless it would drain what this one flushed. */
     pages_apply(ended);
     ended->placed = !model_drain_needed(&source_process.arena.head->threads[ended->thread]) &&
@@ -91,6 +91,10 @@ static struct self *new_self(void) {
     head->thread_processes[made->thread] = source_process.process;
     made->busy = made->queued = made->handled = made->ends = 0;
     pages_begin(made);
+    made->waiting = made->emptied = false;
+    if (made->frames != NULL)
+        frames_clear(made->frames);
+    commit_forget(made);
     made->usual = __builtin_frame_address(0);
     pthread_setspecific(end_of_thread, made);
     return made;
@@ -115,21 +119,26 @@ static bool new_process(uint32_t parent) {
     return true;
 }
 
-struct self *self_get(void) {
-    if (UNLIKELY(*not_forked == 0)) {
-        self = NULL;
+struct self *self_find(void) {
+    struct frames *frames = NULL;
+    if (UNLIKELY(*self_not_forked == 0)) {
+        frames = self_current != NULL ? self_current->frames : NULL;
+        self_current = NULL;
         left_out = false;
         idle = NULL; /* another thread may have been changing the list at the fork */
         atomic_store(&source_process.forks, 0);
         pthread_mutex_init(&idle_lock, NULL);
         regions_forked();
         pages_forked();
-        *not_forked = 1;
+        *self_not_forked = 1;
         new_process(source_process.process + 1);
     }
-    if (UNLIKELY(self == NULL && !left_out))
-        self = new_self();
-    return self;
+    if (UNLIKELY(self_current == NULL && !left_out))
+        self_current = new_self();
+    /* The child goes on in the functions that its parent was in. */
+    if (self_current != NULL && frames != NULL)
+        self_current->frames = frames;
+    return self_current;
 }
 
 /* "DESCRIPTOR:PID": inherited as it is, or still open in the parent if the program closed it. */
@@ -156,8 +165,8 @@ static bool guard_against_fork(void) {
     void *memory = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED || madvise(memory, page, MADV_WIPEONFORK) != 0)
         return false;
-    not_forked = memory;
-    *not_forked = 1;
+    self_not_forked = memory;
+    *self_not_forked = 1;
     return true;
 }
 
@@ -169,7 +178,7 @@ static void forget_forks(void) {
     atomic_store(&source_process.forks, 0);
 }
 
-bool self_attach(void) {
+static bool attach(void) {
     const char *setting = secure_getenv("NVRTL_ARENA");
     if (setting == NULL || !map_inherited(setting) || !guard_against_fork() ||
         pthread_key_create(&end_of_thread, thread_ends) != 0 ||
@@ -181,12 +190,23 @@ bool self_attach(void) {
     return new_process(0);
 }
 
+bool self_attach(void) {
+    static enum { NOT_TRIED, ATTACHED, REFUSED } outcome;
+    static _Atomic uint32_t lock;
+    while (atomic_exchange(&lock, 1) != 0) {
+    }
+    if (outcome == NOT_TRIED)
+        outcome = attach() ? ATTACHED : REFUSED;
+    atomic_store(&lock, 0);
+    return outcome == ATTACHED;
+}
+
 /* Runs when the program leaves by exit() or returns from main; not when it is killed or aborts. */
 __attribute__((destructor)) static void process_exits(void) {
-    if (not_forked == NULL || *not_forked == 0)
+    if (self_not_forked == NULL || *self_not_forked == 0)
         return;
-    if (self != NULL)
-        runtime_finish(self);
+    if (self_current != NULL)
+        runtime_finish(self_current);
     struct self *me = pages_wanted() ? self_get() : NULL;
     if (me != NULL)
         pages_exit(me);

@@ -7,10 +7,11 @@
 #include <stdint.h>
 
 #include "arena/shadow.h"
+#include "base/bits.h"
 #include "event/event.h"
 #include "source/stack.h"
 
-#define SELF_QUEUE 64
+#define SELF_QUEUE 1024 /* memory is used as far as it is needed only */
 #define SELF_CHUNKS 1024
 
 /* What the source `pages` keeps of one thread. */
@@ -49,6 +50,15 @@ struct self {
     struct event queue[SELF_QUEUE];
     struct stack_cache cache;
     struct self_pages pages;
+    struct frames *frames; /* of code with hooks; NULL: none was met */
+    struct {
+        uintptr_t address;
+        size_t length;
+        const void *site;
+    } announced;           /* a copy that the compiler told of, and that a function may make */
+    struct recent *recent; /* stores since commits; NULL: there are no commit points */
+    bool waiting;          /* something flushed or streamed waits for a drain of every token */
+    bool emptied;          /* by a locked instruction, since the last Drain */
     struct self *next_idle;
 };
 
@@ -67,7 +77,18 @@ bool self_attach(void);
 /* Works off what waits in the queue of a thread that ends; runtime.c's. */
 void runtime_finish(struct self *me);
 
+/* A page that the kernel gives to a forked child as zeroes, however the fork was made. */
+extern volatile uint32_t *self_not_forked;
+
+/* Initial-exec (see the build): a signal handler must not meet the loader's lazy allocation. */
+extern _Thread_local struct self *self_current;
+
+struct self *self_find(void);
+
 /* This thread's record; NULL when there is no place (counted as lost). Notices a fork. */
-struct self *self_get(void);
+static inline struct self *self_get(void) {
+    struct self *me = self_current;
+    return LIKELY(me != NULL && *self_not_forked != 0) ? me : self_find();
+}
 
 #endif

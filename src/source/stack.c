@@ -155,6 +155,12 @@ static arena_id keep(struct walk *walk) {
     return arena_stack(&source_process.arena, walk->frames, walk->depth);
 }
 
+arena_id stack_of_places(const uintptr_t *places, uint32_t count) {
+    struct walk walk = {.depth = count};
+    memcpy(walk.values, places, count * sizeof *places);
+    return keep(&walk);
+}
+
 arena_id stack_of_site(const void *caller) {
     struct walk walk = {.depth = 1, .values = {(uintptr_t)caller}};
     return caller != NULL ? keep(&walk) : 0;

@@ -37,6 +37,9 @@ arena_id stack_id(struct stack_cache *cache, const void *caller, const void *fra
 #define STACK_NEAR 3
 arena_id stack_near(struct stack_cache *cache, const void *caller, const void *frame);
 
+/* The stack of these return addresses, innermost first. pre: 0 < count <= ARENA_STACK_DEPTH */
+arena_id stack_of_places(const uintptr_t *places, uint32_t count);
+
 /* A stack of one frame, without unwinding. */
 arena_id stack_of_site(const void *caller);
 

@@ -98,5 +98,10 @@ bool remarks_add(const struct arena_head *head, struct report *report) {
                        "only the routines are seen (--stores=api): what the program stores through "
                        "pointers is not, nor what it flushes by other means, as by msync"))
         return false;
+    if (strcmp(report->stores, "hooks") == 0 && atomic_load(&head->hooked) == 0 &&
+        !verify_remark(report, "no code with hooks has run, so only the routines were seen: build "
+                               "the program with nvrtl-cc or nvrtl-c++ (with -flto, link with it "
+                               "too)"))
+        return false;
     return remark_pages(head, report) && remark_lost(head, report);
 }

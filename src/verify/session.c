@@ -31,11 +31,9 @@ static const char *const stacks[] = {
 static const struct {
     const char *name, *refusal;
 } sources[] = {
-    [ARENA_STORES_API] = {"api", NULL},
-    [ARENA_STORES_AUTO] = {"auto", NULL},
-    [ARENA_STORES_PAGES] = {"pages", NULL},
-    [ARENA_STORES_INTERVAL] = {"pages=interval", NULL},
-    [ARENA_STORES_HOOKS] = {"hooks", "this version does not yet see stores by 'hooks'"},
+    [ARENA_STORES_API] = {"api", NULL},     [ARENA_STORES_AUTO] = {"auto", NULL},
+    [ARENA_STORES_PAGES] = {"pages", NULL}, [ARENA_STORES_INTERVAL] = {"pages=interval", NULL},
+    [ARENA_STORES_HOOKS] = {"hooks", NULL},
 };
 
 static size_t find_source(const char *name) {

@@ -44,6 +44,9 @@ static const char *call_name(uint32_t call) {
         [CALL_IGNORE] = "NvRtlVerifierIgnore",
         [CALL_ASSERT_DURABLE] = "NvRtlVerifierAssertDurable",
         [CALL_MARK] = "NvRtlVerifierMark",
+        [CALL_COMMIT_POINT] = "NvRtlVerifierCommitPoint",
+        [CALL_COMMIT_POINT_FOR] = "NvRtlVerifierCommitPointFor",
+        [CALL_INSTRUCTION] = "the flush instruction",
     };
     return call < sizeof names / sizeof names[0] ? names[call] : "a routine";
 }
@@ -105,10 +108,50 @@ static bool say_undrained(struct finding *finding, uint64_t bytes, const char *p
                        place);
 }
 
+/* Of stores to a commit point. */
+static bool say_commit(struct finding *finding, const struct arena_finding *record,
+                       const char *place) {
+    const struct source_stack *stored =
+        finding->related_count != 0 ? &finding->related[0].stack : &finding->at;
+    char *data = collect_place(stored);
+    if (data == NULL)
+        return false;
+    uint64_t bytes = record->bytes;
+    bool said =
+        record->abnormal
+            ? say(&finding->message,
+                  "the store at %s commits %" PRIu64 " byte%s of its own line stored at %s: x86 "
+                  "keeps their order, other CPUs need not",
+                  place, bytes, plural(bytes), data)
+            : say(&finding->message,
+                  "the store at %s commits %" PRIu64 " byte%s stored at %s before %s", place, bytes,
+                  plural(bytes), data,
+                  record->value != 0 ? "a drain has completed their flush" : "they are flushed");
+    said = said && (record->abnormal || say(&finding->mend,
+                                            "before %s flush what was stored at %s and drain: "
+                                            "RtlFlushNonVolatileMemory(token, address, size, 0)",
+                                            place, data));
+    free(data);
+    return said;
+}
+
+static bool say_torn(struct finding *finding, const struct arena_finding *record,
+                     const char *place) {
+    return say(&finding->message,
+               "a power cut may leave a part of the %" PRIu64 "-byte store at %s to a commit point",
+               record->bytes, place) &&
+           say(&finding->mend, "commit by one store of at most 8 bytes that crosses no multiple "
+                               "of 8");
+}
+
 static bool say_call(struct finding *finding, const struct arena_finding *record,
                      const char *place) {
     const char *call = call_name(record->call);
     switch (finding->kind) {
+    case KIND_UNORDERED_COMMIT:
+        return say_commit(finding, record, place);
+    case KIND_TORN_COMMIT:
+        return say_torn(finding, record, place);
     case KIND_BAD_TOKEN:
         return say(&finding->message, "%s at %s was given 0x%" PRIx64 ", which is no live token%s",
                    call, place, record->value,

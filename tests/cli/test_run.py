@@ -98,7 +98,6 @@ class StatusTest(RunTest):
                 (["--nonsense", "true"], "--nonsense"),
                 (["--judge=fair", "true"], "no judge 'fair'"),
                 (["--stacks=deep", "true"], "'deep'"),
-                (["--stores=hooks", "true"], "not yet see stores by 'hooks'"),
                 (["--stores=binary", "true"], "reserved name"),
                 (["--stores=pages=other", "true"], "no such source"),
                 (["--stores=magic", "true"], "no such source"),

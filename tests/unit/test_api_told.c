@@ -246,6 +246,17 @@ static void test_annotations(void **state) {
     expect(EVENT_IGNORE, CALL_IGNORE, 0, token, at, 8);
     NvRtlVerifierAssertDurable(EACH, at, 24);
     expect(EVENT_ASSERT_DURABLE, CALL_ASSERT_DURABLE, EFFECT_DEFAULT, token, at, 24);
+    NvRtlVerifierCommitPoint(token, at, 8);
+    expect(EVENT_COMMIT_POINT, CALL_COMMIT_POINT, 0, token, at, 8);
+    NvRtlVerifierCommitPointFor(token, at, 8, at + 64, 16);
+    struct event point = next();
+    assert_int_equal(point.kind, EVENT_COMMIT_POINT);
+    assert_ptr_equal(point.data.address, at + 64);
+    assert_int_equal(point.data.length, 16);
+    NvRtlVerifierCommitPointFor(token, at, 8, at, 0); /* names nothing */
+    static char elsewhere[8];
+    NvRtlVerifierCommitPointFor(token, at, 8, elsewhere, 8);
+    expect(EVENT_OUTSIDE, CALL_COMMIT_POINT_FOR, 0, token, elsewhere, 8);
     NvRtlVerifierMark(token, NVRTL_OP_ACK, 17, words);
     struct event mark = next();
     assert_int_equal(mark.kind, EVENT_MARK);

@@ -27,7 +27,7 @@ _nvrtl_offer_value() {
         before=${cur%"${cur##*,}"}
         mapfile -t COMPREPLY < <(compgen -P "$before" -W 'text json sarif junit html' -- "${cur##*,}")
         ;;
-    -s | --stores) [[ ${COMP_WORDS[1]} == cut ]] || _nvrtl_offer 'auto api' ;;
+    -s | --stores) [[ ${COMP_WORDS[1]} == cut ]] || _nvrtl_offer 'auto api hooks' ;;
     --stacks) _nvrtl_offer 'cached full site' ;;
     --enable | --disable) _nvrtl_offer "all $_nvrtl_kinds" ;;
     --output | --keep | --base) _nvrtl_offer_files -d ;;

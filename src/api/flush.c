@@ -21,6 +21,9 @@ CALL_TEXT enum result flush_of(const struct token_view *token, uintptr_t address
                                ULONG flags, const struct call_site *site) {
     if (UNLIKELY((flags & ~(ULONG)KNOWN_FLAGS) != 0))
         return RESULT_INVALID;
+    if (call_observed(site))
+        call_tell(site, EVENT_FLUSHING, call_loads(address, length) ? EFFECT_LOADED : 0, token,
+                  address, length);
     enum result result = call_flush(token, address, length);
     if (LIKELY(result == RESULT_OK) && drains(flags))
         result = drain_token(token);

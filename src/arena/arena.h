@@ -31,6 +31,7 @@
 #ifndef ARENA_PAGE_BUCKETS /* fewer for a fuzzer, which looks at all of them a thousand times */
 #define ARENA_PAGE_BUCKETS 1048576
 #endif
+#define ARENA_SHADOW_BUCKETS 65536
 #define ARENA_TOKEN_BUCKETS 4096
 #define ARENA_FINDING_BUCKETS 4096
 #define ARENA_STACK_DEPTH 32
@@ -78,6 +79,7 @@ struct arena_file {
     _Atomic uint32_t drains;
     _Atomic uint32_t flushes; /* calls that flushed something since the last drain */
     _Atomic uint64_t end;     /* of the furthest token region, bytes */
+    _Atomic uint64_t unread;  /* what it held is not known from this byte on, plus 1; 0: is known */
     _Atomic arena_id tokens;
     _Atomic arena_id ignored;
     _Atomic arena_id commits;
@@ -153,6 +155,18 @@ struct arena_process {
     _Atomic uint32_t end; /* enum arena_end */
 };
 
+/* What a thread has flushed of direct stores; see shadow.h. */
+struct shadow_list {
+    _Atomic arena_id first;  /* of the list's blocks, which stay */
+    _Atomic uint32_t count;  /* flushes in them */
+    _Atomic uint32_t epoch;  /* grows whenever flushes leave the list; odd while they are moved */
+    _Atomic uint32_t inside; /* the thread is about to look at pages that it alone uses */
+    _Atomic arena_id log;
+    _Atomic uint32_t log_count;
+    _Atomic uint32_t log_drained; /* the first so many are durable */
+    _Atomic uint32_t log_epoch;   /* how often the log was emptied */
+};
+
 /* What could not be recorded. Not zero: findings that lean on completeness are no errors. */
 struct arena_lost {
     _Atomic uint64_t events; /* signal handlers that interrupted the runtime too often */
@@ -192,10 +206,12 @@ struct arena_head {
     struct arena_module modules[ARENA_MODULES]; /* module number 1 is the first */
     struct arena_file files[ARENA_FILES];
     struct model_thread threads[ARENA_THREADS];
+    struct shadow_list lists[ARENA_THREADS];
     uint32_t thread_ids[ARENA_THREADS];       /* of the system, to see who died with a lock */
     uint32_t thread_processes[ARENA_THREADS]; /* index */
     _Atomic arena_id stacks[ARENA_STACK_BUCKETS];
     _Atomic arena_id pages[ARENA_PAGE_BUCKETS];
+    _Atomic arena_id shadows[ARENA_SHADOW_BUCKETS];
     _Atomic arena_id tokens[ARENA_TOKEN_BUCKETS];
     _Atomic arena_id findings[ARENA_FINDING_BUCKETS];
 };

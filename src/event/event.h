@@ -8,11 +8,13 @@
 #include <stdint.h>
 
 enum event_kind {
-    EVENT_GET,     /* a token was made: region is set */
-    EVENT_FREE,    /* a token is about to end */
-    EVENT_STORING, /* Write or Fill is about to store [address, length) */
-    EVENT_STORE,   /* Write or Fill stored [address, length); EFFECT_... say what else it did */
-    EVENT_FLUSH,   /* Flush; with EFFECT_DRAIN it also drained */
+    EVENT_GET,      /* a token was made: region is set */
+    EVENT_FREE,     /* a token is about to end */
+    EVENT_STORING,  /* Write or Fill is about to store [address, length) */
+    EVENT_STORE,    /* Write or Fill stored [address, length); EFFECT_... say what else it did */
+    EVENT_FLUSHING, /* Flush is about to write back [address, length): then a line can be read, and
+                       for a while after it not without waiting */
+    EVENT_FLUSH,    /* Flush; with EFFECT_DRAIN it also drained */
     EVENT_FLUSH_RANGES,   /* FlushRanges: address: of length ranges (struct event_range) */
     EVENT_DRAIN,          /* Drain */
     EVENT_RETRY,          /* Retry: where a token covers the file, medium and memory are equal */
@@ -39,7 +41,7 @@ enum event_effect {
     EFFECT_DEFAULT = 32,  /* the caller gave the default token, and this one stands for it */
     EFFECT_FAILED = 64,   /* the call's drain failed: its flush counts, its drain does not */
     EFFECT_LOADED = 128,  /* a flush has loaded from every line that it names, or what is about to
-                             store from every page */
+                             store or to flush from every page */
     EFFECT_LOCKED = 256
 };
 

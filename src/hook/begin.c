@@ -2,6 +2,7 @@
 #include "hook/hook.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 
 #include "hook/sync.h"
 #include "source/frames.h"
@@ -10,11 +11,13 @@ bool hook_on;
 
 void hook_begin(void) {
     int error = errno;
-    if (!source_process.hooked && self_attach()) {
+    static _Atomic bool begun;
+    if (!atomic_exchange(&begun, true) && self_attach()) {
         struct arena_head *head = source_process.arena.head;
-        source_process.hooked = true;
         atomic_fetch_add(&head->hooked, 1);
-        hook_on = head->stores == ARENA_STORES_AUTO || head->stores == ARENA_STORES_HOOKS;
+        source_process.hooked =
+            head->stores == ARENA_STORES_AUTO || head->stores == ARENA_STORES_HOOKS;
+        hook_on = source_process.hooked;
     }
     errno = error;
 }

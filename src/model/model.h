@@ -138,6 +138,11 @@ enum model_flushed {
 enum model_flushed model_flush(struct model_page *page, const struct model_actor *actor,
                                uint32_t line);
 
+/* Notes a flush of a line, of all stores so far, that was made when its thread had drained so many
+   times. */
+void model_flush_at(struct model_page *page, const struct model_actor *actor, uint32_t line,
+                    uint32_t drains);
+
 /* The flush of a line is complete as soon as it is made (clflush). pre: model_flush was called */
 void model_flush_done(struct model_page *page, const struct model_actor *actor, uint32_t line);
 

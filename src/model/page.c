@@ -130,6 +130,19 @@ enum model_flushed model_flush(struct model_page *page, const struct model_actor
     return again ? MODEL_FLUSH_AGAIN : MODEL_FLUSH_NEEDED;
 }
 
+void model_flush_at(struct model_page *page, const struct model_actor *actor, uint32_t l,
+                    uint32_t drains) {
+    struct model_line *line = &page->line[l];
+    line_settle(line, actor->threads, line_any_token(actor->judge));
+    line_note_flush(line, actor, false);
+    for (size_t i = 0; i < ARRAY_LENGTH(line->flush); i++) {
+        struct model_flush *flush = &line->flush[i];
+        if (flush->n == line->n && flush->units == 0 && flush->thread == actor->thread &&
+            flush->token == actor->token)
+            flush->drains = drains;
+    }
+}
+
 void model_flush_done(struct model_page *page, const struct model_actor *actor, uint32_t l) {
     line_complete(&page->line[l], actor);
 }

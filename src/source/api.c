@@ -4,6 +4,7 @@
 #include "source/commit.h"
 #include "source/content.h"
 #include "source/explain.h"
+#include "source/pages.h"
 #include "source/regions.h"
 #include "source/tokens.h"
 
@@ -15,9 +16,9 @@ struct act {
     struct model_actor actor;
     enum model_way way; /* of a store */
     bool flush, late;
-    bool pages;   /* the flush counts for whole pages too */
-    bool needed;  /* a line of the flush was neither clean nor flushed before */
-    bool unknown; /* or nobody knows what it was */
+    bool looked;              /* at the lines, before they were flushed */
+    bool pages;               /* the flush counts for whole pages too */
+    struct pages_found found; /* needed: a line of the flush was neither clean nor flushed before */
 };
 
 static struct arena *arena_here(void) {
@@ -45,23 +46,78 @@ static void lock_page(struct act *act, struct model_page *page) {
     arena_lock(arena_here(), &page->lock, act->me->thread + 1);
 }
 
-/* Flushes the lines of [from, to) of a page; address: of the page's first byte. What the program
-   stored into them by itself shows in what they hold now. */
-static void flush_lines(struct act *act, struct model_page *page, uint32_t from, uint32_t to,
-                        uintptr_t address) {
-    bool loaded = (act->event->effect & EFFECT_LOADED) != 0 && !act->late;
-    bool readable = loaded || content_readable(address);
-    for (uint32_t l = from / MODEL_LINE_SIZE; l * MODEL_LINE_SIZE < to; l++) {
-        uintptr_t line = address + (uintptr_t)l * MODEL_LINE_SIZE;
-        bool explained = readable && explain_wanted() && regions_hold(line, page);
-        if (explained)
-            explain_line(page, &act->actor, l, line);
-        enum model_flushed flushed = model_flush(page, &act->actor, l);
-        act->unknown = act->unknown || flushed == MODEL_FLUSH_UNKNOWN;
-        if (flushed != MODEL_FLUSH_UNKNOWN && !explained &&
-            (!readable || content_changed(&page->line[l], line)))
-            act->needed = true;
-        act->needed = act->needed || flushed == MODEL_FLUSH_NEEDED;
+/* One page's share of an act. */
+struct part {
+    struct pages_share share;
+    struct model_page *page;    /* NULL: the model does not have it */
+    struct shadow_page *shadow; /* NULL: nobody looks for direct stores, or there were none */
+    bool readable;
+};
+
+/* What the program stored into a line by itself shows in what it holds now. */
+static bool line_changed(const struct part *part, uint32_t line) {
+    uintptr_t address = part->share.address + (uintptr_t)line * MODEL_LINE_SIZE;
+    if (!part->readable)
+        return true;
+    return part->shadow != NULL ? pages_take(&part->share, part->shadow, part->page, line)
+                                : content_changed(&part->page->line[line], address);
+}
+
+static uintptr_t line_address(const struct part *part, uint32_t line) {
+    return part->share.address + (uintptr_t)line * MODEL_LINE_SIZE;
+}
+
+/* Do hooks tell what the line holds? */
+static bool is_explained(const struct part *part, uint32_t line) {
+    return explain_wanted() && part->readable && regions_hold(line_address(part, line), part->page);
+}
+
+/* Flushes the part's lines. */
+static void flush_lines(struct act *act, const struct part *part) {
+    const struct pages_share *share = &part->share;
+    for (uint32_t l = share->from / MODEL_LINE_SIZE; l * MODEL_LINE_SIZE < share->to; l++) {
+        /* With a shadow the store comes first, so that the flush covers it. */
+        bool changed = part->shadow != NULL && line_changed(part, l);
+        bool explained = part->shadow == NULL && is_explained(part, l);
+        if (explained && !act->looked)
+            explain_line(part->page, &act->actor, l, line_address(part, l));
+        enum model_flushed flushed = model_flush(part->page, &act->actor, l);
+        act->found.unknown = act->found.unknown || flushed == MODEL_FLUSH_UNKNOWN;
+        if (flushed != MODEL_FLUSH_UNKNOWN && part->shadow == NULL && !explained)
+            changed = line_changed(part, l);
+        act->found.needed = act->found.needed || changed || flushed == MODEL_FLUSH_NEEDED;
+    }
+}
+
+/* Before a flush of whole pages: what was stored directly beside the part's lines goes with it. */
+static void take_beside(const struct part *part) {
+    const struct pages_share *share = &part->share;
+    for (uint32_t l = 0; l < MODEL_PAGE_LINES && part->shadow != NULL && part->readable; l++) {
+        if ((l + 1) * MODEL_LINE_SIZE <= share->from || l * MODEL_LINE_SIZE >= share->to)
+            pages_take(share, part->shadow, part->page, l);
+    }
+}
+
+static void act_on_part(struct act *act, const struct part *part) {
+    const struct pages_share *share = &part->share;
+    struct model_page *page = part->page;
+    if (act->event->kind == EVENT_STORE) {
+        model_store(page, &act->actor, share->from, share->to - share->from,
+                    share->address + share->from != act->event->address, act->way);
+        if (!act->late && part->shadow != NULL)
+            pages_explain(share, part->shadow);
+        else if (explain_wanted()) {
+            explain_begin(page, share->address);
+            explain_stored(page, share->from, share->to);
+        } else if (!act->late)
+            content_remember(page, share->from, share->to, share->address);
+    }
+    if (act->flush)
+        flush_lines(act, part);
+    if (act->pages) {
+        take_beside(part);
+        model_flush_page(page, atomic_load(&arena_here()->head->files[page->file].drains),
+                         act->actor.stack);
     }
 }
 
@@ -77,37 +133,32 @@ static struct model_page *page_at(const struct stretch *stretch, uint64_t index,
 
 /* Visits one page's share of a stretch. address: of the page's first byte in this view */
 static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t index,
-                        uint64_t from, uint64_t to) {
-    bool store = act->event->kind == EVENT_STORE;
+                        uint32_t from, uint32_t to) {
+    bool store = act->event->kind == EVENT_STORE, looks = pages_wanted();
     uintptr_t address = stretch->address + (uintptr_t)(index * MODEL_PAGE_SIZE - stretch->offset);
-    struct model_page *page = page_at(stretch, index, address, store);
-    if (page == NULL) {
-        act->unknown = true;
+    bool loaded = (act->event->effect & EFFECT_LOADED) != 0 && !act->late;
+    struct part part = {.share = {act->me, &act->actor, stretch->file, index, from, to, address},
+                        .readable = loaded || content_readable(address)};
+    if (looks && !store && !act->pages && part.readable && pages_flush(&part.share, &act->found))
         return;
-    }
-    const struct commit_store committed = {act->me, page, (uint32_t)from, (uint32_t)to,
-                                           act->actor.stack};
-    bool commits = store && commit_any();
+    if (looks)
+        part.shadow = pages_lock(&part.share, part.readable);
+    part.page = page_at(stretch, index, address, store || part.shadow != NULL);
+    const struct commit_store committed = {act->me, part.page, from, to, act->actor.stack};
+    bool commits = store && part.page != NULL && commit_any();
     if (commits)
         commit_before(&committed);
-    lock_page(act, page);
-    if (store) {
-        model_store(page, &act->actor, (uint32_t)from, (uint32_t)(to - from),
-                    address + from != act->event->address, act->way);
-        if (explain_wanted()) {
-            explain_begin(page, address);
-            explain_stored(page, (uint32_t)from, (uint32_t)to);
-        } else if (!act->late)
-            content_remember(page, (uint32_t)from, (uint32_t)to, address);
+    if (part.page != NULL) {
+        lock_page(act, part.page);
+        act_on_part(act, &part);
+        arena_unlock(&part.page->lock);
+    } else {
+        act->found.unknown = true;
     }
-    if (act->flush)
-        flush_lines(act, page, (uint32_t)from, (uint32_t)to, address);
-    if (act->pages)
-        model_flush_page(page, atomic_load(&arena_here()->head->files[page->file].drains),
-                         act->actor.stack);
-    arena_unlock(&page->lock);
     if (commits)
         commit_after(&committed);
+    if (part.shadow != NULL)
+        pages_unlock(part.shadow);
 }
 
 static void act_on_stretch(void *context, const struct stretch *stretch) {
@@ -116,8 +167,8 @@ static void act_on_stretch(void *context, const struct stretch *stretch) {
     uint64_t first = stretch->offset / MODEL_PAGE_SIZE, last = (end - 1) / MODEL_PAGE_SIZE;
     for (uint64_t index = first; index <= last; index++) {
         uint64_t start = index * MODEL_PAGE_SIZE;
-        act_on_page(act, stretch, index, index == first ? stretch->offset - start : 0,
-                    index == last ? end - start : MODEL_PAGE_SIZE);
+        act_on_page(act, stretch, index, index == first ? (uint32_t)(stretch->offset - start) : 0,
+                    index == last ? (uint32_t)(end - start) : MODEL_PAGE_SIZE);
     }
 }
 
@@ -134,7 +185,7 @@ static void note_flush(struct act *act) {
     act->me->waiting = true;
     if ((act->event->effect & (EFFECT_DEFAULT | EFFECT_DRAIN)) == EFFECT_DEFAULT)
         atomic_store(&act->token->lent, 1);
-    /* Else nobody asks, and threads would wait for each other's caches. */
+    /* With a lock, this would wait for the flush itself. */
     if (by_pages(act->token->file))
         atomic_fetch_add(&arena_here()->head->files[act->token->file].flushes, 1);
 }
@@ -151,6 +202,8 @@ static void drain_file(uint32_t index) {
 static void drain(struct act *act) {
     struct arena_head *head = arena_here()->head;
     model_drain(&act->actor);
+    if (pages_wanted())
+        pages_drained(act->me, act->actor.token);
     if (act->token == NULL)
         act->me->waiting = false;
     act->me->emptied = false;
@@ -183,6 +236,10 @@ static void on_flush(struct act *act, uintptr_t address, size_t length) {
         return;
     act->flush = true;
     act->pages = by_pages(act->token->file);
+    if (pages_wanted() && !act->pages && !act->late)
+        pages_admit(act->me, act->token);
+    if (pages_announced(act->me, act->event))
+        act->found.unknown = true; /* flushed by the log; this is the same once more */
     tokens_stretches(act->token, address, length, act_on_stretch, act);
     note_flush(act);
 }
@@ -191,7 +248,8 @@ static void on_flush(struct act *act, uintptr_t address, size_t length) {
    pages, by anybody? */
 static bool drain_needed(const struct act *act) {
     const struct arena_head *head = arena_here()->head;
-    if (model_drain_needed(&head->threads[act->me->thread]) || act->me->emptied)
+    if (pages_pending(act->me) || model_drain_needed(&head->threads[act->me->thread]) ||
+        act->me->emptied)
         return true;
     for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
         if ((act->token == NULL || act->token->file == i) && by_pages(i) &&
@@ -204,6 +262,8 @@ static bool drain_needed(const struct act *act) {
 static void judge_stretch(void *context, const struct stretch *stretch) {
     struct act *act = context;
     struct arena_finding wish = {.file = stretch->file + 1};
+    if (pages_wanted())
+        pages_look(act->me, act->token, stretch, act->actor.stack);
     wish.related[0] = act->actor.stack;
     wish.roles[0] = act->event->kind == EVENT_FREE ? ARENA_ROLE_FREED : ARENA_ROLE_ASSERTED;
     if (explain_wanted())
@@ -223,11 +283,10 @@ static void forget_stretch(void *context, const struct stretch *stretch) {
     explain_forget(context, stretch);
 }
 
-/* What was stored while no token was there nobody has seen, and it counts as durable. */
-static void on_get(struct act *act) {
-    const struct arena_token *token = tokens_add(act->me, act->event, act->actor.stack);
-    if (token != NULL && explain_wanted())
-        tokens_stretches(token, 0, UINT64_MAX, forget_stretch, act->me);
+/* What it holds now is seen now, even if it is judged later: the view may go. */
+static void look_uncovered(void *context, const struct stretch *stretch) {
+    const struct act *act = context;
+    pages_look(act->me, act->token, stretch, act->actor.stack);
 }
 
 /* A child that was forked since the Get has the token too, and may still flush; and what was
@@ -240,6 +299,8 @@ static void on_free(struct act *act) {
                  atomic_load(&act->token->lent) != 0;
     if (!defer)
         tokens_stretches(act->token, 0, UINT64_MAX, judge_uncovered, act);
+    else if (pages_wanted())
+        tokens_stretches(act->token, 0, UINT64_MAX, look_uncovered, act);
     tokens_end(act->me, act->token, act->actor.stack, defer);
 }
 
@@ -250,6 +311,8 @@ static void make_durable(struct model_page *page, void *context, uint64_t from, 
 
 static void retry_stretch(void *context, const struct stretch *stretch) {
     const struct act *act = context;
+    if (pages_wanted())
+        pages_settle(act->me, act->token, stretch);
     const struct arena_pages pages = {stretch->file, stretch->offset, stretch->length,
                                       act->me->thread + 1};
     arena_each_page(arena_here(), &pages, make_durable, NULL);
@@ -305,7 +368,8 @@ static void declare_stretch(void *context, const struct stretch *stretch) {
    again. */
 static bool flush_needed(const struct act *act) {
     const struct model_thread *thread = &arena_here()->head->threads[act->me->thread];
-    return !act->flush || act->needed || act->unknown || atomic_load(&thread->failed) != 0;
+    return !act->flush || act->found.needed || act->found.unknown ||
+           atomic_load(&thread->failed) != 0;
 }
 
 /* What remains of a call when its kind was dealt with: was it needed, and the drain. */
@@ -317,8 +381,19 @@ static void finish(struct act *act, bool flushes) {
         report(act, KIND_REDUNDANT_DRAIN);
     if (event->effect & EFFECT_FAILED)
         model_drain_failed(&act->actor);
+    if ((event->effect & EFFECT_DRAIN) && arena_here()->head->stores == ARENA_STORES_INTERVAL)
+        pages_interval(act->me, act->actor.stack);
     if (event->effect & EFFECT_DRAIN)
         drain(act);
+}
+
+static void on_get(struct act *act) {
+    const struct arena_token *token = tokens_add(act->me, act->event, act->actor.stack);
+    if (token != NULL && pages_wanted())
+        pages_got(act->me, token);
+    /* What was stored while no token was there counts as durable. */
+    if (token != NULL && explain_wanted())
+        tokens_stretches(token, 0, UINT64_MAX, forget_stretch, act->me);
 }
 
 static void dispatch(struct act *act) {
@@ -331,6 +406,7 @@ static void dispatch(struct act *act) {
         on_free(act);
         return;
     case EVENT_STORING:
+    case EVENT_FLUSHING:
     case EVENT_MARK:
     case EVENT_RAW_STORE:
     case EVENT_RAW_FLUSH:
@@ -341,6 +417,8 @@ static void dispatch(struct act *act) {
         finish(act, false);
         return;
     case EVENT_FLUSH:
+        act->looked = act->me->flushing && !act->late;
+        act->me->flushing = false;
         on_flush(act, event->address, event->length);
         finish(act, true);
         return;

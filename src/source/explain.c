@@ -72,6 +72,26 @@ bool explain_line(struct model_page *page, const struct model_actor *actor, uint
     return true;
 }
 
+void explain_flush(struct self *me, const struct event *event) {
+    struct arena_head *head = source_process.arena.head;
+    const struct model_actor actor = {.threads = head->threads,
+                                      .judge = (enum model_judge)head->judge,
+                                      .thread = me->thread,
+                                      .order = &me->clock.order};
+    uintptr_t at = align_down(event->address, MODEL_LINE_SIZE),
+              end = event->address + event->length;
+    me->flushing = (event->effect & EFFECT_LOADED) != 0;
+    for (; at < end && me->flushing; at += MODEL_LINE_SIZE) {
+        struct model_page *page = regions_page(at);
+        me->flushing = page != NULL;
+        if (page == NULL)
+            return;
+        arena_lock(&source_process.arena, &page->lock, me->thread + 1);
+        explain_line(page, &actor, at % MODEL_PAGE_SIZE / MODEL_LINE_SIZE, at);
+        arena_unlock(&page->lock);
+    }
+}
+
 /* A stretch, and where in it a page lies. */
 struct look {
     const struct model_actor *actor;

@@ -38,6 +38,9 @@ static inline void explain_stored(struct model_page *page, uint32_t from, uint32
 bool explain_line(struct model_page *page, const struct model_actor *actor, uint32_t line,
                   uintptr_t address);
 
+/* The routine is about to flush: looks at its lines while they can be read without waiting. */
+void explain_flush(struct self *me, const struct event *event);
+
 /* The same for what a stretch has, where that can be read. */
 void explain_stretch(const struct model_actor *actor, const struct stretch *stretch);
 

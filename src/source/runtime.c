@@ -3,9 +3,12 @@
 #include <signal.h>
 #include <stddef.h>
 
+#include "base/bits.h"
 #include "observe/observe.h"
 #include "source/api.h"
+#include "source/explain.h"
 #include "source/hooks.h"
+#include "source/pages.h"
 #include "source/record.h"
 #include "source/runtime.h"
 
@@ -25,7 +28,7 @@ void runtime_defer(struct self *me, const struct event *event) {
     const struct event_range *ranges = (const struct event_range *)event->address;
     size_t parts = event->kind == EVENT_FLUSH_RANGES ? event->length + 1 : 1;
     /* A token's segments are gone by then too; but no handler makes tokens. */
-    if (event->kind == EVENT_STORING)
+    if (event->kind == EVENT_STORING || event->kind == EVENT_FLUSHING)
         return; /* its store will be found by what it has changed */
     if (event->kind == EVENT_GET || parts > SELF_QUEUE - (me->queued - me->handled)) {
         atomic_fetch_add(&source_process.arena.head->lost.events, 1);
@@ -46,9 +49,19 @@ void runtime_defer(struct self *me, const struct event *event) {
 }
 
 static void handle(struct self *me, const struct event *event, bool late) {
-    if (record_wanted())
+    if (record_wanted()) {
         record_handle(me, event, late);
-    else if (event->kind >= EVENT_RAW_STORE)
+        return;
+    }
+    if (!late && pages_quick(me, event))
+        return;
+    if (event->kind == EVENT_FLUSHING) {
+        if (explain_wanted() && !late)
+            explain_flush(me, event);
+        return;
+    }
+    pages_apply(me);
+    if (event->kind >= EVENT_RAW_STORE)
         hooks_handle(me, event, stack_of_site(event->caller));
     else
         api_handle(me, event,
@@ -107,8 +120,10 @@ void runtime_finish(struct self *me) {
 }
 
 static void hook(const struct event *event) {
-    /* That a store is about to be made matters to the recording alone. */
-    bool heard = event->kind != EVENT_STORING || record_wanted();
+    /* That a store is about to be made matters to the recording alone, of a flush to the pages. */
+    bool heard = event->kind == EVENT_STORING    ? record_wanted()
+                 : event->kind == EVENT_FLUSHING ? pages_wanted() || explain_wanted()
+                                                 : true;
     struct self *me = heard ? self_get() : NULL;
     if (me == NULL)
         return;

@@ -13,6 +13,7 @@
 #include "base/bits.h"
 #include "source/commit.h"
 #include "source/frames.h"
+#include "source/pages.h"
 #include "source/regions.h"
 
 struct source_process source_process;
@@ -39,7 +40,9 @@ static void thread_ends(void *ending) {
     clock_end(ended);
     self_current = NULL;
     /* The next thread takes this one's index, unless it would drain what this one flushed. */
-    ended->placed = !model_drain_needed(&source_process.arena.head->threads[ended->thread]);
+    pages_apply(ended);
+    ended->placed = !model_drain_needed(&source_process.arena.head->threads[ended->thread]) &&
+                    !pages_pending(ended);
     arena_lock(&source_process.arena, &idle_lock, ended->thread + 1);
     ended->next_idle = idle;
     idle = ended;
@@ -91,6 +94,7 @@ static struct self *new_self(void) {
     head->thread_ids[made->thread] = (uint32_t)syscall(SYS_gettid);
     head->thread_processes[made->thread] = source_process.process;
     made->busy = made->queued = made->handled = made->ends = 0;
+    pages_begin(made);
     made->waiting = made->emptied = false;
     if (made->frames != NULL)
         frames_clear(made->frames);
@@ -131,6 +135,7 @@ struct self *self_find(void) {
         atomic_store(&source_process.forks, 0);
         atomic_store(&idle_lock, 0);
         regions_forked();
+        pages_forked();
         *self_not_forked = 1;
         new_process(source_process.process + 1);
     }
@@ -215,5 +220,8 @@ __attribute__((destructor)) static void process_exits(void) {
         return;
     if (self_current != NULL)
         runtime_finish(self_current);
+    struct self *me = pages_wanted() ? self_get() : NULL;
+    if (me != NULL)
+        pages_exit(me);
     atomic_store(&source_process.arena.head->processes[source_process.process].end, ARENA_EXITED);
 }

@@ -61,6 +61,27 @@ static bool remark_lost(const struct arena_head *head, struct report *report) {
                          "so what was found is told as warnings: a flush may have been missed");
 }
 
+/* What the source `pages` does not see, and what it could not look at. */
+static bool remark_pages(const struct arena_head *head, struct report *report) {
+    if (head->stores != ARENA_STORES_PAGES && head->stores != ARENA_STORES_INTERVAL)
+        return true;
+    for (uint32_t i = 0; i < atomic_load(&head->file_count) && i < ARENA_FILES; i++) {
+        uint64_t unread = atomic_load(&head->files[i].unread);
+        report->incomplete = report->incomplete || unread != 0;
+        if (unread != 0 &&
+            !verify_remark(report,
+                           "what %.*s held from byte %" PRIu64 " on could not be kept: direct "
+                           "stores there were not seen",
+                           (int)sizeof head->files[i].path, head->files[i].path, unread - 1))
+            return false;
+    }
+    return verify_remark(
+        report,
+        "direct stores are seen by what they change (--stores=%s): one that stores "
+        "what is there already is not, and no line of code is known",
+        report->stores);
+}
+
 bool remarks_add(const struct arena_head *head, struct report *report) {
     report->incomplete = arena_escaped(head);
     if (atomic_load(&head->process_count) == 0 && !report->incomplete)
@@ -82,5 +103,5 @@ bool remarks_add(const struct arena_head *head, struct report *report) {
                                "the program with nvrtl-cc or nvrtl-c++ (with -flto, link with it "
                                "too)"))
         return false;
-    return remark_lost(head, report);
+    return remark_pages(head, report) && remark_lost(head, report);
 }

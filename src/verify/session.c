@@ -31,11 +31,8 @@ static const char *const stacks[] = {
 static const struct {
     const char *name, *refusal;
 } sources[] = {
-    [ARENA_STORES_API] = {"api", NULL},
-    [ARENA_STORES_AUTO] = {"auto", NULL},
-    [ARENA_STORES_PAGES] = {"pages", "this version does not yet see stores by 'pages'"},
-    [ARENA_STORES_INTERVAL] = {"pages=interval",
-                               "this version does not yet see stores by 'pages=interval'"},
+    [ARENA_STORES_API] = {"api", NULL},     [ARENA_STORES_AUTO] = {"auto", NULL},
+    [ARENA_STORES_PAGES] = {"pages", NULL}, [ARENA_STORES_INTERVAL] = {"pages=interval", NULL},
     [ARENA_STORES_HOOKS] = {"hooks", NULL},
 };
 

@@ -210,7 +210,7 @@ static bool say_call(struct finding *finding, const struct arena_finding *record
 }
 
 bool collect_words(struct finding *finding, const struct arena_finding *record,
-                   const struct source_stack *asserted) {
+                   const struct source_stack *asserted, const struct collect_direct *direct) {
     char *place = collect_place(&finding->at), *when = NULL;
     bool flush = finding->kind == KIND_UNDRAINED_FLUSH;
     bool said = place != NULL;
@@ -222,7 +222,9 @@ bool collect_words(struct finding *finding, const struct arena_finding *record,
     } else if (said) {
         said = say(&when, flush ? "was never completed by a drain" : "never flushed");
     }
-    if (said && finding->kind == KIND_UNFLUSHED_WRITE && record->at == MODEL_UNSEEN)
+    if (said && direct->mark != 0 && (flush || finding->kind == KIND_UNFLUSHED_WRITE))
+        said = collect_direct_words(finding, record, direct, when);
+    else if (said && finding->kind == KIND_UNFLUSHED_WRITE && record->at == MODEL_UNSEEN)
         said = say_unseen(finding, record->bytes, when);
     else if (said && finding->kind == KIND_UNFLUSHED_WRITE)
         said = say_unflushed(finding, record->bytes, place, when);

@@ -146,6 +146,8 @@ static void child_fault(void) {
     CHILD_NEED(RtlFillNonVolatileMemory(token, gone, 8, 1, 0) != STATUS_SUCCESS);
     CHILD_NEED(told_count == 1 && told[0].kind == EVENT_STORING && told[0].effect == 0);
     CHILD_NEED(told[0].address == (uintptr_t)gone && told[0].length == 8);
+    CHILD_NEED(RtlFlushNonVolatileMemory(token, gone, 8, 0) == STATUS_SUCCESS);
+    CHILD_NEED(told[1].kind == EVENT_FLUSHING && told[1].effect == 0);
 }
 
 static void test_fault(void **state) {
@@ -156,6 +158,7 @@ static void test_fault(void **state) {
 static void check_drains(uint32_t effect, NTSTATUS status) {
     NV_MEMORY_RANGE ranges[] = {{at, 8}, {at + PAGE, 16}};
     assert_int_equal(RtlFlushNonVolatileMemory(token, at, 8, 0), status);
+    expect(EVENT_FLUSHING, CALL_FLUSH, EFFECT_LOADED, token, at, 8);
     expect(EVENT_FLUSH, CALL_FLUSH, effect, token, at, 8);
     assert_int_equal(RtlFlushNonVolatileMemoryRanges(token, ranges, 2, 0), status);
     expect(EVENT_FLUSH_RANGES, CALL_FLUSH_RANGES, effect, token, ranges, 2);
@@ -175,6 +178,7 @@ static void test_drains(void **state) {
     NV_MEMORY_RANGE range = {at, 8};
     const ULONG later = FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN;
     assert_int_equal(RtlFlushNonVolatileMemory(token, at, 8, later), STATUS_SUCCESS);
+    expect(EVENT_FLUSHING, CALL_FLUSH, EFFECT_LOADED, token, at, 8);
     expect(EVENT_FLUSH, CALL_FLUSH, 0, token, at, 8);
     assert_int_equal(RtlFlushNonVolatileMemoryRanges(token, &range, 1, later), STATUS_SUCCESS);
     expect(EVENT_FLUSH_RANGES, CALL_FLUSH_RANGES, 0, token, &range, 1);

@@ -81,8 +81,8 @@ bool pages_take(const struct pages_share *share, struct shadow_page *shadow,
 void pages_look(struct self *me, const struct arena_token *token, const struct stretch *stretch,
                 arena_id stack);
 
-/* All of the stretch is durable. */
-void pages_settle(struct self *me, const struct arena_token *token, const struct stretch *stretch);
+/* All of the stretch is durable. stack: of the call that has waited for it, or 0 */
+void pages_settle(struct self *me, const struct stretch *stretch, arena_id stack);
 
 /* The thread drains, at that stack: with pages=interval that is when all tokens are looked at. */
 void pages_interval(struct self *me, arena_id stack);

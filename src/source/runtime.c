@@ -117,11 +117,14 @@ void runtime_finish(struct self *me) {
 
 static void hook(const struct event *event) {
     /* That a store is about to be made matters to the recording alone, of a flush to the pages. */
-    bool heard = event->kind == EVENT_STORING    ? record_wanted()
-                 : event->kind == EVENT_FLUSHING ? pages_wanted()
-                                                 : true;
-    struct self *me = heard ? self_get() : NULL;
+    bool before = event->kind == EVENT_STORING || event->kind == EVENT_FLUSHING;
+    struct self *me = !before || pages_wanted() || (event->kind == EVENT_STORING && record_wanted())
+                          ? self_get()
+                          : NULL;
     if (me == NULL)
+        return;
+    me->pages.routine = before ? event->frame : NULL;
+    if (event->kind == EVENT_STORING && !record_wanted())
         return;
     if (!runtime_enter(me, __builtin_frame_address(0))) {
         runtime_defer(me, event);

@@ -71,8 +71,8 @@ void pages_list(struct self *me, const struct shadow_flush *flush);
 /* A call has stored the share: its bytes are explained. pre: the share may be read; locked */
 void pages_explain(const struct pages_share *share, struct shadow_page *shadow);
 
-/* Tells the model of direct stores to a line, if it has changed, and takes them over as flushed by
-   this thread. pre: the line may be read; shadow and page are locked */
+/* Tells the model of direct stores to a line, if it has changed. false: it holds what this thread
+   has flushed last. pre: the line may be read; shadow and page are locked */
 bool pages_take(const struct pages_share *share, struct shadow_page *shadow,
                 struct model_page *page, uint32_t line);
 

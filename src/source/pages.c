@@ -168,8 +168,8 @@ bool pages_take(const struct pages_share *share, struct shadow_page *shadow,
     uint32_t start = line * MODEL_LINE_SIZE;
     uint16_t own = (uint16_t)(share->me->thread + 1);
     uint64_t bytes = compare_take(shadow->bytes + start, (const void *)(share->address + start));
-    /* This flush answers for what another thread's did, who may have been the first to see what this
-       one has stored. */
+    /* This flush answers for what another thread's did, who may have been the first to see what
+       this one has stored. */
     bool passed = shadow->flusher[line] != 0 && shadow->flusher[line] != own;
     if (passed || bytes != 0)
         shadow->flusher[line] = own;

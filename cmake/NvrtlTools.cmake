@@ -14,6 +14,16 @@ set_target_properties(
     nvrtl_rt PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME nvrtl-rt LINK_DEPENDS ${rt_map}
                         LIBRARY_OUTPUT_DIRECTORY ${NVRTL_LIB_DIR}/nvrtl)
 
+# What is loaded before programs that are to be watched.
+nvrtl_rooms(watch_rooms watch)
+add_library(nvrtl_watch MODULE)
+target_link_libraries(nvrtl_watch PRIVATE nvrtl_compile ${watch_rooms} nvrtl_rt)
+target_link_options(nvrtl_watch PRIVATE -Wl,-z,nodelete,-z,relro,-z,now,--no-undefined)
+set_target_properties(
+    nvrtl_watch PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME nvrtl-watch BUILD_WITH_INSTALL_RPATH ON
+                           INSTALL_RPATH "$ORIGIN"
+                           LIBRARY_OUTPUT_DIRECTORY ${NVRTL_LIB_DIR}/nvrtl)
+
 nvrtl_rooms(check_rooms base range event model arena verify report)
 add_library(nvrtl_check STATIC)
 target_link_libraries(nvrtl_check PRIVATE nvrtl_compile ${check_rooms} PkgConfig::libdw
@@ -30,7 +40,7 @@ set_target_properties(
     nvrtl_cli PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME nvrtl
                          RUNTIME_OUTPUT_DIRECTORY ${NVRTL_BIN_DIR} BUILD_WITH_INSTALL_RPATH ON
                          INSTALL_RPATH "$ORIGIN/${NVRTL_BIN_TO_LIB}")
-add_dependencies(nvrtl_cli nvrtl_rt)
+add_dependencies(nvrtl_cli nvrtl_rt nvrtl_watch)
 
 # nvrtl-cc, nvrtl-c++, and what gcc and clang find in place of the assembler.
 nvrtl_rooms(cc_rooms base cc)

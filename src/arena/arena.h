@@ -79,12 +79,20 @@ struct arena_file {
     _Atomic uint32_t drains;
     _Atomic uint32_t flushes; /* calls that flushed something since the last drain */
     _Atomic uint64_t end;     /* of the furthest token region, bytes */
+    uint32_t watched;         /* enum arena_watch */
+    _Atomic uint32_t synced;  /* somebody has waited for it */
     _Atomic uint64_t unread;  /* what it held is not known from this byte on, plus 1; 0: is known */
     _Atomic arena_id tokens;
     _Atomic arena_id ignored;
     _Atomic arena_id commits;
     char reason[160];
     char path[1024];
+};
+
+enum arena_watch {
+    ARENA_WATCH_NONE,
+    ARENA_WATCH_FOUND, /* by a folder or a pattern: it may be meant to be lost */
+    ARENA_WATCH_NAMED  /* itself */
 };
 
 struct arena_segment {
@@ -104,6 +112,7 @@ struct arena_token {
     uint32_t forks;         /* of its process, when it was made */
     _Atomic uint32_t lent;  /* flushed with the default token, which did not drain */
     uint32_t deferred;      /* freed; what it leaves is judged at the end */
+    uint32_t watched;       /* made for a view of a watched file */
     uint32_t segment_count;
     struct arena_segment segments[];
 };

@@ -13,7 +13,8 @@ enum event_kind {
     EVENT_STORING,  /* Write or Fill is about to store [address, length) */
     EVENT_STORE,    /* Write or Fill stored [address, length); EFFECT_... say what else it did */
     EVENT_FLUSHING, /* Flush is about to write back [address, length): then a line can be read, and
-                       for a while after it not without waiting */
+                       for a while after it not without waiting; or, without a range, a routine
+                       is about to flush or to wait: what it asks of the system is its own */
     EVENT_FLUSH,    /* Flush; with EFFECT_DRAIN it also drained */
     EVENT_FLUSH_RANGES,   /* FlushRanges: address: of length ranges (struct event_range) */
     EVENT_DRAIN,          /* Drain */

@@ -312,7 +312,7 @@ static void make_durable(struct model_page *page, void *context, uint64_t from, 
 static void retry_stretch(void *context, const struct stretch *stretch) {
     const struct act *act = context;
     if (pages_wanted())
-        pages_settle(act->me, act->token, stretch);
+        pages_settle(act->me, stretch, act->actor.stack);
     const struct arena_pages pages = {stretch->file, stretch->offset, stretch->length,
                                       act->me->thread + 1};
     arena_each_page(arena_here(), &pages, make_durable, NULL);

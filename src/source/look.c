@@ -82,6 +82,8 @@ static void tell_changes(const struct look *look, const struct pages_share *shar
             compare_take_part(shadow->bytes + start, look->bytes + start, bytes_of(share, start));
         if (look->settle)
             shadow->flusher[l] = 0;
+        if (look->settle && look->stack != 0)
+            atomic_store(&shadow->hint, look->stack);
         if (bytes == 0 || look->settle)
             continue;
         if (page == NULL) {
@@ -133,7 +135,7 @@ static void look_at_run(void *context, uintptr_t from, uintptr_t to, bool presen
 
 /* Does the view still stand? Another file may lie there by now. */
 static bool stands(const struct look *look) {
-    const struct arena_file *file = &arena_here()->head->files[look->token->file];
+    const struct arena_file *file = &arena_here()->head->files[look->stretch->file];
     const struct map_identity identity = {.start = look->stretch->address,
                                           .length = look->stretch->length,
                                           .device = file->device,
@@ -167,9 +169,20 @@ void pages_look(struct self *me, const struct arena_token *token, const struct s
     shadow_fold(arena_here(), &pages);
 }
 
-void pages_settle(struct self *me, const struct arena_token *token, const struct stretch *stretch) {
-    struct look look = {.me = me, .token = token, .stretch = stretch, .settle = true};
-    look_through(&look, false);
+/* What other processes have stored is waited for, too. */
+void pages_settle(struct self *me, const struct stretch *stretch, arena_id stack) {
+    struct look look = {.me = me, .stretch = stretch, .stack = stack, .settle = true};
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = align_down(stretch->address, page);
+    uintptr_t to = align_up(stretch->address + stretch->length, page);
+    const struct arena_pages pages = {stretch->file, stretch->offset, stretch->length,
+                                      me->thread + 1};
+    pages_apply_others(me, &pages);
+    if (atomic_load(&arena_here()->head->process_count) > 1 && stands(&look))
+        track_resident(from, to - from, look_at_run, &look);
+    else
+        look_through(&look, true);
+    me->pages.last = stack;
 }
 
 /* Visits the live tokens of this process. */

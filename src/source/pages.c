@@ -10,6 +10,8 @@
 #include "base/bits.h"
 #include "source/compare.h"
 
+#define OUTSIDE_WAITS 20000 /* of 50 microseconds and more: it may not be running */
+
 static struct arena *arena_here(void) {
     return &source_process.arena;
 }
@@ -50,8 +52,13 @@ static void wait_outside(uint32_t thread) {
     const struct shadow_list *list = &arena_here()->head->lists[thread % ARENA_THREADS];
     if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0) != 0)
         nanosleep(&pause, NULL);
-    for (unsigned i = 0; i < 1000 && atomic_load(&list->inside) != 0; i++)
+    for (unsigned i = 0; atomic_load(&list->inside) != 0; i++) {
+        if (i == OUTSIDE_WAITS) {
+            atomic_fetch_add(&arena_here()->head->lost.locks, 1);
+            return;
+        }
         nanosleep(&pause, NULL);
+    }
 }
 
 /* From here on other users take the lock. */
@@ -161,10 +168,13 @@ bool pages_take(const struct pages_share *share, struct shadow_page *shadow,
     uint32_t start = line * MODEL_LINE_SIZE;
     uint16_t own = (uint16_t)(share->me->thread + 1);
     uint64_t bytes = compare_take(shadow->bytes + start, (const void *)(share->address + start));
-    if (shadow->flusher[line] != 0 && shadow->flusher[line] != own)
-        shadow->flusher[line] = own; /* this flush answers for what the other's did */
+    /* This flush answers for what another thread's did, who may have been the first to see what
+       this one has stored. */
+    bool passed = shadow->flusher[line] != 0 && shadow->flusher[line] != own;
+    if (passed || bytes != 0)
+        shadow->flusher[line] = own;
     if (bytes == 0)
-        return false;
+        return passed;
     struct model_actor actor = *share->actor;
     actor.stack = shadow_stack(arena_here(), SHADOW_DIRECT, actor.stack);
     shadow_tell(page, &actor, line, bytes);

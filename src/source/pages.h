@@ -71,8 +71,8 @@ void pages_list(struct self *me, const struct shadow_flush *flush);
 /* A call has stored the share: its bytes are explained. pre: the share may be read; locked */
 void pages_explain(const struct pages_share *share, struct shadow_page *shadow);
 
-/* Tells the model of direct stores to a line, if it has changed, and takes them over as flushed by
-   this thread. pre: the line may be read; shadow and page are locked */
+/* Tells the model of direct stores to a line, if it has changed. false: it holds what this thread
+   has flushed last. pre: the line may be read; shadow and page are locked */
 bool pages_take(const struct pages_share *share, struct shadow_page *shadow,
                 struct model_page *page, uint32_t line);
 
@@ -81,8 +81,8 @@ bool pages_take(const struct pages_share *share, struct shadow_page *shadow,
 void pages_look(struct self *me, const struct arena_token *token, const struct stretch *stretch,
                 arena_id stack);
 
-/* All of the stretch is durable. */
-void pages_settle(struct self *me, const struct arena_token *token, const struct stretch *stretch);
+/* All of the stretch is durable. stack: of the call that has waited for it, or 0 */
+void pages_settle(struct self *me, const struct stretch *stretch, arena_id stack);
 
 /* The thread drains, at that stack: with pages=interval that is when all tokens are looked at. */
 void pages_interval(struct self *me, arena_id stack);

@@ -206,11 +206,16 @@ static bool attach(void) {
 bool self_attach(void) {
     static enum { NOT_TRIED, ATTACHED, REFUSED } outcome;
     static _Atomic uint32_t lock;
+    static _Thread_local bool attaching; /* what it calls of libc may come back here */
+    if (attaching)
+        return false;
+    attaching = true;
     while (atomic_exchange(&lock, 1) != 0) {
     }
     if (outcome == NOT_TRIED)
         outcome = attach() ? ATTACHED : REFUSED;
     atomic_store(&lock, 0);
+    attaching = false;
     return outcome == ATTACHED;
 }
 

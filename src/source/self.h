@@ -31,7 +31,8 @@ struct self_pages {
     struct shadow_log *log;
     uint64_t handle;
     const struct arena_token *quick;
-    uint32_t number;     /* of the last call */
+    uint32_t number;              /* of the last call */
+    const void *volatile routine; /* frame of the routine of libnvrtl that is at work; or NULL */
     uintptr_t announced; /* the flush that is about to be made, and is in the log; 0: none */
     size_t length;
 };

@@ -116,8 +116,7 @@ static bool scan(uintptr_t address, size_t length, uint64_t category, uint64_t f
     return told;
 }
 
-/* Before Linux 6.7: whatever of the file is in memory. */
-static void visit_resident(uintptr_t address, size_t length, track_visit *visit, void *context) {
+void track_resident(uintptr_t address, size_t length, track_visit *visit, void *context) {
     unsigned char resident[4096];
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     for (size_t at = 0; at < length; at += sizeof resident * page) {
@@ -144,7 +143,7 @@ void track_written(uintptr_t address, size_t length, bool again, track_visit *vi
     uint64_t flags = SCAN_CHECK_ASYNC | (again ? SCAN_PROTECT : 0);
     if (!scan(address, length, PAGE_WRITTEN, flags, visit, context) &&
         !scan(address, length, PAGE_PRESENT, 0, visit, context))
-        visit_resident(address, length, visit, context);
+        track_resident(address, length, visit, context);
 }
 
 void track_forked(void) {

@@ -24,6 +24,9 @@ bool track_is_exact(uintptr_t address, size_t length);
    pre: page-aligned; the view stands */
 void track_written(uintptr_t address, size_t length, bool again, track_visit *visit, void *context);
 
+/* Visits all pages of the view that are in memory, whoever has stored to them. */
+void track_resident(uintptr_t address, size_t length, track_visit *visit, void *context);
+
 /* In a forked child: what its parent tracks is not its own. */
 void track_forked(void);
 

@@ -190,6 +190,8 @@ static bool add_finding(struct collector *collector, const struct arena_finding 
     struct collect_direct direct = {0};
     if (!find_direct(collector, record, &direct))
         return false;
+    if (record->file != 0 && record->file <= ARENA_FILES)
+        direct.watched = collector->run->arena->head->files[record->file - 1].watched != 0;
     finding->kind = (enum kind)record->kind;
     finding->severity = severity_of(collector, record, &direct);
     finding->count = atomic_load(&record->count);
@@ -265,6 +267,10 @@ static void judge_tokens(const struct collect_run *run, uint32_t file) {
     }
 }
 
+bool collect_is_scratch(const struct arena_file *file) {
+    return file->watched == ARENA_WATCH_FOUND && atomic_load(&file->synced) == 0;
+}
+
 /* What is in flight when the last process has ended, and which tokens nobody freed. */
 static void judge_end(const struct collect_run *run) {
     const struct arena_head *head = run->arena->head;
@@ -273,6 +279,8 @@ static void judge_end(const struct collect_run *run) {
         const struct arena_finding wish = {.file = i + 1, .abnormal = !run->ended_well};
         const struct arena_pages all = {i, 0, UINT64_MAX, ARENA_THREADS + 1};
         shadow_fold(run->arena, &all);
+        if (collect_is_scratch(&head->files[i]))
+            continue;
         judge_tokens(run, i);
         arena_judge(run->arena, i, 0, atomic_load(&head->files[i].end), &wish, ARENA_THREADS + 1);
     }

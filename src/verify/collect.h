@@ -21,6 +21,7 @@ bool collect_report(const struct collect_run *run, struct report *report);
    call it was made, where that is known. */
 struct collect_direct {
     uint32_t mark;
+    bool watched; /* a view of a watched file, whose program calls no routine */
     struct source_stack since;
 };
 
@@ -32,6 +33,10 @@ bool collect_words(struct finding *finding, const struct arena_finding *record,
 /* Of a finding about a store that nobody saw; when: "never flushed", or the like. */
 bool collect_direct_words(struct finding *finding, const struct arena_finding *record,
                           const struct collect_direct *direct, const char *when);
+
+/* Is the file one that a pattern found, and that nobody has ever waited for? Then it is not meant
+   to last: a lock, or an index that is made anew. */
+bool collect_is_scratch(const struct arena_file *file);
 
 void collect_free_stack(struct source_stack *stack);
 

@@ -52,6 +52,11 @@ static bool say_unflushed(struct finding *finding, const struct arena_finding *r
                           const struct collect_direct *direct, const char *when) {
     char *time = time_of(finding, direct);
     uint64_t bytes = record->bytes;
+    const char *mend = direct->watched ? "after the store wait for it: msync(address, %" PRIu64
+                                         ", MS_SYNC), with address at a page's begin, or fsync"
+                                       : "after the store flush it and drain: "
+                                         "RtlFlushNonVolatileMemory(token, address, %" PRIu64
+                                         ", 0); --stores=hooks names the line";
     bool said =
         time != NULL &&
         asprintf(
@@ -60,10 +65,7 @@ static bool say_unflushed(struct finding *finding, const struct arena_finding *r
             bytes == 1 ? "was" : "were",
             finding->rescued_by != NULL ? "saved only because the whole page was flushed" : when,
             direct->mark == SHADOW_DOUBTFUL ? ", unless somebody else stored them" : "") >= 0 &&
-        asprintf(&finding->mend,
-                 "after the store flush it and drain: RtlFlushNonVolatileMemory(token, address, "
-                 "%" PRIu64 ", 0); --stores=hooks names the line",
-                 bytes) >= 0;
+        asprintf(&finding->mend, mend, bytes) >= 0;
     free(time);
     return said;
 }

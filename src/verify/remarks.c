@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "verify/collect.h"
 
 bool verify_remark(struct report *report, const char *format, ...) {
     char **larger = realloc(report->remarks, (report->remark_count + 1) * sizeof *larger);
@@ -67,6 +68,12 @@ static bool remark_pages(const struct arena_head *head, struct report *report) {
         return true;
     for (uint32_t i = 0; i < atomic_load(&head->file_count) && i < ARENA_FILES; i++) {
         uint64_t unread = atomic_load(&head->files[i].unread);
+        if (collect_is_scratch(&head->files[i]) &&
+            !verify_remark(report,
+                           "%.*s was mapped and never waited for: taken for a file that need not "
+                           "last (name it itself with --watch to have it judged)",
+                           (int)sizeof head->files[i].path, head->files[i].path))
+            return false;
         report->incomplete = report->incomplete || unread != 0;
         if (unread != 0 &&
             !verify_remark(report,

@@ -29,7 +29,7 @@ EXPECTED = {
     "drained_twice": ("redundant-drain", "performance", 1, []),
     "old_content": (*UNFLUSHED, 1, [(5000, 1)]),
     "read_into": (*UNFLUSHED, 1, [(200, 16)]),
-    "written_beside": (*UNFLUSHED, 1, [(0, 8)]),
+    "written_beside": (*UNFLUSHED, 1, [(12280, 8)]),
     "two_views": (*UNFLUSHED, 1, [(64, 8)]),
     "two_tokens": (*UNFLUSHED, 1, [(64, 8)]),
     "by_a_thread": (*UNFLUSHED, 1, [(64, 8)]),

@@ -161,14 +161,18 @@ static void check_drains(uint32_t effect, NTSTATUS status) {
     expect(EVENT_FLUSHING, CALL_FLUSH, EFFECT_LOADED, token, at, 8);
     expect(EVENT_FLUSH, CALL_FLUSH, effect, token, at, 8);
     assert_int_equal(RtlFlushNonVolatileMemoryRanges(token, ranges, 2, 0), status);
+    expect(EVENT_FLUSHING, CALL_FLUSH_RANGES, 0, token, NULL, 0);
     expect(EVENT_FLUSH_RANGES, CALL_FLUSH_RANGES, effect, token, ranges, 2);
     assert_int_equal(RtlFlushNonVolatileMemoryRanges(EACH, ranges, 2, 0), status);
+    expect(EVENT_FLUSHING, CALL_FLUSH_RANGES, 0, NULL, NULL, 0);
     expect(EVENT_FLUSH, CALL_FLUSH_RANGES, EFFECT_DEFAULT, token, at, 8);
     expect(EVENT_FLUSH, CALL_FLUSH_RANGES, EFFECT_DEFAULT, token, at + PAGE, 16);
     expect(EVENT_FLUSH_RANGES, CALL_FLUSH_RANGES, effect, NULL, ranges, 0);
     assert_int_equal(RtlDrainNonVolatileFlush(token), status);
+    expect(EVENT_FLUSHING, CALL_DRAIN, 0, token, NULL, 0);
     expect(EVENT_DRAIN, CALL_DRAIN, effect, token, NULL, 0);
     assert_int_equal(RtlDrainNonVolatileFlush(EACH), status);
+    expect(EVENT_FLUSHING, CALL_DRAIN, 0, NULL, NULL, 0);
     expect(EVENT_DRAIN, CALL_DRAIN, effect, NULL, NULL, 0);
     expect_no_more();
 }
@@ -181,6 +185,7 @@ static void test_drains(void **state) {
     expect(EVENT_FLUSHING, CALL_FLUSH, EFFECT_LOADED, token, at, 8);
     expect(EVENT_FLUSH, CALL_FLUSH, 0, token, at, 8);
     assert_int_equal(RtlFlushNonVolatileMemoryRanges(token, &range, 1, later), STATUS_SUCCESS);
+    expect(EVENT_FLUSHING, CALL_FLUSH_RANGES, 0, token, NULL, 0);
     expect(EVENT_FLUSH_RANGES, CALL_FLUSH_RANGES, 0, token, &range, 1);
     check_drains(EFFECT_DRAIN, STATUS_SUCCESS);
     sync_error = EIO;

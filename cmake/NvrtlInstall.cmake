@@ -11,7 +11,12 @@ install(TARGETS nvrtl nvrtl_static EXPORT nvrtl-targets
 if(NVRTL_TOOLS)
     set_target_properties(nvrtl_cli PROPERTIES EXPORT_NAME check)
     install(TARGETS nvrtl_cli EXPORT nvrtl-targets DESTINATION ${CMAKE_INSTALL_BINDIR})
-    install(TARGETS nvrtl_rt DESTINATION ${CMAKE_INSTALL_LIBDIR}/nvrtl)
+    install(TARGETS nvrtl_rt nvrtl_watch DESTINATION ${CMAKE_INSTALL_LIBDIR}/nvrtl)
+    install(TARGETS nvrtl_cc DESTINATION ${CMAKE_INSTALL_BINDIR})
+    install(FILES ${NVRTL_BIN_DIR}/nvrtl-c++ DESTINATION ${CMAKE_INSTALL_BINDIR})
+    install(TARGETS nvrtl_as DESTINATION ${CMAKE_INSTALL_LIBDIR}/nvrtl/cc)
+    install(FILES ${PROJECT_SOURCE_DIR}/src/cc/gcc.specs
+            DESTINATION ${CMAKE_INSTALL_LIBDIR}/nvrtl/cc)
 endif()
 install(EXPORT nvrtl-targets NAMESPACE nvrtl:: DESTINATION ${nvrtl_cmake_dir})
 

@@ -20,3 +20,6 @@ file(RELATIVE_PATH NVRTL_BIN_TO_LIB /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LI
 
 # From the folder of the command to the folder of libnvrtl-rt.so.
 set(NVRTL_RT_INSTALL_DIR ${NVRTL_BIN_TO_LIB}/nvrtl)
+
+# Where gcc and clang look for the assembler step.
+set(NVRTL_CC_DIR ${NVRTL_LIB_DIR}/nvrtl/cc)

@@ -458,6 +458,27 @@ NVRTL_API void NvRtlVerifierIgnore(void *token, const void *address, size_t size
 NVRTL_API void NvRtlVerifierAssertDurable(void *token, const void *address, size_t size);
 
 /*
+ * Commit points. A store to one says that earlier stores count: from then on whoever reads it after
+ * a power cut relies on them. The verifier reports such a store while what it publishes is not
+ * durable, and one that a power cut could tear: wider than 8 bytes, or across a multiple of 8.
+ * Without a verifier they cost a load and a branch and do nothing. [ours]
+ *
+ * NvRtlVerifierCommitPoint     publishes all that the storing thread has stored since its previous
+ *                              store to it
+ * NvRtlVerifierCommitPointFor  publishes what was stored to the data by the storing thread; called
+ *                              again for the same bytes, the new data take the place of the old
+ *
+ * token, address, size   as above
+ * data, dataSize         the data, likewise
+ *
+ * Declare it when it has been initialised. What of the data lies in the point's own line is durable
+ * before the point on x86; the verifier notes it, since other CPUs do not promise that.
+ */
+NVRTL_API void NvRtlVerifierCommitPoint(void *token, const void *address, size_t size);
+NVRTL_API void NvRtlVerifierCommitPointFor(void *token, const void *address, size_t size,
+                                           const void *data, size_t dataSize);
+
+/*
  * NvRtlVerifierMark - names a moment of the program. Without a verifier it costs a load and a
  * branch and does nothing. [ours]
  *

@@ -34,6 +34,37 @@ NVRTL_API void NvRtlVerifierAssertDurable(void *token, const void *address, size
         annotate_range(CALL_ASSERT_DURABLE, __builtin_return_address(0), token, address, size);
 }
 
+/* The data must lie in the region as the point does. */
+APART static void annotate_commit(enum event_call call, const void *caller, void *token,
+                                  struct event_range point, struct event_range data) {
+    struct token_view view;
+    struct event event = {.kind = EVENT_COMMIT_POINT, .call = call, .caller = caller, .data = data};
+    const struct call_site site = {call, caller, &view};
+    event.frame = site.frame;
+    uintptr_t address = (uintptr_t)data.address;
+    enum result result = call_resolve(token, address, data.length, &view);
+    if (call == CALL_COMMIT_POINT_FOR && data.length == 0)
+        return; /* not all data: none */
+    if (call == CALL_COMMIT_POINT || result == RESULT_OK)
+        annotate(event, token, point.address, point.length);
+    else
+        (void)call_refuse(&site, token, address, data.length, result);
+}
+
+NVRTL_API void NvRtlVerifierCommitPoint(void *token, const void *address, size_t size) {
+    if (observed())
+        annotate_commit(CALL_COMMIT_POINT, __builtin_return_address(0), token,
+                        (struct event_range){(void *)address, size}, (struct event_range){NULL, 0});
+}
+
+NVRTL_API void NvRtlVerifierCommitPointFor(void *token, const void *address, size_t size,
+                                           const void *data, size_t dataSize) {
+    if (observed())
+        annotate_commit(CALL_COMMIT_POINT_FOR, __builtin_return_address(0), token,
+                        (struct event_range){(void *)address, size},
+                        (struct event_range){(void *)data, dataSize});
+}
+
 APART static void annotate_mark(const void *caller, void *token, uint32_t kind, uint64_t id,
                                 const char *text) {
     annotate((struct event){.kind = EVENT_MARK,

@@ -4,6 +4,7 @@
 #include "drain/drain.h"
 #include "flush/flush.h"
 #include "os/guard.h"
+#include "store/store.h"
 
 NTSTATUS call_status(enum result result) {
     switch (result) {
@@ -101,7 +102,8 @@ NTSTATUS call_refuse(const struct call_site *site, PVOID token, uintptr_t addres
 
 void call_emit(struct event *event, const struct token_view *token, uintptr_t address,
                size_t length) {
-    if (token->operations.flush != ISA_FLUSH_NONE && event->kind != EVENT_STORING)
+    if (token->operations.flush != ISA_FLUSH_NONE && event->kind != EVENT_STORING &&
+        event->kind != EVENT_FLUSHING)
         event->effect |= EFFECT_LOADED; /* a write-back faults where a load would */
     if (token->operations.flags & TOKEN_LENT)
         event->effect |= EFFECT_DEFAULT;
@@ -116,4 +118,16 @@ void call_tell(const struct call_site *site, enum event_kind kind, uint32_t effe
     struct event event = call_event(site, kind);
     event.effect = effect;
     call_emit(&event, token, address, length);
+}
+
+/* Smaller pages than the system's do no harm. */
+bool call_loads(uintptr_t address, size_t length) {
+    const size_t page = 4096;
+    for (size_t at = 0; at < length; at += page - (address + at) % page) {
+        uint8_t byte;
+        enum store_way way = STORE_CACHED;
+        if (store_copy(&way, &byte, (const void *)(address + at), 1) != FAULT_NONE)
+            return false;
+    }
+    return true;
 }

@@ -53,6 +53,10 @@ void call_tell(const struct call_site *site, enum event_kind kind, uint32_t effe
 void call_emit(struct event *event, const struct token_view *token, uintptr_t address,
                size_t length);
 
+/* Can the observer read what is about to be stored to, or flushed? Asked in a way that can fail: a
+   page may be had no longer. */
+bool call_loads(uintptr_t address, size_t length);
+
 NTSTATUS call_status(enum result result);
 
 /* Why an access to the token's region failed: the page is damaged, the file system is full, or the

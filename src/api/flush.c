@@ -21,6 +21,9 @@ CALL_TEXT enum result flush_of(const struct token_view *token, uintptr_t address
                                ULONG flags, const struct call_site *site) {
     if (UNLIKELY((flags & ~(ULONG)KNOWN_FLAGS) != 0))
         return RESULT_INVALID;
+    if (call_observed(site))
+        call_tell(site, EVENT_FLUSHING, call_loads(address, length) ? EFFECT_LOADED : 0, token,
+                  address, length);
     enum result result = call_flush(token, address, length);
     if (LIKELY(result == RESULT_OK) && drains(flags))
         result = drain_token(token);
@@ -129,6 +132,8 @@ CALL_TEXT NTSTATUS flush_ranges_of(const struct token_view *token, PVOID value,
         return site == NULL ? call_status(result)
                             : call_refuse(site, value, (uintptr_t)ranges[bad].BaseAddress,
                                           ranges[bad].Length, result);
+    if (call_observed(site))
+        call_tell(site, EVENT_FLUSHING, 0, token, 0, 0);
     result = flush_ranges(value, ranges, count);
     enum result drained = drains(flags) ? drain_token(token) : drain_failure(token);
     if (result == RESULT_OK)
@@ -162,6 +167,8 @@ APART static NTSTATUS drain_resolved(PVOID value, const void *caller) {
     enum result result = call_resolve(value, 0, 0, &token);
     if (result != RESULT_OK)
         return call_refuse(&site, value, 0, 0, result);
+    if (observed())
+        call_tell(&site, EVENT_FLUSHING, 0, &token, 0, 0);
     result = drain_token(&token);
     if (observed())
         call_tell(&site, EVENT_DRAIN, result == RESULT_OK ? EFFECT_DRAIN : EFFECT_FAILED, &token, 0,

@@ -98,19 +98,6 @@ CALL_TEXT bool is_wrong(const struct wish *wish) {
            (source && wish->source == NULL && wish->length != 0);
 }
 
-/* Can the observer read what is about to be stored to? Asked in a way that can fail: a page may be
-   had no longer. Smaller pages than the system's do no harm. */
-static bool loads(uintptr_t address, size_t length) {
-    const size_t page = 4096;
-    for (size_t at = 0; at < length; at += page - (address + at) % page) {
-        uint8_t byte;
-        enum store_way way = STORE_CACHED;
-        if (store_copy(&way, &byte, (const void *)(address + at), 1) != FAULT_NONE)
-            return false;
-    }
-    return true;
-}
-
 /* The call after its token was found. Of stores that ended in a fault nothing is told: the program
    knows from the status that it cannot count on them. */
 CALL_TEXT enum result store_into(const struct token_view *token, const struct wish *wish,
@@ -118,7 +105,7 @@ CALL_TEXT enum result store_into(const struct token_view *token, const struct wi
     enum fault fault;
     uintptr_t address = (uintptr_t)wish->destination;
     if (call_observed(site))
-        call_tell(site, EVENT_STORING, loads(address, wish->length) ? EFFECT_LOADED : 0, token,
+        call_tell(site, EVENT_STORING, call_loads(address, wish->length) ? EFFECT_LOADED : 0, token,
                   address, wish->length);
     enum result result = perform(token, wish, &fault);
     if (call_observed(site) && fault == FAULT_NONE)

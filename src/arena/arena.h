@@ -31,10 +31,12 @@
 #ifndef ARENA_PAGE_BUCKETS /* fewer for a fuzzer, which looks at all of them a thousand times */
 #define ARENA_PAGE_BUCKETS 1048576
 #endif
+#define ARENA_SHADOW_BUCKETS 65536
 #define ARENA_TOKEN_BUCKETS 4096
 #define ARENA_FINDING_BUCKETS 4096
 #define ARENA_STACK_DEPTH 32
 #define ARENA_RANGES 8
+#define ARENA_RELATED 6
 
 typedef uint32_t arena_id;
 
@@ -64,16 +66,33 @@ struct arena_ignored {
     uint64_t offset;
 };
 
+/* Bytes a store to which publishes earlier ones: those of the data, or all of its thread's. */
+struct arena_commit {
+    arena_id next;
+    uint64_t offset, length;
+    _Atomic uint64_t data_offset, data_length; /* 0: all */
+};
+
 struct arena_file {
     uint64_t device, inode;
     uint32_t domain;
     _Atomic uint32_t drains;
     _Atomic uint32_t flushes; /* calls that flushed something since the last drain */
     _Atomic uint64_t end;     /* of the furthest token region, bytes */
+    uint32_t watched;         /* enum arena_watch */
+    _Atomic uint32_t synced;  /* somebody has waited for it */
+    _Atomic uint64_t unread;  /* what it held is not known from this byte on, plus 1; 0: is known */
     _Atomic arena_id tokens;
     _Atomic arena_id ignored;
+    _Atomic arena_id commits;
     char reason[160];
     char path[1024];
+};
+
+enum arena_watch {
+    ARENA_WATCH_NONE,
+    ARENA_WATCH_FOUND, /* by a folder or a pattern: it may be meant to be lost */
+    ARENA_WATCH_NAMED  /* itself */
 };
 
 struct arena_segment {
@@ -93,6 +112,7 @@ struct arena_token {
     uint32_t forks;         /* of its process, when it was made */
     _Atomic uint32_t lent;  /* flushed with the default token, which did not drain */
     uint32_t deferred;      /* freed; what it leaves is judged at the end */
+    uint32_t watched;       /* made for a view of a watched file */
     uint32_t segment_count;
     struct arena_segment segments[];
 };
@@ -102,7 +122,12 @@ enum arena_role {
     ARENA_ROLE_STORE,
     ARENA_ROLE_FLUSH,
     ARENA_ROLE_FREED,
-    ARENA_ROLE_ASSERTED
+    ARENA_ROLE_ASSERTED,
+    ARENA_ROLE_READ,
+    ARENA_ROLE_DEPENDENT,
+    ARENA_ROLE_COMMIT,
+    ARENA_ROLE_DATA,
+    ARENA_ROLE_GOT
 };
 
 /* A finding in ids; the parent knows the words. Equal ones, by kind, file, stack and rescue, are
@@ -114,9 +139,9 @@ struct arena_finding {
     uint32_t call;   /* enum event_call */
     uint32_t rescue; /* enum arena_rescue */
     uint32_t at;     /* stack */
-    uint32_t related[2];
-    uint32_t roles[2]; /* enum arena_role */
-    uint32_t abnormal; /* found where data in flight is legitimate */
+    uint32_t related[ARENA_RELATED];
+    uint32_t roles[ARENA_RELATED]; /* enum arena_role */
+    uint32_t abnormal;             /* found where data in flight is legitimate */
     _Atomic uint32_t range_count;
     _Atomic uint64_t count;
     uint64_t value; /* the token of bad-token, the address of outside-region */
@@ -137,6 +162,18 @@ struct arena_process {
     _Atomic uint32_t pid;
     uint32_t parent;      /* index + 1 of the process that forked it, 0: began by itself */
     _Atomic uint32_t end; /* enum arena_end */
+};
+
+/* What a thread has flushed of direct stores; see shadow.h. */
+struct shadow_list {
+    _Atomic arena_id first;  /* of the list's blocks, which stay */
+    _Atomic uint32_t count;  /* flushes in them */
+    _Atomic uint32_t epoch;  /* grows whenever flushes leave the list; odd while they are moved */
+    _Atomic uint32_t inside; /* the thread is about to look at pages that it alone uses */
+    _Atomic arena_id log;
+    _Atomic uint32_t log_count;
+    _Atomic uint32_t log_drained; /* the first so many are durable */
+    _Atomic uint32_t log_epoch;   /* how often the log was emptied */
 };
 
 /* What could not be recorded. Not zero: findings that lean on completeness are no errors. */
@@ -166,22 +203,36 @@ struct arena_head {
     uint64_t size;         /* bytes of the file; a process may map less, never more */
     uint32_t judge;        /* enum model_judge */
     uint32_t stacks_mode;  /* enum arena_stacks */
+    uint32_t stores;       /* enum arena_stores: what was asked for */
     _Atomic uint64_t used; /* bytes */
     struct arena_lost lost;
     struct arena_log log;
     _Atomic uint32_t process_count, thread_count, module_count, file_count;
-    _Atomic uint32_t lock; /* modules, files, tokens */
+    _Atomic uint32_t lock;    /* modules, files, tokens */
+    _Atomic uint32_t commits; /* commit points of all files */
+    _Atomic uint32_t hooked;  /* processes in which code with hooks has run */
     struct arena_process processes[ARENA_PROCESSES];
     struct arena_module modules[ARENA_MODULES]; /* module number 1 is the first */
     struct arena_file files[ARENA_FILES];
     struct model_thread threads[ARENA_THREADS];
+    struct shadow_list lists[ARENA_THREADS];
     uint32_t thread_ids[ARENA_THREADS];       /* of the system, to see who died with a lock */
     uint32_t thread_processes[ARENA_THREADS]; /* index */
     _Atomic arena_id stacks[ARENA_STACK_BUCKETS];
     _Atomic arena_id pages[ARENA_PAGE_BUCKETS];
+    _Atomic arena_id shadows[ARENA_SHADOW_BUCKETS];
     _Atomic arena_id tokens[ARENA_TOKEN_BUCKETS];
     _Atomic arena_id findings[ARENA_FINDING_BUCKETS];
 };
+/* Where stores are seen. */
+enum arena_stores {
+    ARENA_STORES_API,
+    ARENA_STORES_AUTO, /* the best that the program allows */
+    ARENA_STORES_PAGES,
+    ARENA_STORES_INTERVAL, /* pages, looked at at each drain */
+    ARENA_STORES_HOOKS
+};
+
 enum arena_stacks { ARENA_STACKS_CACHED, ARENA_STACKS_FULL, ARENA_STACKS_SITE };
 
 /* The arena as this process has it mapped. */

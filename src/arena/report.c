@@ -9,7 +9,8 @@
 
 static bool same_finding(const struct arena_finding *a, const struct arena_finding *b) {
     return a->kind == b->kind && a->file == b->file && a->at == b->at && a->rescue == b->rescue &&
-           a->abnormal == b->abnormal && a->call == b->call;
+           a->abnormal == b->abnormal && a->call == b->call &&
+           (a->kind != KIND_UNORDERED_COMMIT || a->related[0] == b->related[0]);
 }
 
 static void count_finding(struct arena_finding *finding, const struct arena_finding *wish) {

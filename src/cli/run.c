@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bits.h"
 #include "cli/cli.h"
@@ -18,6 +19,7 @@ struct run_options {
     struct run_reports reports;
     int error_status;
     char **program;
+    char *watch; /* patterns, one a line; NULL: none */
 };
 
 #define FORMATS "text, json, sarif, junit, html"
@@ -29,15 +31,14 @@ enum {
     OPTION_OUTPUT,
     OPTION_STACKS,
     OPTION_SUPPRESSIONS,
-    OPTION_ENTRIES
+    OPTION_ENTRIES,
+    OPTION_WATCH
 };
 
 static const struct argp_option option_table[] = {
-    {"stores", 's', "SOURCE", 0, "how stores are seen: auto or api (Write and Fill)", 0},
-    {"judge", 'j', "JUDGE", 0,
-     "by what measure: strict (default: cache lines, whatever the file is), memory, page-cache, "
-     "actual",
-     0},
+    {"stores", 's', "SOURCE", 0, "auto (default), api, hooks, pages, pages=interval", 0},
+    {"watch", OPTION_WATCH, "PATH", 0, "views of these files are regions", 0},
+    {"judge", 'j', "JUDGE", 0, "strict (default), memory, page-cache, actual", 0},
     {"report", 'r', "FORMATS", 0, FORMATS " (default: text); several with commas", 0},
     {"output", OPTION_OUTPUT, "DIR", 0, "write reports there (default: $VERIFIER_LOG_PATH)", 0},
     {"error-exitcode", OPTION_ERROR_EXITCODE, "N", 0, "exit status of errors (default 1)", 0},
@@ -62,14 +63,40 @@ static void set_kind(struct run_options *options, const char *name, bool wanted,
     }
 }
 
-static void set_stores(const char *source, struct argp_state *state) {
-    if (strcmp(source, "pages") == 0 || strcmp(source, "hooks") == 0)
-        argp_error(state, "this version sees stores by the source 'api' only, not yet by '%s'",
-                   source);
-    if (strcmp(source, "binary") == 0)
-        argp_error(state, "the source 'binary' is a reserved name: no version has it");
-    if (strcmp(source, "auto") != 0 && strcmp(source, "api") != 0)
-        argp_error(state, "there is no source '%s' of stores", source);
+static void set_stores(struct run_options *options, const char *source, struct argp_state *state) {
+    const char *refusal = verify_refuses_stores(source);
+    if (refusal != NULL)
+        argp_error(state, "--stores=%s: %s", source, refusal);
+    options->verify.stores = source;
+}
+
+/* A pattern is a line of the setting that the runtime reads. What exists is known by the name that
+   the system has for it. */
+static void watch(struct run_options *options, const char *path) {
+    char *real = realpath(path, NULL), *folder = getcwd(NULL, 0), *all;
+    const char *before = options->watch != NULL ? options->watch : "";
+    bool absolute = path[0] == '/' || folder == NULL;
+    int length = real != NULL ? asprintf(&all, "%s%s\n", before, real)
+                              : asprintf(&all, "%s%s%s%s\n", before, absolute ? "" : folder,
+                                         absolute ? "" : "/", path);
+    free(real);
+    free(folder);
+    if (length < 0) {
+        cli_complain("out of memory");
+        exit(CLI_RUN_FAILED);
+    }
+    free(options->watch);
+    options->watch = all;
+}
+
+/* A program that waits for its files does so page by page. */
+static void choose_defaults(struct run_options *options, struct argp_state *state) {
+    if (options->verify.judge == NULL)
+        options->verify.judge = options->watch != NULL ? "actual" : "strict";
+    if (options->watch != NULL && strcmp(options->verify.stores, "auto") == 0)
+        options->verify.stores = "pages";
+    if (options->watch != NULL && strncmp(options->verify.stores, "pages", 5) != 0)
+        argp_error(state, "--watch sees stores by --stores=pages alone");
 }
 
 static void set_formats(struct run_options *options, char *formats, struct argp_state *state) {
@@ -100,7 +127,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     struct run_options *options = state->input;
     switch (key) {
     case 's':
-        set_stores(argument, state);
+        set_stores(options, argument, state);
         return 0;
     case 'j':
         options->verify.judge = argument;
@@ -117,6 +144,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case OPTION_ENABLE:
     case OPTION_DISABLE:
         set_kind(options, argument, key == OPTION_ENABLE, state);
+        return 0;
+    case OPTION_WATCH:
+        watch(options, argument);
         return 0;
     case OPTION_STACKS:
         options->verify.stacks = argument;
@@ -136,6 +166,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return EINVAL;
     case ARGP_KEY_SUCCESS: {
         const char *wrong;
+        choose_defaults(options, state);
         if (verify_options_check(&options->verify, &wrong))
             return 0;
         if (wrong == options->verify.judge)
@@ -172,7 +203,7 @@ int cli_run(int argc, char **argv) {
                "Exits with PROGRAM's status if that is not 0, else with 1 if there are errors, "
                "else 0; 125: nvrtl failed, or could not see all; 126, 127: PROGRAM cannot be run, "
                "or found."};
-    struct run_options options = {.verify = {.judge = "strict", .stacks = "cached"},
+    struct run_options options = {.verify = {.judge = NULL, .stacks = "cached", .stores = "auto"},
                                   .reports = {.output = getenv("VERIFIER_LOG_PATH")},
                                   .error_status = 1};
     options.reports.wanted[report_format("text") - report_formats] = true;
@@ -191,10 +222,13 @@ int cli_run(int argc, char **argv) {
     }
     pid_t pid;
     int status;
-    int result = run_child(session, options.program, &pid, &status);
+    const struct run_preload preload = {.wanted = strncmp(options.verify.stores, "pages", 5) == 0,
+                                        .watch = options.watch};
+    int result = run_child(session, options.program, &preload, &pid, &status);
     if (result == 0)
         result = finish(&options, session, pid, status);
     verify_end(session);
     suppress_free(&options.reports.suppressions);
+    free(options.watch);
     return result;
 }

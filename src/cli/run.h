@@ -40,9 +40,16 @@ bool run_find_runtime(char path[PATH_MAX]);
    belongs to: the descriptor of the run's memory, and the process that has it open. */
 bool run_prepare_environment(const char *runtime, int descriptor, pid_t parent);
 
+/* What is loaded before the program. */
+struct run_preload {
+    bool wanted;
+    const char *watch; /* patterns of paths, one a line, or NULL */
+};
+
 /* Runs the program in the session and waits for it and for every process of the run that goes on
    after it. Returns 0 with *pid and *status (as waitpid tells it), or 125, 126 or 127, told with a
    sentence. */
-int run_child(const struct verify_session *session, char **program, pid_t *pid, int *status);
+int run_child(const struct verify_session *session, char **program,
+              const struct run_preload *preload, pid_t *pid, int *status);
 
 #endif

@@ -99,12 +99,38 @@ bool run_prepare_environment(const char *runtime, int descriptor, pid_t parent) 
     return setenv("NVRTL_VERIFIER", runtime, 1) == 0 && setenv("NVRTL_ARENA", run, 1) == 0;
 }
 
+/* Puts text before what a variable holds. */
+static bool prepend(const char *name, const char *text, const char *separator) {
+    const char *before = getenv(name);
+    char *all;
+    bool empty = before == NULL || before[0] == '\0';
+    if (asprintf(&all, "%s%s%s", text, empty ? "" : separator, empty ? "" : before) < 0)
+        return false;
+    bool set = setenv(name, all, 1) == 0;
+    free(all);
+    return set;
+}
+
+/* libnvrtl-watch.so lies beside the runtime. Both come before what the program itself wants to have
+   loaded first, which they pass every call on to; AddressSanitizer would not start so. */
+static bool prepare_preload(const struct run_preload *preload, const char *runtime) {
+    char libraries[2 * PATH_MAX + 32];
+    int folder = (int)(strrchr(runtime, '/') - runtime);
+    snprintf(libraries, sizeof libraries, "%.*s/libnvrtl-watch.so:%s", folder, runtime, runtime);
+    return !preload->wanted ||
+           (prepend("LD_PRELOAD", libraries, ":") &&
+            prepend("ASAN_OPTIONS", "verify_asan_link_order=0", ":") &&
+            (preload->watch == NULL || setenv("NVRTL_WATCH", preload->watch, 1) == 0));
+}
+
 /* In the child: becomes the program, or tells why not through the pipe. */
-static void become(const struct verify_session *session, char **program, const char *runtime,
+static void become(const struct verify_session *session, char **program,
+                   const struct run_preload *preload, const char *runtime,
                    const struct signals *signals, pid_t parent, int tell) {
     int descriptor = verify_descriptor(session);
     restore_signals(signals);
-    if (fcntl(descriptor, F_SETFD, 0) == 0 && run_prepare_environment(runtime, descriptor, parent))
+    if (fcntl(descriptor, F_SETFD, 0) == 0 &&
+        run_prepare_environment(runtime, descriptor, parent) && prepare_preload(preload, runtime))
         execvp(program[0], program);
     int error = errno;
     ssize_t written = write(tell, &error, sizeof error);
@@ -164,7 +190,8 @@ static void wait_for_program(pid_t pid, int *status, const struct signals *signa
     child_pid = 0;
 }
 
-int run_child(const struct verify_session *session, char **program, pid_t *pid, int *status) {
+int run_child(const struct verify_session *session, char **program,
+              const struct run_preload *preload, pid_t *pid, int *status) {
     char runtime[PATH_MAX];
     int tell[2], error = 0;
     if (!run_find_runtime(runtime))
@@ -178,7 +205,7 @@ int run_child(const struct verify_session *session, char **program, pid_t *pid, 
     hold_signals(&signals);
     *pid = fork();
     if (*pid == 0)
-        become(session, program, runtime, &signals, self, tell[1]);
+        become(session, program, preload, runtime, &signals, self, tell[1]);
     bool started = *pid > 0;
     if (!started)
         cli_complain("cannot start a process: %s", strerror(errno));

@@ -8,11 +8,14 @@
 #include <stdint.h>
 
 enum event_kind {
-    EVENT_GET,     /* a token was made: region is set */
-    EVENT_FREE,    /* a token is about to end */
-    EVENT_STORING, /* Write or Fill is about to store [address, length) */
-    EVENT_STORE,   /* Write or Fill stored [address, length); EFFECT_... say what else it did */
-    EVENT_FLUSH,   /* Flush; with EFFECT_DRAIN it also drained */
+    EVENT_GET,      /* a token was made: region is set */
+    EVENT_FREE,     /* a token is about to end */
+    EVENT_STORING,  /* Write or Fill is about to store [address, length) */
+    EVENT_STORE,    /* Write or Fill stored [address, length); EFFECT_... say what else it did */
+    EVENT_FLUSHING, /* Flush is about to write back [address, length): then a line can be read, and
+                       for a while after it not without waiting; or, without a range, a routine
+                       is about to flush or to wait: what it asks of the system is its own */
+    EVENT_FLUSH,    /* Flush; with EFFECT_DRAIN it also drained */
     EVENT_FLUSH_RANGES,   /* FlushRanges: address: of length ranges (struct event_range) */
     EVENT_DRAIN,          /* Drain */
     EVENT_RETRY,          /* Retry: where a token covers the file, medium and memory are equal */
@@ -20,7 +23,12 @@ enum event_kind {
     EVENT_OUTSIDE,        /* a call was refused: [address, length) leaves the region, or wraps */
     EVENT_IGNORE,         /* annotation */
     EVENT_ASSERT_DURABLE, /* annotation */
-    EVENT_MARK            /* annotation: mark, id and text are set */
+    EVENT_COMMIT_POINT,   /* annotation; data is set, its length 0: all stores of the thread */
+    EVENT_MARK,           /* annotation: mark, id and text are set */
+    /* What the program does by itself, without a routine and without a token: */
+    EVENT_RAW_STORE, /* it is about to store [address, length), or has done so; EFFECT_STREAM */
+    EVENT_RAW_FLUSH, /* it writes back the line of address; EFFECT_DRAIN: and waits for that */
+    EVENT_RAW_DRAIN  /* a fence of the CPU; EFFECT_LOCKED: part of a locked instruction */
 };
 
 /* What a call did besides what its kind says. */
@@ -33,8 +41,9 @@ enum event_effect {
     EFFECT_INTERNAL = 16, /* the token was made for the default token, not by a Get */
     EFFECT_DEFAULT = 32,  /* the caller gave the default token, and this one stands for it */
     EFFECT_FAILED = 64,   /* the call's drain failed: its flush counts, its drain does not */
-    EFFECT_LOADED = 128   /* a flush has loaded from every line that it names, or what is about to
-                             store from every page */
+    EFFECT_LOADED = 128,  /* a flush has loaded from every line that it names, or what is about to
+                             store or to flush from every page */
+    EFFECT_LOCKED = 256
 };
 
 /* What outlives a power cut, as the public header numbers it. */
@@ -55,7 +64,10 @@ enum event_call {
     CALL_RETRY,
     CALL_IGNORE,
     CALL_ASSERT_DURABLE,
-    CALL_MARK
+    CALL_MARK,
+    CALL_COMMIT_POINT,
+    CALL_COMMIT_POINT_FOR,
+    CALL_INSTRUCTION /* none: the program's own flush instruction */
 };
 
 /* What a mark is: the numbers of the public header. */
@@ -98,6 +110,7 @@ struct event {
     uint32_t mark;                     /* EVENT_MARK only: enum event_mark, or unknown */
     uint64_t id;                       /* EVENT_MARK only */
     const char *text;                  /* EVENT_MARK only; may be NULL */
+    struct event_range data;           /* EVENT_COMMIT_POINT only */
 };
 
 #endif

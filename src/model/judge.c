@@ -13,15 +13,15 @@ static enum verdict verdict_of(uint32_t n, uint32_t durable, uint32_t flushed) {
 static bool judge_unit(const struct model_page *page, struct model_line *line, uint32_t u,
                        const struct model_judging *judging, struct model_hole *hole) {
     const struct model_unit *unit = &line->unit[u];
-    bool rescued, streamed = line_stream_of(line, u) != NULL;
-    const struct model_flush *flush = line_flush_of(line, judging->threads, u, &rescued);
+    bool rescued, races, streamed = line_stream_of(line, u) != NULL;
+    const struct model_flush *flush = line_flush_of(line, judging->threads, u, &rescued, &races);
     enum verdict lines = verdict_of(unit->n, line->durable, streamed ? unit->n : line->flushed);
     enum verdict pages = verdict_of(unit->n, line->page_durable, line->page_n);
     bool actual = judging->judge == MODEL_JUDGE_ACTUAL;
     bool by_pages = judging->judge == MODEL_JUDGE_PAGES || (actual && judging->pages);
     enum verdict verdict = by_pages ? pages : lines;
     *hole = (struct model_hole){
-        .store = unit->stack, .thread = unit->thread, .continues = unit->continues};
+        .store = unit->stack, .thread = unit->thread, .n = unit->n, .continues = unit->continues};
     if (by_pages && actual && pages == VERDICT_DURABLE && lines == VERDICT_UNFLUSHED) {
         hole->page_rescued = true;
         verdict = lines;
@@ -34,7 +34,8 @@ static bool judge_unit(const struct model_page *page, struct model_line *line, u
                                       : 0;
         hole->token_rescued = rescued && !by_pages;
     }
-    return verdict != VERDICT_DURABLE;
+    /* What may be covered is nobody's mistake. */
+    return verdict != VERDICT_DURABLE && !(hole->flushed && races && !by_pages);
 }
 
 static bool joins(const struct model_hole *a, const struct model_hole *b) {
@@ -60,7 +61,8 @@ static void tell(struct telling *telling) {
    the page */
 static void tell_bytes(struct telling *telling, struct model_unit *unit, uint8_t bytes,
                        uint32_t start, struct model_hole hole) {
-    unit->mask &= (uint8_t)~bytes;
+    if (!telling->judging->keep)
+        unit->mask &= (uint8_t)~bytes;
     while (bytes != 0) {
         uint32_t first = (uint32_t)__builtin_ctz(bytes);
         uint32_t length = (uint32_t)__builtin_ctz(~((unsigned)bytes >> first));

@@ -51,6 +51,7 @@ struct model_flush {
     uint32_t stack;
     uint16_t thread;
     uint8_t units; /* one bit each; 0: the whole line */
+    bool races;    /* with other threads' stores: nobody knows whether it covers them */
 };
 
 struct model_unit {
@@ -68,12 +69,14 @@ struct model_line {
     uint32_t page_n;  /* so many when the page was last flushed */
     uint32_t page_durable;
     uint32_t storers; /* index + 1 of the thread whose stores no flush of its own has covered yet */
-    uint64_t content; /* hash of the bytes at the last store or flush; source's business */
+    uint32_t number;  /* of the storer, in its clock, at its last store; 0: not known */
+    uint64_t content; /* of the bytes at the last store or flush; source's business */
     struct model_flush flush[2];
     struct model_unit unit[MODEL_LINE_UNITS];
 };
 
 #define MODEL_SEVERAL UINT32_MAX /* storers: more than one */
+#define MODEL_UNSEEN UINT32_MAX  /* a store's stack: of code that nobody sees */
 
 struct model_page {
     _Atomic uint32_t lock; /* its holder's business, see arena */
@@ -86,14 +89,24 @@ struct model_page {
     uint64_t touched;      /* one bit a line that was stored to */
     uint64_t based;        /* likewise: one bit a line that the log has */
     uint64_t storing;      /* likewise: one bit a line that a call is storing to */
+    uint64_t commits;      /* likewise: one bit a line that has a commit point */
     struct model_line line[MODEL_PAGE_LINES];
+};
+
+/* What the acting thread knows of others: a store of a thread with a place, at its number n,
+   happened before what the thread does now if known[place - 1] >= n. */
+struct model_order {
+    const uint32_t *known;
+    const uint8_t *places; /* of all threads, + 1; 0: nothing is known of that one */
+    uint32_t number;       /* the acting thread's own, or 0 */
 };
 
 /* Who does something, and on behalf of what. */
 struct model_actor {
     struct model_thread *threads; /* all of them */
     enum model_judge judge;
-    uint32_t thread; /* index of the acting one */
+    uint32_t thread;                 /* index of the acting one */
+    const struct model_order *order; /* NULL: what is told first happened before */
     uint32_t token;
     uint32_t stack;
 };
@@ -110,6 +123,11 @@ enum model_way {
 void model_store(struct model_page *page, const struct model_actor *actor, uint32_t start,
                  uint32_t length, bool continues, enum model_way way);
 
+/* The same for a store through the cache of some bytes of one unit, which is most of them. false:
+   nothing was done, this one is not so simple. */
+bool model_store_word(struct model_page *page, const struct model_actor *actor, uint32_t start,
+                      uint32_t length);
+
 enum model_flushed {
     MODEL_FLUSH_UNKNOWN, /* no store to the line was ever seen */
     MODEL_FLUSH_NEEDED,  /* or nobody can tell */
@@ -119,6 +137,14 @@ enum model_flushed {
 /* Flushes one line. */
 enum model_flushed model_flush(struct model_page *page, const struct model_actor *actor,
                                uint32_t line);
+
+/* Notes a flush of a line, of all stores so far, that was made when its thread had drained so many
+   times. */
+void model_flush_at(struct model_page *page, const struct model_actor *actor, uint32_t line,
+                    uint32_t drains);
+
+/* The flush of a line is complete as soon as it is made (clflush). pre: model_flush was called */
+void model_flush_done(struct model_page *page, const struct model_actor *actor, uint32_t line);
 
 /* Flushes the page as a whole, in a file that was drained file_drains times. */
 void model_flush_page(struct model_page *page, uint32_t file_drains, uint32_t stack);
@@ -147,6 +173,7 @@ struct model_hole {
     uint32_t start, length; /* in the page */
     uint32_t store, flush;  /* stacks; flush is 0 unless flushed */
     uint32_t thread;        /* of the store */
+    uint32_t n;             /* its number, among the line's */
 };
 typedef void model_tell(void *context, const struct model_page *page,
                         const struct model_hole *hole);
@@ -156,6 +183,7 @@ struct model_judging {
     enum model_judge judge;
     bool pages; /* the file's own domain is page-cache */
     uint32_t file_drains;
+    bool keep; /* what is told now is told again */
     model_tell *tell;
     void *context;
 };

@@ -3,6 +3,12 @@
 #include "base/bits.h"
 #include "model/line.h"
 
+/* Where nothing but the order of a thread's own stores matters: an exchange would wait for all that
+   the program has under way, write-backs too. */
+static void put(_Atomic uint32_t *place, uint32_t value) {
+    atomic_store_explicit(place, value, memory_order_release);
+}
+
 /* The place of the actor's token, made if there is none. */
 static size_t place_of(const struct model_actor *actor) {
     struct model_thread *thread = &actor->threads[actor->thread];
@@ -39,12 +45,12 @@ void model_note_pending(const struct model_actor *actor) {
     _Atomic uint32_t *pending =
         actor->token != 0 ? &thread->tokens[place_of(actor)].pending : &thread->pending;
     if (atomic_load(pending) == 0)
-        atomic_store(pending, 1);
+        put(pending, 1);
 }
 
 static void clear(_Atomic uint32_t *flag) {
     if (atomic_load(flag) != 0)
-        atomic_store(flag, 0);
+        put(flag, 0);
 }
 
 void model_drain(const struct model_actor *actor) {
@@ -53,18 +59,18 @@ void model_drain(const struct model_actor *actor) {
     bool all = actor->token == 0 || line_any_token(actor->judge);
     clear(&thread->failed);
     if (actor->token == 0) {
-        atomic_store(&thread->every, drains);
+        put(&thread->every, drains);
     } else {
         size_t place = place_of(actor);
         clear(&thread->tokens[place].pending);
-        atomic_store(&thread->tokens[place].drained, drains);
+        put(&thread->tokens[place].drained, drains);
     }
     for (size_t i = 0; i < MODEL_TOKENS && all; i++)
         clear(&thread->tokens[i].pending);
     if (all)
         clear(&thread->pending);
     /* Last: who sees the new number finds what it was for. */
-    atomic_store(&thread->drains, drains);
+    put(&thread->drains, drains);
 }
 
 void model_drain_failed(const struct model_actor *actor) {

@@ -178,7 +178,7 @@ static bool read_region(struct members *members, const json_t *object, void *ite
 }
 
 static bool read_run(struct members *members, const json_t *root, struct report *report) {
-    static const char *const sources[] = {"api", "pages", "hooks"};
+    static const char *const sources[] = {"api", "pages=interval", "pages", "hooks"};
     static const char *const judges[] = {"strict", "actual", "memory", "page-cache"};
     uint64_t status = 0;
     size_t source = 0, judge = 0, words = 0;

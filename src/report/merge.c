@@ -183,7 +183,7 @@ static bool remark_runs(struct report *into, const struct loaded *parts, size_t 
 
 /* What was seen of all is what was seen of the one that was seen least. */
 static const char *least_seen(const char *one, const char *other) {
-    static const char *const order[] = {"api", "pages", "hooks"};
+    static const char *const order[] = {"api", "pages=interval", "pages", "hooks"};
     size_t i = 0;
     while (i + 1 < ARRAY_LENGTH(order) && strcmp(order[i], one) != 0 &&
            strcmp(order[i], other) != 0)

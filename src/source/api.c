@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The `api` source: what the routines tell about themselves becomes state and findings. */
 #include "source/api.h"
+#include "source/commit.h"
 #include "source/content.h"
+#include "source/explain.h"
+#include "source/pages.h"
+#include "source/regions.h"
 #include "source/tokens.h"
 
 /* One event on its way through the model. */
@@ -12,9 +16,9 @@ struct act {
     struct model_actor actor;
     enum model_way way; /* of a store */
     bool flush, late;
-    bool pages;   /* the flush counts for whole pages too */
-    bool needed;  /* a line of the flush was neither clean nor flushed before */
-    bool unknown; /* or nobody knows what it was */
+    bool looked;              /* at the lines, before they were flushed */
+    bool pages;               /* the flush counts for whole pages too */
+    struct pages_found found; /* needed: a line of the flush was neither clean nor flushed before */
 };
 
 static struct arena *arena_here(void) {
@@ -42,46 +46,119 @@ static void lock_page(struct act *act, struct model_page *page) {
     arena_lock(arena_here(), &page->lock, act->me->thread + 1);
 }
 
-/* Flushes the lines of [from, to) of a page; address: of the page's first byte. What the program
-   stored into them by itself shows in what they hold now. */
-static void flush_lines(struct act *act, struct model_page *page, uint32_t from, uint32_t to,
-                        uintptr_t address) {
-    bool loaded = (act->event->effect & EFFECT_LOADED) != 0 && !act->late;
-    bool readable = loaded || content_readable(address);
-    for (uint32_t l = from / MODEL_LINE_SIZE; l * MODEL_LINE_SIZE < to; l++) {
-        enum model_flushed flushed = model_flush(page, &act->actor, l);
-        act->unknown = act->unknown || flushed == MODEL_FLUSH_UNKNOWN;
-        if (flushed != MODEL_FLUSH_UNKNOWN &&
-            (!readable ||
-             content_changed(&page->line[l], address + (uintptr_t)l * MODEL_LINE_SIZE)))
-            act->needed = true;
-        act->needed = act->needed || flushed == MODEL_FLUSH_NEEDED;
+/* One page's share of an act. */
+struct part {
+    struct pages_share share;
+    struct model_page *page;    /* NULL: the model does not have it */
+    struct shadow_page *shadow; /* NULL: nobody looks for direct stores, or there were none */
+    bool readable;
+};
+
+/* What the program stored into a line by itself shows in what it holds now. */
+static bool line_changed(const struct part *part, uint32_t line) {
+    uintptr_t address = part->share.address + (uintptr_t)line * MODEL_LINE_SIZE;
+    if (!part->readable)
+        return true;
+    return part->shadow != NULL ? pages_take(&part->share, part->shadow, part->page, line)
+                                : content_changed(&part->page->line[line], address);
+}
+
+static uintptr_t line_address(const struct part *part, uint32_t line) {
+    return part->share.address + (uintptr_t)line * MODEL_LINE_SIZE;
+}
+
+/* Do hooks tell what the line holds? */
+static bool is_explained(const struct part *part, uint32_t line) {
+    return explain_wanted() && part->readable && regions_hold(line_address(part, line), part->page);
+}
+
+/* Flushes the part's lines. */
+static void flush_lines(struct act *act, const struct part *part) {
+    const struct pages_share *share = &part->share;
+    for (uint32_t l = share->from / MODEL_LINE_SIZE; l * MODEL_LINE_SIZE < share->to; l++) {
+        /* With a shadow the store comes first, so that the flush covers it. */
+        bool changed = part->shadow != NULL && line_changed(part, l);
+        bool explained = part->shadow == NULL && is_explained(part, l);
+        if (explained && !act->looked)
+            explain_line(part->page, &act->actor, l, line_address(part, l));
+        enum model_flushed flushed = model_flush(part->page, &act->actor, l);
+        act->found.unknown = act->found.unknown || flushed == MODEL_FLUSH_UNKNOWN;
+        if (flushed != MODEL_FLUSH_UNKNOWN && part->shadow == NULL && !explained)
+            changed = line_changed(part, l);
+        act->found.needed = act->found.needed || changed || flushed == MODEL_FLUSH_NEEDED;
     }
+}
+
+/* Before a flush of whole pages: what was stored directly beside the part's lines goes with it. */
+static void take_beside(const struct part *part) {
+    const struct pages_share *share = &part->share;
+    for (uint32_t l = 0; l < MODEL_PAGE_LINES && part->shadow != NULL && part->readable; l++) {
+        if ((l + 1) * MODEL_LINE_SIZE <= share->from || l * MODEL_LINE_SIZE >= share->to)
+            pages_take(share, part->shadow, part->page, l);
+    }
+}
+
+static void act_on_part(struct act *act, const struct part *part) {
+    const struct pages_share *share = &part->share;
+    struct model_page *page = part->page;
+    if (act->event->kind == EVENT_STORE) {
+        model_store(page, &act->actor, share->from, share->to - share->from,
+                    share->address + share->from != act->event->address, act->way);
+        if (!act->late && part->shadow != NULL)
+            pages_explain(share, part->shadow);
+        else if (explain_wanted()) {
+            explain_begin(page, share->address);
+            explain_stored(page, share->from, share->to);
+        } else if (!act->late)
+            content_remember(page, share->from, share->to, share->address);
+    }
+    if (act->flush)
+        flush_lines(act, part);
+    if (act->pages) {
+        take_beside(part);
+        model_flush_page(page, atomic_load(&arena_here()->head->files[page->file].drains),
+                         act->actor.stack);
+    }
+}
+
+/* The record of a page of the stretch, which lies at address. Where hooks look for regions it is
+   mostly known already. */
+static struct model_page *page_at(const struct stretch *stretch, uint64_t index, uintptr_t address,
+                                  bool make) {
+    struct model_page *page = explain_wanted() ? regions_page(address) : NULL;
+    if (page != NULL && page->file == stretch->file && page->index == index)
+        return page;
+    return arena_page(arena_here(), stretch->file, index, make);
 }
 
 /* Visits one page's share of a stretch. address: of the page's first byte in this view */
 static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t index,
-                        uint64_t from, uint64_t to) {
-    bool store = act->event->kind == EVENT_STORE;
-    struct model_page *page = arena_page(arena_here(), stretch->file, index, store);
+                        uint32_t from, uint32_t to) {
+    bool store = act->event->kind == EVENT_STORE, looks = pages_wanted();
     uintptr_t address = stretch->address + (uintptr_t)(index * MODEL_PAGE_SIZE - stretch->offset);
-    if (page == NULL) {
-        act->unknown = true;
+    bool loaded = (act->event->effect & EFFECT_LOADED) != 0 && !act->late;
+    struct part part = {.share = {act->me, &act->actor, stretch->file, index, from, to, address},
+                        .readable = loaded || content_readable(address)};
+    if (looks && !store && !act->pages && part.readable && pages_flush(&part.share, &act->found))
         return;
+    if (looks)
+        part.shadow = pages_lock(&part.share, part.readable);
+    part.page = page_at(stretch, index, address, store || part.shadow != NULL);
+    const struct commit_store committed = {act->me, part.page, from, to, act->actor.stack};
+    bool commits = store && part.page != NULL && commit_any();
+    if (commits)
+        commit_before(&committed);
+    if (part.page != NULL) {
+        lock_page(act, part.page);
+        act_on_part(act, &part);
+        arena_unlock(&part.page->lock);
+    } else {
+        act->found.unknown = true;
     }
-    lock_page(act, page);
-    if (store) {
-        model_store(page, &act->actor, (uint32_t)from, (uint32_t)(to - from),
-                    address + from != act->event->address, act->way);
-        if (!act->late)
-            content_remember(page, (uint32_t)from, (uint32_t)to, address);
-    }
-    if (act->flush)
-        flush_lines(act, page, (uint32_t)from, (uint32_t)to, address);
-    if (act->pages)
-        model_flush_page(page, atomic_load(&arena_here()->head->files[page->file].drains),
-                         act->actor.stack);
-    arena_unlock(&page->lock);
+    if (commits)
+        commit_after(&committed);
+    if (part.shadow != NULL)
+        pages_unlock(part.shadow);
 }
 
 static void act_on_stretch(void *context, const struct stretch *stretch) {
@@ -90,17 +167,9 @@ static void act_on_stretch(void *context, const struct stretch *stretch) {
     uint64_t first = stretch->offset / MODEL_PAGE_SIZE, last = (end - 1) / MODEL_PAGE_SIZE;
     for (uint64_t index = first; index <= last; index++) {
         uint64_t start = index * MODEL_PAGE_SIZE;
-        act_on_page(act, stretch, index, index == first ? stretch->offset - start : 0,
-                    index == last ? end - start : MODEL_PAGE_SIZE);
+        act_on_page(act, stretch, index, index == first ? (uint32_t)(stretch->offset - start) : 0,
+                    index == last ? (uint32_t)(end - start) : MODEL_PAGE_SIZE);
     }
-}
-
-/* Notes that the thread has something to drain. */
-static void note_flush(struct act *act) {
-    model_note_pending(&act->actor);
-    if ((act->event->effect & (EFFECT_DEFAULT | EFFECT_DRAIN)) == EFFECT_DEFAULT)
-        atomic_store(&act->token->lent, 1);
-    atomic_fetch_add(&arena_here()->head->files[act->token->file].flushes, 1);
 }
 
 /* Is the file judged by its pages? */
@@ -110,7 +179,21 @@ static bool by_pages(uint32_t file) {
            (head->judge == MODEL_JUDGE_ACTUAL && head->files[file].domain == DOMAIN_PAGE_CACHE);
 }
 
-static void drain_file(struct arena_file *file) {
+/* Notes that the thread has something to drain. */
+static void note_flush(struct act *act) {
+    model_note_pending(&act->actor);
+    act->me->waiting = true;
+    if ((act->event->effect & (EFFECT_DEFAULT | EFFECT_DRAIN)) == EFFECT_DEFAULT)
+        atomic_store(&act->token->lent, 1);
+    /* With a lock, this would wait for the flush itself. */
+    if (by_pages(act->token->file))
+        atomic_fetch_add(&arena_here()->head->files[act->token->file].flushes, 1);
+}
+
+static void drain_file(uint32_t index) {
+    struct arena_file *file = &arena_here()->head->files[index];
+    if (!by_pages(index))
+        return;
     atomic_store(&file->flushes, 0);
     atomic_fetch_add(&file->drains, 1);
 }
@@ -119,12 +202,17 @@ static void drain_file(struct arena_file *file) {
 static void drain(struct act *act) {
     struct arena_head *head = arena_here()->head;
     model_drain(&act->actor);
+    if (pages_wanted())
+        pages_drained(act->me, act->actor.token);
+    if (act->token == NULL)
+        act->me->waiting = false;
+    act->me->emptied = false;
     if (act->token != NULL) {
-        drain_file(&head->files[act->token->file]);
+        drain_file(act->token->file);
         return;
     }
     for (uint32_t i = 0; i < atomic_load(&head->file_count); i++)
-        drain_file(&head->files[i]);
+        drain_file(i);
 }
 
 static void on_store(struct act *act) {
@@ -148,6 +236,10 @@ static void on_flush(struct act *act, uintptr_t address, size_t length) {
         return;
     act->flush = true;
     act->pages = by_pages(act->token->file);
+    if (pages_wanted() && !act->pages && !act->late)
+        pages_admit(act->me, act->token);
+    if (pages_announced(act->me, act->event))
+        act->found.unknown = true; /* flushed by the log; this is the same once more */
     tokens_stretches(act->token, address, length, act_on_stretch, act);
     note_flush(act);
 }
@@ -156,7 +248,8 @@ static void on_flush(struct act *act, uintptr_t address, size_t length) {
    pages, by anybody? */
 static bool drain_needed(const struct act *act) {
     const struct arena_head *head = arena_here()->head;
-    if (model_drain_needed(&head->threads[act->me->thread]))
+    if (pages_pending(act->me) || model_drain_needed(&head->threads[act->me->thread]) ||
+        act->me->emptied)
         return true;
     for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
         if ((act->token == NULL || act->token->file == i) && by_pages(i) &&
@@ -169,8 +262,12 @@ static bool drain_needed(const struct act *act) {
 static void judge_stretch(void *context, const struct stretch *stretch) {
     struct act *act = context;
     struct arena_finding wish = {.file = stretch->file + 1};
+    if (pages_wanted())
+        pages_look(act->me, act->token, stretch, act->actor.stack);
     wish.related[0] = act->actor.stack;
     wish.roles[0] = act->event->kind == EVENT_FREE ? ARENA_ROLE_FREED : ARENA_ROLE_ASSERTED;
+    if (explain_wanted())
+        explain_stretch(&act->actor, stretch);
     arena_judge(arena_here(), stretch->file, stretch->offset, stretch->length, &wish,
                 act->me->thread + 1);
 }
@@ -180,6 +277,16 @@ static void judge_stretch(void *context, const struct stretch *stretch) {
 static void judge_uncovered(void *context, const struct stretch *stretch) {
     struct act *act = context;
     tokens_uncovered(act->token, stretch, judge_stretch, act);
+}
+
+static void forget_stretch(void *context, const struct stretch *stretch) {
+    explain_forget(context, stretch);
+}
+
+/* What it holds now is seen now, even if it is judged later: the view may go. */
+static void look_uncovered(void *context, const struct stretch *stretch) {
+    const struct act *act = context;
+    pages_look(act->me, act->token, stretch, act->actor.stack);
 }
 
 /* A child that was forked since the Get has the token too, and may still flush; and what was
@@ -192,6 +299,8 @@ static void on_free(struct act *act) {
                  atomic_load(&act->token->lent) != 0;
     if (!defer)
         tokens_stretches(act->token, 0, UINT64_MAX, judge_uncovered, act);
+    else if (pages_wanted())
+        tokens_stretches(act->token, 0, UINT64_MAX, look_uncovered, act);
     tokens_end(act->me, act->token, act->actor.stack, defer);
 }
 
@@ -202,6 +311,8 @@ static void make_durable(struct model_page *page, void *context, uint64_t from, 
 
 static void retry_stretch(void *context, const struct stretch *stretch) {
     const struct act *act = context;
+    if (pages_wanted())
+        pages_settle(act->me, stretch, act->actor.stack);
     const struct arena_pages pages = {stretch->file, stretch->offset, stretch->length,
                                       act->me->thread + 1};
     arena_each_page(arena_here(), &pages, make_durable, NULL);
@@ -236,11 +347,29 @@ static void ignore_stretch(void *context, const struct stretch *stretch) {
     arena_unlock(&head->lock);
 }
 
+static void find_data(void *context, const struct stretch *stretch) {
+    struct commit_point *point = context;
+    point->data_offset = stretch->offset;
+    point->data_length = stretch->length;
+}
+
+static void declare_stretch(void *context, const struct stretch *stretch) {
+    struct act *act = context;
+    const struct event *event = act->event;
+    struct commit_point point = {
+        .file = stretch->file, .offset = stretch->offset, .length = stretch->length};
+    if (event->data.length != 0)
+        tokens_stretches(act->token, (uintptr_t)event->data.address, event->data.length, find_data,
+                         &point);
+    commit_declare(act->me, &point);
+}
+
 /* Was the flush needed, or may it have been? After a drain that failed a program does well to flush
    again. */
 static bool flush_needed(const struct act *act) {
     const struct model_thread *thread = &arena_here()->head->threads[act->me->thread];
-    return !act->flush || act->needed || act->unknown || atomic_load(&thread->failed) != 0;
+    return !act->flush || act->found.needed || act->found.unknown ||
+           atomic_load(&thread->failed) != 0;
 }
 
 /* What remains of a call when its kind was dealt with: was it needed, and the drain. */
@@ -252,27 +381,44 @@ static void finish(struct act *act, bool flushes) {
         report(act, KIND_REDUNDANT_DRAIN);
     if (event->effect & EFFECT_FAILED)
         model_drain_failed(&act->actor);
+    if ((event->effect & EFFECT_DRAIN) && arena_here()->head->stores == ARENA_STORES_INTERVAL)
+        pages_interval(act->me, act->actor.stack);
     if (event->effect & EFFECT_DRAIN)
         drain(act);
+}
+
+static void on_get(struct act *act) {
+    const struct arena_token *token = tokens_add(act->me, act->event, act->actor.stack);
+    if (token != NULL && pages_wanted())
+        pages_got(act->me, token);
+    /* What was stored while no token was there counts as durable. */
+    if (token != NULL && explain_wanted())
+        tokens_stretches(token, 0, UINT64_MAX, forget_stretch, act->me);
 }
 
 static void dispatch(struct act *act) {
     const struct event *event = act->event;
     switch ((enum event_kind)event->kind) {
     case EVENT_GET:
-        tokens_add(act->me, event, act->actor.stack);
+        on_get(act);
         return;
     case EVENT_FREE:
         on_free(act);
         return;
     case EVENT_STORING:
+    case EVENT_FLUSHING:
     case EVENT_MARK:
+    case EVENT_RAW_STORE:
+    case EVENT_RAW_FLUSH:
+    case EVENT_RAW_DRAIN:
         return;
     case EVENT_STORE:
         on_store(act);
         finish(act, false);
         return;
     case EVENT_FLUSH:
+        act->looked = act->me->flushing && !act->late;
+        act->me->flushing = false;
         on_flush(act, event->address, event->length);
         finish(act, true);
         return;
@@ -296,6 +442,10 @@ static void dispatch(struct act *act) {
         if (act->token != NULL)
             tokens_stretches(act->token, event->address, event->length, ignore_stretch, act);
         return;
+    case EVENT_COMMIT_POINT:
+        if (act->token != NULL)
+            tokens_stretches(act->token, event->address, event->length, declare_stretch, act);
+        return;
     case EVENT_ASSERT_DURABLE:
         if (act->token != NULL)
             tokens_stretches(act->token, event->address, event->length, judge_stretch, act);
@@ -310,6 +460,7 @@ void api_handle(struct self *me, const struct event *event, arena_id stack, bool
     act.actor = (struct model_actor){.threads = arena_here()->head->threads,
                                      .judge = (enum model_judge)arena_here()->head->judge,
                                      .thread = me->thread,
+                                     .order = source_process.hooked ? &me->clock.order : NULL,
                                      .token = arena_id_of(arena_here(), act.token),
                                      .stack = stack};
     dispatch(&act);

@@ -3,13 +3,16 @@
 #include <signal.h>
 #include <stddef.h>
 
+#include "base/bits.h"
 #include "observe/observe.h"
 #include "source/api.h"
+#include "source/explain.h"
+#include "source/hooks.h"
+#include "source/pages.h"
 #include "source/record.h"
-#include "source/self.h"
+#include "source/runtime.h"
 
-/* Bytes: how far frames of one stack are apart, mostly; what the runtime needs, generously. */
-#define USUAL_STACK (64 << 10)
+/* Bytes: what the runtime needs, generously. */
 #define STACK_NEEDED (16 << 10)
 
 static void enqueue(struct self *me, const struct event *event) {
@@ -21,11 +24,11 @@ static void enqueue(struct self *me, const struct event *event) {
 
 /* A signal handler's call, kept for later. Its ranges are on its own stack and gone by then, so
    each becomes a flush of its own. */
-static void defer(struct self *me, const struct event *event) {
+void runtime_defer(struct self *me, const struct event *event) {
     const struct event_range *ranges = (const struct event_range *)event->address;
     size_t parts = event->kind == EVENT_FLUSH_RANGES ? event->length + 1 : 1;
     /* A token's segments are gone by then too; but no handler makes tokens. */
-    if (event->kind == EVENT_STORING)
+    if (event->kind == EVENT_STORING || event->kind == EVENT_FLUSHING)
         return; /* its store will be found by what it has changed */
     if (event->kind == EVENT_GET || parts > SELF_QUEUE - (me->queued - me->handled)) {
         atomic_fetch_add(&source_process.arena.head->lost.events, 1);
@@ -46,8 +49,20 @@ static void defer(struct self *me, const struct event *event) {
 }
 
 static void handle(struct self *me, const struct event *event, bool late) {
-    if (record_wanted())
+    if (record_wanted()) {
         record_handle(me, event, late);
+        return;
+    }
+    if (!late && pages_quick(me, event))
+        return;
+    if (event->kind == EVENT_FLUSHING) {
+        if (explain_wanted() && !late)
+            explain_flush(me, event);
+        return;
+    }
+    pages_apply(me);
+    if (event->kind >= EVENT_RAW_STORE)
+        hooks_handle(me, event, stack_of_site(event->caller));
     else
         api_handle(me, event,
                    late ? stack_of_site(event->caller)
@@ -55,7 +70,7 @@ static void handle(struct self *me, const struct event *event, bool late) {
                    late);
 }
 
-static void handle_deferred(struct self *me) {
+void runtime_handle_deferred(struct self *me) {
     while (me->handled != me->queued) {
         atomic_signal_fence(memory_order_seq_cst);
         struct event event = me->queue[me->handled % SELF_QUEUE];
@@ -79,7 +94,7 @@ static bool was_left(const struct self *me, const char *frame) {
    not for the runtime. Asks the system only where the stack is not the usual one. */
 static bool stack_is_short(struct self *me, const char *frame) {
     stack_t stack;
-    bool usual = frame < me->usual + USUAL_STACK && frame > me->usual - USUAL_STACK;
+    bool usual = frame < me->usual + RUNTIME_USUAL_STACK && frame > me->usual - RUNTIME_USUAL_STACK;
     if (usual || sigaltstack(NULL, &stack) != 0)
         return false;
     if ((stack.ss_flags & SS_ONSTACK) == 0) {
@@ -89,35 +104,38 @@ static bool stack_is_short(struct self *me, const char *frame) {
     return frame < (const char *)stack.ss_sp + STACK_NEEDED;
 }
 
+bool runtime_may_enter(struct self *me, const char *frame) {
+    return (!me->busy || was_left(me, frame)) && !stack_is_short(me, frame);
+}
+
 void runtime_finish(struct self *me) {
     if (me->busy)
         return;
     do {
         me->busy = 1;
-        handle_deferred(me);
+        runtime_handle_deferred(me);
         me->busy = 0;
         /* Looks again: a handler may have come between the last look and the line above. */
     } while (me->handled != me->queued);
 }
 
 static void hook(const struct event *event) {
-    /* That a store is about to be made matters to the recording alone. */
-    bool heard = event->kind != EVENT_STORING || record_wanted();
+    /* That a store is about to be made matters to the recording alone, of a flush to the pages. */
+    bool before = event->kind == EVENT_STORING || event->kind == EVENT_FLUSHING;
+    bool heard = !before || pages_wanted() ||
+                 (event->kind == EVENT_STORING ? record_wanted() : explain_wanted());
     struct self *me = heard ? self_get() : NULL;
-    const char *frame = __builtin_frame_address(0);
     if (me == NULL)
         return;
-    if ((me->busy && !was_left(me, frame)) || stack_is_short(me, frame)) {
-        defer(me, event);
+    me->pages.routine = before ? event->frame : NULL;
+    if (event->kind == EVENT_STORING && !record_wanted())
+        return;
+    if (!runtime_enter(me, __builtin_frame_address(0))) {
+        runtime_defer(me, event);
         return;
     }
-    me->frame = frame;
-    atomic_signal_fence(memory_order_seq_cst);
-    me->busy = 1;
-    handle_deferred(me);
     handle(me, event, false);
-    me->busy = 0;
-    runtime_finish(me);
+    runtime_leave(me);
 }
 
 __attribute__((visibility("default"))) observe_hook *nvrtl_rt_observer(void);

@@ -11,18 +11,21 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "source/commit.h"
+#include "source/frames.h"
+#include "source/pages.h"
+#include "source/regions.h"
 
 struct source_process source_process;
 
-/* Initial-exec (see the build): a signal handler must not meet the loader's lazy allocation. */
-static _Thread_local struct self *self;
+_Thread_local struct self *self_current;
 static _Thread_local bool left_out; /* there was no place, and it is counted */
 
-/* A page that the kernel gives to a forked child as zeroes, however the fork was made. */
-static volatile uint32_t *not_forked;
+volatile uint32_t *self_not_forked;
 
 static pthread_key_t end_of_thread;
-static pthread_mutex_t idle_lock = PTHREAD_MUTEX_INITIALIZER;
+/* Not a mutex of libc's: those are told of. Held for a few instructions. */
+static _Atomic uint32_t idle_lock;
 static struct self *idle;
 
 /* The program's own destructors may still call routines: this one lets them go first, as long as it
@@ -30,27 +33,32 @@ static struct self *idle;
 static void thread_ends(void *ending) {
     struct self *ended = ending;
     runtime_finish(ended);
+    clock_release(ended, (uintptr_t)pthread_self());
     if (++ended->ends < PTHREAD_DESTRUCTOR_ITERATIONS &&
         pthread_setspecific(end_of_thread, ended) == 0)
         return;
-    self = NULL;
+    clock_end(ended);
+    self_current = NULL;
     /* The next thread takes this one's index, unless it would drain what this one flushed. */
-    ended->placed = !model_drain_needed(&source_process.arena.head->threads[ended->thread]);
-    pthread_mutex_lock(&idle_lock);
+    pages_apply(ended);
+    ended->placed = !model_drain_needed(&source_process.arena.head->threads[ended->thread]) &&
+                    !pages_pending(ended);
+    arena_lock(&source_process.arena, &idle_lock, ended->thread + 1);
     ended->next_idle = idle;
     idle = ended;
-    pthread_mutex_unlock(&idle_lock);
+    arena_unlock(&idle_lock);
 }
 
 /* The memory of a thread that ended, or new. */
 static struct self *take_memory(void) {
     struct self *taken = NULL;
     /* Not a wait: this may be a signal handler that interrupted the holder. */
-    if (pthread_mutex_trylock(&idle_lock) == 0) {
+    uint32_t nobody = 0;
+    if (atomic_compare_exchange_strong(&idle_lock, &nobody, UINT32_MAX)) {
         taken = idle;
         if (taken != NULL)
             idle = taken->next_idle;
-        pthread_mutex_unlock(&idle_lock);
+        arena_unlock(&idle_lock);
     }
     if (taken != NULL) {
         for (size_t i = 0; i < ARRAY_LENGTH(taken->cache.seen); i++)
@@ -86,6 +94,12 @@ static struct self *new_self(void) {
     head->thread_ids[made->thread] = (uint32_t)syscall(SYS_gettid);
     head->thread_processes[made->thread] = source_process.process;
     made->busy = made->queued = made->handled = made->ends = 0;
+    pages_begin(made);
+    made->waiting = made->emptied = false;
+    if (made->frames != NULL)
+        frames_clear(made->frames);
+    commit_forget(made);
+    clock_begin(made);
     made->usual = __builtin_frame_address(0);
     pthread_setspecific(end_of_thread, made);
     return made;
@@ -110,19 +124,29 @@ static bool new_process(uint32_t parent) {
     return true;
 }
 
-struct self *self_get(void) {
-    if (UNLIKELY(*not_forked == 0)) {
-        self = NULL;
+struct self *self_find(void) {
+    const struct self *parent = NULL;
+    if (UNLIKELY(*self_not_forked == 0)) {
+        parent = self_current;
+        clock_forked();
+        self_current = NULL;
         left_out = false;
         idle = NULL; /* another thread may have been changing the list at the fork */
         atomic_store(&source_process.forks, 0);
-        pthread_mutex_init(&idle_lock, NULL);
-        *not_forked = 1;
+        atomic_store(&idle_lock, 0);
+        regions_forked();
+        pages_forked();
+        *self_not_forked = 1;
         new_process(source_process.process + 1);
     }
-    if (UNLIKELY(self == NULL && !left_out))
-        self = new_self();
-    return self;
+    if (UNLIKELY(self_current == NULL && !left_out))
+        self_current = new_self();
+    /* The child goes on in the functions that its parent was in. */
+    if (self_current != NULL && parent != NULL) {
+        self_current->frames = parent->frames;
+        clock_inherit(self_current, &parent->clock);
+    }
+    return self_current;
 }
 
 /* "DESCRIPTOR:PID": inherited as it is, or still open in the parent if the program closed it. */
@@ -149,8 +173,8 @@ static bool guard_against_fork(void) {
     void *memory = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED || madvise(memory, page, MADV_WIPEONFORK) != 0)
         return false;
-    not_forked = memory;
-    *not_forked = 1;
+    self_not_forked = memory;
+    *self_not_forked = 1;
     return true;
 }
 
@@ -158,15 +182,20 @@ static void count_fork(void) {
     atomic_fetch_add(&source_process.forks, 1);
 }
 
+static void go_on_after_fork(void) {
+    if (self_current != NULL)
+        clock_fork(self_current);
+}
+
 static void forget_forks(void) {
     atomic_store(&source_process.forks, 0);
 }
 
-bool self_attach(void) {
+static bool attach(void) {
     const char *setting = secure_getenv("NVRTL_ARENA");
     if (setting == NULL || !map_inherited(setting) || !guard_against_fork() ||
         pthread_key_create(&end_of_thread, thread_ends) != 0 ||
-        pthread_atfork(count_fork, NULL, forget_forks) != 0)
+        pthread_atfork(count_fork, go_on_after_fork, forget_forks) != 0)
         return false;
     ssize_t length =
         readlink("/proc/self/exe", source_process.executable, sizeof source_process.executable - 1);
@@ -174,11 +203,30 @@ bool self_attach(void) {
     return new_process(0);
 }
 
+bool self_attach(void) {
+    static enum { NOT_TRIED, ATTACHED, REFUSED } outcome;
+    static _Atomic uint32_t lock;
+    static _Thread_local bool attaching; /* what it calls of libc may come back here */
+    if (attaching)
+        return false;
+    attaching = true;
+    while (atomic_exchange(&lock, 1) != 0) {
+    }
+    if (outcome == NOT_TRIED)
+        outcome = attach() ? ATTACHED : REFUSED;
+    atomic_store(&lock, 0);
+    attaching = false;
+    return outcome == ATTACHED;
+}
+
 /* Runs when the program leaves by exit() or returns from main; not when it is killed or aborts. */
 __attribute__((destructor)) static void process_exits(void) {
-    if (not_forked == NULL || *not_forked == 0)
+    if (self_not_forked == NULL || *self_not_forked == 0)
         return;
-    if (self != NULL)
-        runtime_finish(self);
+    if (self_current != NULL)
+        runtime_finish(self_current);
+    struct self *me = pages_wanted() ? self_get() : NULL;
+    if (me != NULL)
+        pages_exit(me);
     atomic_store(&source_process.arena.head->processes[source_process.process].end, ARENA_EXITED);
 }

@@ -6,11 +6,36 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "arena/arena.h"
+#include "arena/shadow.h"
+#include "base/bits.h"
 #include "event/event.h"
+#include "source/clock.h"
 #include "source/stack.h"
 
-#define SELF_QUEUE 64
+#define SELF_QUEUE 1024 /* memory is used as far as it is needed only */
+#define SELF_CHUNKS 1024
+
+/* What the source `pages` keeps of one thread. */
+struct self_pages {
+    struct {
+        uint64_t key; /* 0: nothing here */
+        struct shadow_chunk *chunk;
+    } seen[SELF_CHUNKS]; /* chunks found before */
+    /* The list: where the next flush goes. */
+    struct shadow_block *block; /* NULL: there is no list yet */
+    uint32_t used;              /* flushes in it */
+    uint32_t token;             /* of all flushes in the list; only then is it one ... */
+    bool several;               /* ... or more than one */
+    arena_id last;              /* stack of the thread's last flush */
+    /* The log, and the token whose flushes may go there, if its handle is not 0. */
+    struct shadow_log *log;
+    uint64_t handle;
+    const struct arena_token *quick;
+    uint32_t number;              /* of the last call */
+    const void *volatile routine; /* frame of the routine of libnvrtl that is at work; or NULL */
+    uintptr_t announced; /* the flush that is about to be made, and is in the log; 0: none */
+    size_t length;
+};
 
 /* What the runtime keeps of one thread, in the process's own memory. */
 struct self {
@@ -26,6 +51,18 @@ struct self {
     volatile uint32_t queued, handled; /* so far; the difference waits */
     struct event queue[SELF_QUEUE];
     struct stack_cache cache;
+    struct self_pages pages;
+    struct frames *frames; /* of code with hooks; NULL: none was met */
+    struct {
+        uintptr_t address;
+        size_t length;
+        const void *site;
+    } announced;             /* a copy that the compiler told of, and that a function may make */
+    struct recent *recent;   /* stores since commits; NULL: there are no commit points */
+    struct clock_self clock; /* of threads in code with hooks */
+    bool flushing;           /* a routine is, and its lines were looked at */
+    bool waiting;            /* something flushed or streamed waits for a drain of every token */
+    bool emptied;            /* by a locked instruction, since the last Drain */
     struct self *next_idle;
 };
 
@@ -33,6 +70,7 @@ struct source_process {
     struct arena arena;
     uint32_t process;       /* index in the arena */
     _Atomic uint32_t forks; /* that this process has made */
+    bool hooked;            /* code with hooks runs in it, and is listened to */
     char executable[488];   /* the loader gives the program itself no name */
 };
 extern struct source_process source_process;
@@ -43,7 +81,18 @@ bool self_attach(void);
 /* Works off what waits in the queue of a thread that ends; runtime.c's. */
 void runtime_finish(struct self *me);
 
+/* A page that the kernel gives to a forked child as zeroes, however the fork was made. */
+extern volatile uint32_t *self_not_forked;
+
+/* Initial-exec (see the build): a signal handler must not meet the loader's lazy allocation. */
+extern _Thread_local struct self *self_current;
+
+struct self *self_find(void);
+
 /* This thread's record; NULL when there is no place (counted as lost). Notices a fork. */
-struct self *self_get(void);
+static inline struct self *self_get(void) {
+    struct self *me = self_current;
+    return LIKELY(me != NULL && *self_not_forked != 0) ? me : self_find();
+}
 
 #endif

@@ -155,17 +155,51 @@ static arena_id keep(struct walk *walk) {
     return arena_stack(&source_process.arena, walk->frames, walk->depth);
 }
 
+arena_id stack_of_places(const uintptr_t *places, uint32_t count) {
+    struct walk walk = {.depth = count};
+    memcpy(walk.values, places, count * sizeof *places);
+    return keep(&walk);
+}
+
 arena_id stack_of_site(const void *caller) {
     struct walk walk = {.depth = 1, .values = {(uintptr_t)caller}};
     return caller != NULL ? keep(&walk) : 0;
 }
 
-static bool still_stands(const struct stack_seen *seen) {
-    for (uint32_t i = 0; i < seen->depth; i++) {
+static bool still_stands(const struct stack_seen *seen, uint32_t most) {
+    uint32_t depth = seen->depth < most ? seen->depth : most;
+    for (uint32_t i = 0; i < depth; i++) {
         if (*(const volatile uintptr_t *)seen->returns[i].place != seen->returns[i].value)
             return false;
     }
     return true;
+}
+
+/* One call may be reached on several ways, and calls that stand close to each other in one function
+   shall not meet: a few places for each. */
+static struct stack_seen *places_of(struct stack_cache *cache, const void *caller,
+                                    const void *frame) {
+    uint64_t key = (uintptr_t)caller ^ (uint64_t)(uintptr_t)frame << 20;
+    uint64_t set = key * UINT64_C(0x9E3779B97F4A7C15) >> 32;
+    return &cache->seen[set % (STACK_CACHE_PLACES / STACK_CACHE_WAYS) * STACK_CACHE_WAYS];
+}
+
+static const struct stack_seen *find_seen(const struct stack_seen *places, const void *caller,
+                                          const void *frame, uint32_t depth) {
+    for (unsigned i = 0; i < STACK_CACHE_WAYS; i++) {
+        const struct stack_seen *seen = &places[i];
+        if (seen->caller == caller && seen->frame == frame && still_stands(seen, depth))
+            return seen;
+    }
+    return NULL;
+}
+
+arena_id stack_near(struct stack_cache *cache, const void *caller, const void *frame) {
+    const struct stack_seen *known =
+        source_process.arena.head->stacks_mode == ARENA_STACKS_CACHED
+            ? find_seen(places_of(cache, caller, frame), caller, frame, STACK_NEAR)
+            : NULL;
+    return known != NULL ? known->id : stack_id(cache, caller, frame);
 }
 
 arena_id stack_id(struct stack_cache *cache, const void *caller, const void *frame) {
@@ -174,11 +208,11 @@ arena_id stack_id(struct stack_cache *cache, const void *caller, const void *fra
         return 0;
     if (mode == ARENA_STACKS_SITE)
         return stack_of_site(caller);
-    uintptr_t key = ((uintptr_t)caller * 31 + (uintptr_t)frame) >> 3;
-    struct stack_seen *seen = &cache->seen[key % STACK_CACHE_PLACES];
-    if (mode == ARENA_STACKS_CACHED && seen->caller == caller && seen->frame == frame &&
-        still_stands(seen))
-        return seen->id;
+    struct stack_seen *places = places_of(cache, caller, frame);
+    const struct stack_seen *known =
+        mode == ARENA_STACKS_CACHED ? find_seen(places, caller, frame, ARENA_STACK_DEPTH) : NULL;
+    if (known != NULL)
+        return known->id;
     struct walk walk = {.caller = caller};
     _Unwind_Backtrace(visit_frame, &walk);
     if (!walk.found) {
@@ -188,6 +222,7 @@ arena_id stack_id(struct stack_cache *cache, const void *caller, const void *fra
     arena_id id = keep(&walk);
     if (walk.interrupted)
         return id;
+    struct stack_seen *seen = &places[cache->turn++ % STACK_CACHE_WAYS];
     /* Not valid before it is complete: a handler may leave this function for good. */
     seen->caller = NULL;
     atomic_signal_fence(memory_order_seq_cst);

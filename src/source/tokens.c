@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/types.h>
 
+#include "source/regions.h"
+
 static struct arena *arena_here(void) {
     return &source_process.arena;
 }
@@ -109,6 +111,8 @@ static void unlink_token(const struct arena_token *token) {
 
 void tokens_end(struct self *me, struct arena_token *token, arena_id stack, bool deferred) {
     struct arena_head *head = arena_here()->head;
+    if (regions_wanted())
+        regions_remove(me, token);
     token->deferred = deferred;
     atomic_store(&token->freed, stack != 0 ? stack : 1);
     arena_lock(arena_here(), &head->lock, me->thread + 1);
@@ -142,7 +146,11 @@ struct arena_token *tokens_add(struct self *me, const struct event *event, arena
         publish(token);
     }
     arena_unlock(&head->lock);
-    return file < ARENA_FILES ? token : NULL;
+    if (file >= ARENA_FILES)
+        return NULL;
+    if (regions_wanted())
+        regions_add(me, token);
+    return token;
 }
 
 /* The newest record of a handle in one process. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arena/shadow.h"
 #include "base/bits.h"
 #include "verify/remarks.h"
 #include "verify/screen.h"
@@ -22,13 +23,19 @@ static bool is_complete(const struct source_stack *stack) {
     return last != NULL && last->function != NULL && strcmp(last->function, "main") == 0;
 }
 
-static bool append_stack(struct collector *collector, uint32_t id, struct source_stack *stack) {
+/* Adds the frames of a record from one on, up to a mark that follows. */
+static bool append_frames(struct collector *collector, uint32_t id, uint32_t from,
+                          struct source_stack *stack) {
     const struct arena *arena = collector->run->arena;
     const struct arena_stack *record = arena_at(arena, id, sizeof *record);
     if (record == NULL || record->depth > ARENA_STACK_DEPTH ||
         arena_at(arena, id, sizeof *record + record->depth * sizeof record->frames[0]) == NULL)
         return true;
-    for (uint32_t i = 0; i < record->depth && !is_complete(stack); i++) {
+    for (uint32_t i = from; i < record->depth && !is_complete(stack); i++) {
+        if (shadow_mark_of(record->frames[i]) != 0 && i == from)
+            continue;
+        if (shadow_mark_of(record->frames[i]) != 0)
+            break;
         uint32_t number = ARENA_FRAME_MODULE(record->frames[i]);
         uint64_t offset = ARENA_FRAME_OFFSET(record->frames[i]);
         const struct arena_module *module =
@@ -45,6 +52,36 @@ static bool append_stack(struct collector *collector, uint32_t id, struct source
     return true;
 }
 
+static bool append_stack(struct collector *collector, uint32_t id, struct source_stack *stack) {
+    return append_frames(collector, id, 0, stack);
+}
+
+/* What the record of a stack says of stores that nobody saw. */
+static bool read_direct(struct collector *collector, uint32_t id, struct collect_direct *direct) {
+    const struct arena *arena = collector->run->arena;
+    const struct arena_stack *record = arena_at(arena, id, sizeof *record);
+    if (record == NULL || record->depth == 0 || record->depth > ARENA_STACK_DEPTH ||
+        arena_at(arena, id, sizeof *record + record->depth * sizeof record->frames[0]) == NULL)
+        return true;
+    direct->mark = shadow_mark_of(record->frames[0]);
+    for (uint32_t i = 1; direct->mark == SHADOW_BEFORE && i < record->depth; i++) {
+        if (shadow_mark_of(record->frames[i]) == SHADOW_SINCE)
+            return append_frames(collector, id, i, &direct->since);
+    }
+    return true;
+}
+
+/* Of the store that a finding is about. */
+static bool find_direct(struct collector *collector, const struct arena_finding *record,
+                        struct collect_direct *direct) {
+    bool done = read_direct(collector, record->at, direct);
+    for (size_t i = 0; done && direct->mark == 0 && i < ARRAY_LENGTH(record->related); i++) {
+        if (record->roles[i] == ARENA_ROLE_STORE)
+            done = read_direct(collector, record->related[i], direct);
+    }
+    return done;
+}
+
 static const char *role_name(uint32_t role) {
     switch ((enum arena_role)role) {
     case ARENA_ROLE_STORE:
@@ -53,6 +90,16 @@ static const char *role_name(uint32_t role) {
         return "flush";
     case ARENA_ROLE_FREED:
         return "freed";
+    case ARENA_ROLE_READ:
+        return "read";
+    case ARENA_ROLE_DEPENDENT:
+        return "dependent";
+    case ARENA_ROLE_COMMIT:
+        return "commit";
+    case ARENA_ROLE_DATA:
+        return "data";
+    case ARENA_ROLE_GOT:
+        return "got";
     case ARENA_ROLE_NONE:
     case ARENA_ROLE_ASSERTED:
         break;
@@ -62,13 +109,21 @@ static const char *role_name(uint32_t role) {
 
 /* How bad it is: an error stays one only if nothing speaks for the program. */
 static enum severity severity_of(const struct collector *collector,
-                                 const struct arena_finding *record) {
+                                 const struct arena_finding *record,
+                                 const struct collect_direct *direct) {
     const struct arena_head *head = collector->run->arena->head;
     enum severity severity = kind_facts[record->kind].severity;
     bool by_state = record->kind == KIND_UNFLUSHED_WRITE || record->kind == KIND_UNDRAINED_FLUSH;
-    bool doubtful = arena_escaped(head) || atomic_load(&head->lost.locks) != 0;
+    bool unseen = record->at == MODEL_UNSEEN;
+    for (size_t i = 0; i < ARENA_RELATED; i++)
+        unseen =
+            unseen || (record->roles[i] != ARENA_ROLE_NONE && record->related[i] == MODEL_UNSEEN);
+    bool doubtful = direct->mark == SHADOW_DOUBTFUL || arena_escaped(head) ||
+                    atomic_load(&head->lost.locks) != 0;
     if (record->abnormal)
         return SEVERITY_NOTE;
+    if (severity == SEVERITY_ERROR && unseen)
+        return SEVERITY_WARNING;
     if (severity == SEVERITY_ERROR && by_state && (record->rescue != ARENA_RESCUE_NONE || doubtful))
         return SEVERITY_WARNING;
     return severity;
@@ -132,19 +187,25 @@ static bool add_finding(struct collector *collector, const struct arena_finding 
     if (finding == NULL)
         return false;
     struct source_stack asserted = {0};
+    struct collect_direct direct = {0};
+    if (!find_direct(collector, record, &direct))
+        return false;
+    if (record->file != 0 && record->file <= ARENA_FILES)
+        direct.watched = collector->run->arena->head->files[record->file - 1].watched != 0;
     finding->kind = (enum kind)record->kind;
-    finding->severity = severity_of(collector, record);
+    finding->severity = severity_of(collector, record, &direct);
     finding->count = atomic_load(&record->count);
     finding->region = record->file;
     if (record->rescue == ARENA_RESCUE_PAGE)
         finding->rescued_by = "page";
     else if (record->rescue == ARENA_RESCUE_TOKEN)
         finding->rescued_by = "drain on another token";
-    bool done =
-        fill_ranges(finding, record) && append_stack(collector, record->at, &finding->at) &&
-        fill_related(collector, finding, record, &asserted) &&
-        collect_words(finding, record, record->roles[0] == ARENA_ROLE_ASSERTED ? &asserted : NULL);
+    bool done = fill_ranges(finding, record) && append_stack(collector, record->at, &finding->at) &&
+                fill_related(collector, finding, record, &asserted) &&
+                collect_words(finding, record,
+                              record->roles[0] == ARENA_ROLE_ASSERTED ? &asserted : NULL, &direct);
     collect_free_stack(&asserted);
+    collect_free_stack(&direct.since);
     return done;
 }
 
@@ -206,11 +267,20 @@ static void judge_tokens(const struct collect_run *run, uint32_t file) {
     }
 }
 
+bool collect_is_scratch(const struct arena_file *file) {
+    return file->watched == ARENA_WATCH_FOUND && atomic_load(&file->synced) == 0;
+}
+
 /* What is in flight when the last process has ended, and which tokens nobody freed. */
 static void judge_end(const struct collect_run *run) {
     const struct arena_head *head = run->arena->head;
+    shadow_absorb_all(run->arena);
     for (uint32_t i = 0; i < atomic_load(&head->file_count) && i < ARENA_FILES; i++) {
         const struct arena_finding wish = {.file = i + 1, .abnormal = !run->ended_well};
+        const struct arena_pages all = {i, 0, UINT64_MAX, ARENA_THREADS + 1};
+        shadow_fold(run->arena, &all);
+        if (collect_is_scratch(&head->files[i]))
+            continue;
         judge_tokens(run, i);
         arena_judge(run->arena, i, 0, atomic_load(&head->files[i].end), &wish, ARENA_THREADS + 1);
     }

@@ -17,10 +17,26 @@ struct collect_run {
    memory; what was filled in is freed by verify_free_report all the same. */
 bool collect_report(const struct collect_run *run, struct report *report);
 
+/* What is known of a store that nobody saw: how (enum shadow_mark; 0: it was seen), and since which
+   call it was made, where that is known. */
+struct collect_direct {
+    uint32_t mark;
+    bool watched; /* a view of a watched file, whose program calls no routine */
+    struct source_stack since;
+};
+
 /* The words of a finding: message, mend. asserted: where an assertion found it, or NULL.
    false: out of memory. */
 bool collect_words(struct finding *finding, const struct arena_finding *record,
-                   const struct source_stack *asserted);
+                   const struct source_stack *asserted, const struct collect_direct *direct);
+
+/* Of a finding about a store that nobody saw; when: "never flushed", or the like. */
+bool collect_direct_words(struct finding *finding, const struct arena_finding *record,
+                          const struct collect_direct *direct, const char *when);
+
+/* Is the file one that a pattern found, and that nobody has ever waited for? Then it is not meant
+   to last: a lock, or an index that is made anew. */
+bool collect_is_scratch(const struct arena_file *file);
 
 void collect_free_stack(struct source_stack *stack);
 

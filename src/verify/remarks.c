@@ -5,8 +5,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/bits.h"
+#include "verify/collect.h"
 
 bool verify_remark(struct report *report, const char *format, ...) {
     char **larger = realloc(report->remarks, (report->remark_count + 1) * sizeof *larger);
@@ -60,6 +62,33 @@ static bool remark_lost(const struct arena_head *head, struct report *report) {
                          "so what was found is told as warnings: a flush may have been missed");
 }
 
+/* What the source `pages` does not see, and what it could not look at. */
+static bool remark_pages(const struct arena_head *head, struct report *report) {
+    if (head->stores != ARENA_STORES_PAGES && head->stores != ARENA_STORES_INTERVAL)
+        return true;
+    for (uint32_t i = 0; i < atomic_load(&head->file_count) && i < ARENA_FILES; i++) {
+        uint64_t unread = atomic_load(&head->files[i].unread);
+        if (collect_is_scratch(&head->files[i]) &&
+            !verify_remark(report,
+                           "%.*s was mapped and never waited for: taken for a file that need not "
+                           "last (name it itself with --watch to have it judged)",
+                           (int)sizeof head->files[i].path, head->files[i].path))
+            return false;
+        report->incomplete = report->incomplete || unread != 0;
+        if (unread != 0 &&
+            !verify_remark(report,
+                           "what %.*s held from byte %" PRIu64 " on could not be kept: direct "
+                           "stores there were not seen",
+                           (int)sizeof head->files[i].path, head->files[i].path, unread - 1))
+            return false;
+    }
+    return verify_remark(
+        report,
+        "direct stores are seen by what they change (--stores=%s): one that stores "
+        "what is there already is not, and no line of code is known",
+        report->stores);
+}
+
 bool remarks_add(const struct arena_head *head, struct report *report) {
     report->incomplete = arena_escaped(head);
     if (atomic_load(&head->process_count) == 0 && !report->incomplete)
@@ -71,9 +100,15 @@ bool remarks_add(const struct arena_head *head, struct report *report) {
     if (atomic_load(&head->process_count) != 0 && atomic_load(&head->file_count) == 0 &&
         !verify_remark(report, "every Get failed: there was no region to verify"))
         return false;
-    if (!verify_remark(report,
+    if (strcmp(report->stores, "api") == 0 &&
+        !verify_remark(report,
                        "only the routines are seen (--stores=api): what the program stores through "
                        "pointers is not, nor what it flushes by other means, as by msync"))
         return false;
-    return remark_lost(head, report);
+    if (strcmp(report->stores, "hooks") == 0 && atomic_load(&head->hooked) == 0 &&
+        !verify_remark(report, "no code with hooks has run, so only the routines were seen: build "
+                               "the program with nvrtl-cc or nvrtl-c++ (with -flto, link with it "
+                               "too)"))
+        return false;
+    return remark_pages(head, report) && remark_lost(head, report);
 }

@@ -78,6 +78,9 @@ static const struct chain tokens = {sizeof(struct arena_token),
 static const struct chain ignored = {sizeof(struct arena_ignored),
                                      offsetof(struct arena_ignored, next), NULL, false};
 
+static const struct chain commits = {sizeof(struct arena_commit),
+                                     offsetof(struct arena_commit, next), NULL, false};
+
 static size_t size_of(const struct claims *claims, arena_id id, struct chain chain) {
     const struct arena_token *token = arena_at(claims->arena, id, chain.size);
     if (!chain.segments || token == NULL)
@@ -117,6 +120,7 @@ static void screen_chains(struct claims *claims) {
     for (uint32_t i = 0; i < claims->files; i++) {
         screen_chain(claims, &head->files[i].tokens, tokens);
         screen_chain(claims, &head->files[i].ignored, ignored);
+        screen_chain(claims, &head->files[i].commits, commits);
     }
 }
 

@@ -26,6 +26,40 @@ static const char *const judges[] = {[MODEL_JUDGE_STRICT] = "strict",
 static const char *const stacks[] = {
     [ARENA_STACKS_CACHED] = "cached", [ARENA_STACKS_FULL] = "full", [ARENA_STACKS_SITE] = "site"};
 
+/* The sources by the names that options and reports have for them. What one does not have yet is a
+   reason to refuse it. */
+static const struct {
+    const char *name, *refusal;
+} sources[] = {
+    [ARENA_STORES_API] = {"api", NULL},     [ARENA_STORES_AUTO] = {"auto", NULL},
+    [ARENA_STORES_PAGES] = {"pages", NULL}, [ARENA_STORES_INTERVAL] = {"pages=interval", NULL},
+    [ARENA_STORES_HOOKS] = {"hooks", NULL},
+};
+
+static size_t find_source(const char *name) {
+    size_t i = 0;
+    while (i < ARRAY_LENGTH(sources) && strcmp(sources[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+const char *verify_refuses_stores(const char *source) {
+    size_t i = find_source(source);
+    if (strcmp(source, "binary") == 0)
+        return "the source 'binary' is a reserved name: no version has it";
+    return i < ARRAY_LENGTH(sources) ? sources[i].refusal
+                                     : "there is no such source of stores (auto, api, hooks, "
+                                       "pages, pages=interval)";
+}
+
+/* What a run saw stores by, whatever was asked for. */
+static const char *source_used(const struct arena_head *head) {
+    uint32_t stores = head->stores;
+    if (stores == ARENA_STORES_AUTO)
+        stores = atomic_load(&head->hooked) != 0 ? ARENA_STORES_HOOKS : ARENA_STORES_API;
+    return sources[stores < ARRAY_LENGTH(sources) ? stores : ARENA_STORES_API].name;
+}
+
 static size_t find_name(const char *const *names, size_t count, const char *name) {
     size_t i = 0;
     while (i < count && strcmp(names[i], name) != 0)
@@ -59,6 +93,7 @@ struct verify_session *verify_begin(const struct verify_options *options) {
         return NULL;
     }
     session->arena.head->judge = (uint32_t)find_name(judges, ARRAY_LENGTH(judges), options->judge);
+    session->arena.head->stores = (uint32_t)find_source(options->stores);
     session->arena.head->stacks_mode =
         (uint32_t)find_name(stacks, ARRAY_LENGTH(stacks), options->stacks);
     return session;
@@ -173,7 +208,7 @@ bool verify_finish(struct verify_session *session, char **program, pid_t pid, in
     *report =
         (struct report){.program = program,
                         .exit = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status),
-                        .stores = "api",
+                        .stores = source_used(session->arena.head),
                         .judge = session->options.judge};
     return collect_report(&run, report);
 }

@@ -13,6 +13,7 @@
 struct verify_options {
     const char *judge;  /* strict, memory, page-cache, actual */
     const char *stacks; /* cached, full, site */
+    const char *stores; /* auto, api, pages, pages=interval, hooks */
     bool wanted[KIND_COUNT];
 };
 
@@ -20,6 +21,9 @@ struct verify_session;
 
 /* What the options mean; false: one of the names is unknown (then *wrong is that name). */
 bool verify_options_check(const struct verify_options *options, const char **wrong);
+
+/* Why stores cannot be seen by the source of that name; NULL: they can. */
+const char *verify_refuses_stores(const char *source);
 
 /* The place of a kind's name, or KIND_COUNT. */
 enum kind verify_kind(const char *name);

@@ -44,6 +44,9 @@ static const char *call_name(uint32_t call) {
         [CALL_IGNORE] = "NvRtlVerifierIgnore",
         [CALL_ASSERT_DURABLE] = "NvRtlVerifierAssertDurable",
         [CALL_MARK] = "NvRtlVerifierMark",
+        [CALL_COMMIT_POINT] = "NvRtlVerifierCommitPoint",
+        [CALL_COMMIT_POINT_FOR] = "NvRtlVerifierCommitPointFor",
+        [CALL_INSTRUCTION] = "the flush instruction",
     };
     return call < sizeof names / sizeof names[0] ? names[call] : "a routine";
 }
@@ -85,9 +88,33 @@ static bool say_unflushed(struct finding *finding, uint64_t bytes, const char *p
                place, bytes);
 }
 
-static bool say_undrained(struct finding *finding, uint64_t bytes, const char *place,
-                          const char *when) {
-    char *store = collect_place(store_of(finding));
+/* What nobody has seen stored. */
+static bool say_unseen(struct finding *finding, uint64_t bytes, const char *when) {
+    return say(&finding->message,
+               "%" PRIu64
+               " byte%s changed by code that the verifier does not see (a library without "
+               "hooks, another process, the kernel) %s %s",
+               bytes, plural(bytes), bytes == 1 ? "was" : "were",
+               finding->rescued_by != NULL ? "saved only because its whole page was flushed"
+                                           : when) &&
+           say(&finding->mend, "flush what that code has stored, or build it with nvrtl-cc");
+}
+
+/* Where it was stored; unseen: by code that the verifier does not see. */
+static char *stored_at(const struct finding *finding, const struct arena_finding *record) {
+    for (size_t i = 0; i < ARENA_RELATED; i++) {
+        if (record->roles[i] == ARENA_ROLE_STORE && record->related[i] == MODEL_UNSEEN)
+            return strdup(
+                "a place that the verifier does not see (a library without hooks, another "
+                "process, the kernel)");
+    }
+    return collect_place(store_of(finding));
+}
+
+static bool say_undrained(struct finding *finding, const struct arena_finding *record,
+                          const char *place, const char *when) {
+    uint64_t bytes = record->bytes;
+    char *store = stored_at(finding, record);
     if (store == NULL)
         return false;
     bool said = finding->rescued_by != NULL
@@ -105,10 +132,50 @@ static bool say_undrained(struct finding *finding, uint64_t bytes, const char *p
                        place);
 }
 
+/* Of stores to a commit point. */
+static bool say_commit(struct finding *finding, const struct arena_finding *record,
+                       const char *place) {
+    const struct source_stack *stored =
+        finding->related_count != 0 ? &finding->related[0].stack : &finding->at;
+    char *data = collect_place(stored);
+    if (data == NULL)
+        return false;
+    uint64_t bytes = record->bytes;
+    bool said =
+        record->abnormal
+            ? say(&finding->message,
+                  "the store at %s commits %" PRIu64 " byte%s of its own line stored at %s: x86 "
+                  "keeps their order, other CPUs need not",
+                  place, bytes, plural(bytes), data)
+            : say(&finding->message,
+                  "the store at %s commits %" PRIu64 " byte%s stored at %s before %s", place, bytes,
+                  plural(bytes), data,
+                  record->value != 0 ? "a drain has completed their flush" : "they are flushed");
+    said = said && (record->abnormal || say(&finding->mend,
+                                            "before %s flush what was stored at %s and drain: "
+                                            "RtlFlushNonVolatileMemory(token, address, size, 0)",
+                                            place, data));
+    free(data);
+    return said;
+}
+
+static bool say_torn(struct finding *finding, const struct arena_finding *record,
+                     const char *place) {
+    return say(&finding->message,
+               "a power cut may leave a part of the %" PRIu64 "-byte store at %s to a commit point",
+               record->bytes, place) &&
+           say(&finding->mend, "commit by one store of at most 8 bytes that crosses no multiple "
+                               "of 8");
+}
+
 static bool say_call(struct finding *finding, const struct arena_finding *record,
                      const char *place) {
     const char *call = call_name(record->call);
     switch (finding->kind) {
+    case KIND_UNORDERED_COMMIT:
+        return say_commit(finding, record, place);
+    case KIND_TORN_COMMIT:
+        return say_torn(finding, record, place);
     case KIND_BAD_TOKEN:
         return say(&finding->message, "%s at %s was given 0x%" PRIx64 ", which is no live token%s",
                    call, place, record->value,
@@ -143,7 +210,7 @@ static bool say_call(struct finding *finding, const struct arena_finding *record
 }
 
 bool collect_words(struct finding *finding, const struct arena_finding *record,
-                   const struct source_stack *asserted) {
+                   const struct source_stack *asserted, const struct collect_direct *direct) {
     char *place = collect_place(&finding->at), *when = NULL;
     bool flush = finding->kind == KIND_UNDRAINED_FLUSH;
     bool said = place != NULL;
@@ -155,10 +222,14 @@ bool collect_words(struct finding *finding, const struct arena_finding *record,
     } else if (said) {
         said = say(&when, flush ? "was never completed by a drain" : "never flushed");
     }
-    if (said && finding->kind == KIND_UNFLUSHED_WRITE)
+    if (said && direct->mark != 0 && (flush || finding->kind == KIND_UNFLUSHED_WRITE))
+        said = collect_direct_words(finding, record, direct, when);
+    else if (said && finding->kind == KIND_UNFLUSHED_WRITE && record->at == MODEL_UNSEEN)
+        said = say_unseen(finding, record->bytes, when);
+    else if (said && finding->kind == KIND_UNFLUSHED_WRITE)
         said = say_unflushed(finding, record->bytes, place, when);
     else if (said && flush)
-        said = say_undrained(finding, record->bytes, place, when);
+        said = say_undrained(finding, record, place, when);
     else if (said)
         said = say_call(finding, record, place);
     free(when);

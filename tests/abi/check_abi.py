@@ -54,6 +54,11 @@ def check_dynamic(library, soname):
     return complaints
 
 
+def read_names(file):
+    lines = (ROOT / "tests/abi" / file).read_text().splitlines()
+    return {line for line in lines if line and not line.startswith("#")}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", required=True)
@@ -61,11 +66,7 @@ def main():
     parser.add_argument("--rt")
     options = parser.parse_args()
 
-    golden = {
-        line
-        for line in (ROOT / "tests/abi/symbols.txt").read_text().splitlines()
-        if line and not line.startswith("#")
-    }
+    golden = read_names("symbols.txt")
     names = {name.partition("@")[0] for name in golden}
     declared = set(DECLARATION.findall((ROOT / "include/nvrtl.h").read_text()))
     complaints = difference("tests/abi/symbols.txt against nvrtl.h", names, declared)
@@ -73,8 +74,9 @@ def main():
     complaints += difference("libnvrtl.a", globals_of(options.static), names)
     complaints += check_dynamic(options.shared, ["libnvrtl.so.0"])
     if options.rt:
-        complaints += difference("libnvrtl-rt.so", exports(options.rt), {"nvrtl_rt_observer"})
-        complaints += check_dynamic(options.rt, [])
+        complaints += difference("libnvrtl-rt.so", exports(options.rt),
+                                 read_names("rt-symbols.txt"))
+        complaints += check_dynamic(options.rt, ["libnvrtl-rt.so"])
     if complaints:
         sys.exit("\n".join(complaints))
 

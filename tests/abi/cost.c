@@ -47,6 +47,14 @@ MEASURED static void measured_assert_durable(void) {
     for (unsigned i = 0; i < CALLS; i++)
         NvRtlVerifierAssertDurable(token, bytes, 8);
 }
+MEASURED static void measured_commit_point(void) {
+    for (unsigned i = 0; i < CALLS; i++)
+        NvRtlVerifierCommitPoint(token, bytes, 8);
+}
+MEASURED static void measured_commit_point_for(void) {
+    for (unsigned i = 0; i < CALLS; i++)
+        NvRtlVerifierCommitPointFor(token, bytes, 8, bytes + 64, 8);
+}
 
 static void (*const measured[])(void) = {
     measured_write_plain,
@@ -65,6 +73,8 @@ static void (*const measured[])(void) = {
     measured_drain,
     measured_ignore,
     measured_assert_durable,
+    measured_commit_point,
+    measured_commit_point_for,
 };
 
 /* The name of a domain as NVRTL_DOMAIN has it; the file lies in memory. */

@@ -140,7 +140,7 @@ class ZshTest(unittest.TestCase):
     def test_values_as_in_bash(self):
         text = self.function("_nvrtl_run")
         for option in ("judge", "stacks", "stores"):
-            values = re.search(rf"--{option}=.*:\(([a-z -]+)\)'", text).group(1).split()
+            values = re.search(rf"--{option}=.*:\(([a-z= -]+)\)'", text).group(1).split()
             self.assertEqual(sorted(values), complete("run", f"--{option}="), option)
         formats = re.search(r"_values -s , format ([a-z ]+)'", text).group(1).split()
         self.assertEqual(sorted(formats), complete("run", "--report="))

@@ -58,7 +58,7 @@ class PagesTest(unittest.TestCase):
     def test_every_routine_has_its_page(self):
         routines = documents.routines()
         self.assertGreater(len(routines), 7)
-        wanted = {f"{name}.3" for name in routines} | {"nvrtl.1", "nvrtl.3"}
+        wanted = {f"{name}.3" for name in routines} | {"nvrtl.1", "nvrtl-cc.1", "nvrtl.3"}
         self.assertEqual(set(self.pages), wanted)
         for name, (parameters, _) in routines.items():
             synopsis = section(self.page_of(name), "SYNOPSIS")
@@ -108,9 +108,10 @@ class PagesTest(unittest.TestCase):
         sources = "\n".join(path.read_text() for path in documents.files("src/**/*.[ch]"))
         asked = set(re.findall(r'(?:getenv|os_setting)\("(\w+)"\)', sources)) - {"PATH"}
         self.assertGreater(len(asked), 5)
-        told = section(self.pages["nvrtl.1"], "ENVIRONMENT")
+        told = "".join(section(self.pages[page], "ENVIRONMENT")
+                       for page in ("nvrtl.1", "nvrtl-cc.1"))
         for name in asked:
-            self.assertRegex(told, rf"\bEv {name}\b")
+            self.assertRegex(told, rf"(?m)\bEv (\w+ , )*{name}\b")
 
 
 if __name__ == "__main__":

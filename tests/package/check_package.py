@@ -16,7 +16,8 @@ CONSUMER = ROOT / "tests/package/consumer"
 INSTALLED = (
     "include/nvrtl.h", "lib/libnvrtl.so", "lib/libnvrtl.so.0", "lib/libnvrtl.a",
     "lib/nvrtl/libnvrtl-rt.so", "lib/pkgconfig/nvrtl.pc", "lib/cmake/nvrtl/nvrtl-config.cmake",
-    "bin/nvrtl", "share/nvrtl/nvrtl-report-1.schema.json",
+    "bin/nvrtl", "bin/nvrtl-cc", "bin/nvrtl-c++", "lib/nvrtl/cc/as", "lib/nvrtl/cc/gcc.specs",
+    "share/nvrtl/nvrtl-report-1.schema.json",
     "share/nvrtl/nvrtl-diff-1.schema.json", "share/doc/nvrtl/LICENSE",
     "share/doc/nvrtl/CHANGELOG.md",
     "share/bash-completion/completions/nvrtl", "share/zsh/site-functions/_nvrtl",
@@ -85,6 +86,15 @@ def use_cmake(folder, prefix):
     run("ctest", "--output-on-failure", "--no-tests=error", cwd=build)
 
 
+def use_compilers(folder, prefix):
+    """nvrtl-cc with each compiler: what it makes has call-outs, and the audit finds them."""
+    for compiler in ("gcc", "clang"):
+        target = folder / f"{compiler}.o"
+        run(prefix / "bin/nvrtl-cc", f"-I{prefix}/include", "-c", CONSUMER / "consumer.c", "-o",
+            target, env={**os.environ, "NVRTL_CC": compiler}, silent=True)  # fmt: skip
+        run(prefix / "bin/nvrtl-c++", "--audit", target)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--generator", default="Unix Makefiles")
@@ -95,6 +105,7 @@ def main():
             prefix = install(folder, options.generator)
             use_pkg_config(folder, prefix)
             use_cmake(folder, prefix)
+            use_compilers(folder, prefix)
             run(prefix / "bin/nvrtl", "--version")
         except Failure as failure:
             sys.exit(str(failure))

@@ -146,6 +146,8 @@ static void child_fault(void) {
     CHILD_NEED(RtlFillNonVolatileMemory(token, gone, 8, 1, 0) != STATUS_SUCCESS);
     CHILD_NEED(told_count == 1 && told[0].kind == EVENT_STORING && told[0].effect == 0);
     CHILD_NEED(told[0].address == (uintptr_t)gone && told[0].length == 8);
+    CHILD_NEED(RtlFlushNonVolatileMemory(token, gone, 8, 0) == STATUS_SUCCESS);
+    CHILD_NEED(told[1].kind == EVENT_FLUSHING && told[1].effect == 0);
 }
 
 static void test_fault(void **state) {
@@ -156,16 +158,21 @@ static void test_fault(void **state) {
 static void check_drains(uint32_t effect, NTSTATUS status) {
     NV_MEMORY_RANGE ranges[] = {{at, 8}, {at + PAGE, 16}};
     assert_int_equal(RtlFlushNonVolatileMemory(token, at, 8, 0), status);
+    expect(EVENT_FLUSHING, CALL_FLUSH, EFFECT_LOADED, token, at, 8);
     expect(EVENT_FLUSH, CALL_FLUSH, effect, token, at, 8);
     assert_int_equal(RtlFlushNonVolatileMemoryRanges(token, ranges, 2, 0), status);
+    expect(EVENT_FLUSHING, CALL_FLUSH_RANGES, 0, token, NULL, 0);
     expect(EVENT_FLUSH_RANGES, CALL_FLUSH_RANGES, effect, token, ranges, 2);
     assert_int_equal(RtlFlushNonVolatileMemoryRanges(EACH, ranges, 2, 0), status);
+    expect(EVENT_FLUSHING, CALL_FLUSH_RANGES, 0, NULL, NULL, 0);
     expect(EVENT_FLUSH, CALL_FLUSH_RANGES, EFFECT_DEFAULT, token, at, 8);
     expect(EVENT_FLUSH, CALL_FLUSH_RANGES, EFFECT_DEFAULT, token, at + PAGE, 16);
     expect(EVENT_FLUSH_RANGES, CALL_FLUSH_RANGES, effect, NULL, ranges, 0);
     assert_int_equal(RtlDrainNonVolatileFlush(token), status);
+    expect(EVENT_FLUSHING, CALL_DRAIN, 0, token, NULL, 0);
     expect(EVENT_DRAIN, CALL_DRAIN, effect, token, NULL, 0);
     assert_int_equal(RtlDrainNonVolatileFlush(EACH), status);
+    expect(EVENT_FLUSHING, CALL_DRAIN, 0, NULL, NULL, 0);
     expect(EVENT_DRAIN, CALL_DRAIN, effect, NULL, NULL, 0);
     expect_no_more();
 }
@@ -175,8 +182,10 @@ static void test_drains(void **state) {
     NV_MEMORY_RANGE range = {at, 8};
     const ULONG later = FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN;
     assert_int_equal(RtlFlushNonVolatileMemory(token, at, 8, later), STATUS_SUCCESS);
+    expect(EVENT_FLUSHING, CALL_FLUSH, EFFECT_LOADED, token, at, 8);
     expect(EVENT_FLUSH, CALL_FLUSH, 0, token, at, 8);
     assert_int_equal(RtlFlushNonVolatileMemoryRanges(token, &range, 1, later), STATUS_SUCCESS);
+    expect(EVENT_FLUSHING, CALL_FLUSH_RANGES, 0, token, NULL, 0);
     expect(EVENT_FLUSH_RANGES, CALL_FLUSH_RANGES, 0, token, &range, 1);
     check_drains(EFFECT_DRAIN, STATUS_SUCCESS);
     sync_error = EIO;
@@ -242,6 +251,17 @@ static void test_annotations(void **state) {
     expect(EVENT_IGNORE, CALL_IGNORE, 0, token, at, 8);
     NvRtlVerifierAssertDurable(EACH, at, 24);
     expect(EVENT_ASSERT_DURABLE, CALL_ASSERT_DURABLE, EFFECT_DEFAULT, token, at, 24);
+    NvRtlVerifierCommitPoint(token, at, 8);
+    expect(EVENT_COMMIT_POINT, CALL_COMMIT_POINT, 0, token, at, 8);
+    NvRtlVerifierCommitPointFor(token, at, 8, at + 64, 16);
+    struct event point = next();
+    assert_int_equal(point.kind, EVENT_COMMIT_POINT);
+    assert_ptr_equal(point.data.address, at + 64);
+    assert_int_equal(point.data.length, 16);
+    NvRtlVerifierCommitPointFor(token, at, 8, at, 0); /* names nothing */
+    static char elsewhere[8];
+    NvRtlVerifierCommitPointFor(token, at, 8, elsewhere, 8);
+    expect(EVENT_OUTSIDE, CALL_COMMIT_POINT_FOR, 0, token, elsewhere, 8);
     NvRtlVerifierMark(token, NVRTL_OP_ACK, 17, words);
     struct event mark = next();
     assert_int_equal(mark.kind, EVENT_MARK);

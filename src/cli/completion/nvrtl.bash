@@ -27,11 +27,11 @@ _nvrtl_offer_value() {
         before=${cur%"${cur##*,}"}
         mapfile -t COMPREPLY < <(compgen -P "$before" -W 'text json sarif junit html' -- "${cur##*,}")
         ;;
-    -s | --stores) [[ ${COMP_WORDS[1]} == cut ]] || _nvrtl_offer 'auto api' ;;
+    -s | --stores) [[ ${COMP_WORDS[1]} == cut ]] || _nvrtl_offer 'auto api hooks pages pages=interval' ;;
     --stacks) _nvrtl_offer 'cached full site' ;;
     --enable | --disable) _nvrtl_offer "all $_nvrtl_kinds" ;;
     --output | --keep | --base) _nvrtl_offer_files -d ;;
-    --suppressions) _nvrtl_offer_files -f ;;
+    --suppressions | --watch) _nvrtl_offer_files -f ;;
     --severity) _nvrtl_offer 'error warning performance note' ;;
     --pid) _nvrtl_offer "$(cd /proc && printf '%s ' [0-9]*)" ;;
     --model) _nvrtl_offer 'x86 eadr page' ;;
@@ -48,7 +48,7 @@ _nvrtl_offer_options() {
     info) options+=' --json --pid=' ;;
     run)
         options+=' --disable= --enable= --error-exitcode= --gen-suppressions --judge= --output='
-        options+=' --report= --stacks= --stores= --suppressions= -j -r -s'
+        options+=' --report= --stacks= --stores= --suppressions= --watch= -j -r -s'
         ;;
     cut)
         options+=' --at= --check= --first= --jobs= --keep= --model= --reset= --runs= --seed= --time='

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The program's own waits for the medium; and what makes addresses, of data or of code, mean
+   something else. */
+#include <errno.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "hook/hook.h"
+#include "hook/real.h"
+#include "hook/system.h"
+#include "source/frames.h"
+#include "source/runtime.h"
+#include "source/sync.h"
+
+/* Enters the runtime for something that a handler's word cannot wait for. NULL: not now. */
+static struct self *enter(const char *frame) {
+    struct self *me = hook_on ? self_get() : NULL;
+    if (me != NULL && !runtime_enter(me, frame)) {
+        atomic_fetch_add(&source_process.arena.head->lost.events, 1);
+        me = NULL;
+    }
+    return me;
+}
+
+/* One wait, from before the call until after it. */
+struct wait {
+    struct sync sync;
+    bool watched;
+};
+
+static void begin(struct wait *wait, const void *site, const char *frame) {
+    int error = errno;
+    struct self *me = enter(__builtin_frame_address(0));
+    wait->watched = me != NULL;
+    if (me != NULL) {
+        wait->sync.me = me;
+        wait->sync.stack = hook_stack(me, site, frame);
+        sync_begin(&wait->sync);
+        runtime_leave(me);
+    }
+    errno = error;
+}
+
+static void end(struct wait *wait, bool done) {
+    int error = errno;
+    struct self *me = wait->watched ? enter(__builtin_frame_address(0)) : NULL;
+    if (me != NULL && done)
+        sync_end(&wait->sync);
+    if (me != NULL)
+        runtime_leave(me);
+    errno = error;
+}
+
+int hook_msync(void *address, size_t length, int flags) {
+    struct wait wait = {.watched = false};
+    if ((flags & MS_SYNC) != 0 && length != 0 && hook_on) {
+        wait.sync = (struct sync){.address = (uintptr_t)address, .length = length};
+        begin(&wait, HOOK_SITE, HOOK_FRAME);
+    }
+    int result = real_get()->msync(address, length, flags);
+    end(&wait, result == 0);
+    return result;
+}
+
+static void begin_file(struct wait *wait, int file, const void *site, const char *frame) {
+    struct stat stat;
+    int error = errno;
+    if (fstat(file, &stat) == 0 && S_ISREG(stat.st_mode)) {
+        wait->sync = (struct sync){.device = stat.st_dev, .inode = stat.st_ino};
+        begin(wait, site, frame);
+    }
+    errno = error;
+}
+
+int hook_fsync(int file) {
+    struct wait wait = {.watched = false};
+    if (hook_on)
+        begin_file(&wait, file, HOOK_SITE, HOOK_FRAME);
+    int result = real_get()->fsync(file);
+    end(&wait, result == 0);
+    return result;
+}
+
+int hook_fdatasync(int file) {
+    struct wait wait = {.watched = false};
+    if (hook_on)
+        begin_file(&wait, file, HOOK_SITE, HOOK_FRAME);
+    int result = real_get()->fdatasync(file);
+    end(&wait, result == 0);
+    return result;
+}
+
+/* The kernel rounds up to whole pages. */
+static void forget(uintptr_t address, size_t length) {
+    int error = errno;
+    struct self *me = length != 0 && hook_concerns(address, length) ? enter(HOOK_FRAME) : NULL;
+    if (me != NULL) {
+        regions_forget(me, address, align_up(length, MODEL_PAGE_SIZE));
+        runtime_leave(me);
+    }
+    errno = error;
+}
+
+/* Before it is done: another thread may be given the addresses at once. */
+int hook_munmap(void *address, size_t length) {
+    if ((uintptr_t)address % MODEL_PAGE_SIZE == 0)
+        forget((uintptr_t)address, length);
+    return real_get()->munmap(address, length);
+}
+
+void *hook_mmap(void *address, size_t size, int access, int flags, int file, off_t at) {
+    void *made = real_get()->mmap(address, size, access, flags, file, at);
+    if (UNLIKELY((flags & MAP_FIXED) != 0) && made != MAP_FAILED)
+        forget((uintptr_t)made, size);
+    return made;
+}
+
+void *hook_mmap64(void *address, size_t size, int access, int flags, int file, off_t at) {
+    return hook_mmap(address, size, access, flags, file, at);
+}
+
+void *hook_mremap(void *old, size_t old_size, size_t size, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    void *wish = (flags & MREMAP_FIXED) != 0 ? va_arg(rest, void *) : NULL;
+    va_end(rest);
+    void *made = real_get()->mremap(old, old_size, size, flags, wish);
+    if (made == MAP_FAILED)
+        return made;
+    if (made != old)
+        forget((uintptr_t)old, old_size);
+    else if (size < old_size)
+        forget((uintptr_t)old + align_up(size, MODEL_PAGE_SIZE),
+               align_down(old_size - size, MODEL_PAGE_SIZE));
+    if (wish != NULL)
+        forget((uintptr_t)made, size);
+    return made;
+}
+
+/* Its code may give its place to other code: what is known of places there holds no longer. */
+int hook_dlclose(void *library) {
+    int result = real_get()->dlclose(library);
+    atomic_fetch_add(&frames_epoch, 1);
+    return result;
+}

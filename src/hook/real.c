@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "hook/real.h"
+
+#include <dlfcn.h>
+
+/* Until libc's are known: an ifunc resolver of the program may copy before that. Volatile, so that
+   no compiler makes a call of what they are for. */
+static void *plain_memmove(void *to, const void *from, size_t size) {
+    volatile unsigned char *out = to;
+    const volatile unsigned char *in = from;
+    if (out < in) {
+        for (size_t i = 0; i < size; i++)
+            out[i] = in[i];
+    } else {
+        for (size_t i = size; i > 0; i--)
+            out[i - 1] = in[i - 1];
+    }
+    return to;
+}
+
+static void *plain_memset(void *to, int byte, size_t size) {
+    volatile unsigned char *out = to;
+    for (size_t i = 0; i < size; i++)
+        out[i] = (unsigned char)byte;
+    return to;
+}
+
+struct real real = {.memcpy = plain_memmove, .memmove = plain_memmove, .memset = plain_memset};
+
+#define FIND(result, name, parameters)                                                             \
+    {                                                                                              \
+        void *function = dlsym(RTLD_NEXT, #name);                                                  \
+        if (function != NULL)                                                                      \
+            real.name = __extension__(result(*) parameters) function;                              \
+    }
+
+/* Twice does no harm. */
+__attribute__((constructor)) void real_find(void) {
+    REAL_MEMORY(FIND)
+    REAL_SYSTEM(FIND)
+    REAL_THREADS(FIND)
+    real.found = true;
+}
+
+/* What this library itself copies and clears is told to nobody (see the build: --wrap). */
+void *__wrap_memcpy(void *to, const void *from, size_t size);
+void *__wrap_memmove(void *to, const void *from, size_t size);
+void *__wrap_memset(void *to, int byte, size_t size);
+
+void *__wrap_memcpy(void *to, const void *from, size_t size) {
+    return real.memcpy(to, from, size);
+}
+
+void *__wrap_memmove(void *to, const void *from, size_t size) {
+    return real.memmove(to, from, size);
+}
+
+void *__wrap_memset(void *to, int byte, size_t size) {
+    return real.memset(to, byte, size);
+}

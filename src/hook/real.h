@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The functions of libc that this library has of the same name: looked up when it is loaded, since
+   a call by name would come back here. */
+#ifndef HOOK_REAL_H
+#define HOOK_REAL_H
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <threads.h>
+
+#include "hook/hook.h"
+
+/* REAL(result, name, parameters) */
+#define REAL_MEMORY(REAL)                                                                          \
+    REAL(void *, memcpy, (void *to, const void *from, size_t size))                                \
+    REAL(void *, memmove, (void *to, const void *from, size_t size))                               \
+    REAL(void *, memset, (void *to, int byte, size_t size))
+#define REAL_SYSTEM(REAL)                                                                          \
+    REAL(ssize_t, read, (int file, void *to, size_t size))                                         \
+    REAL(ssize_t, pread, (int file, void *to, size_t size, off_t at))                              \
+    REAL(ssize_t, readv, (int file, const struct iovec *parts, int count))                         \
+    REAL(ssize_t, preadv, (int file, const struct iovec *parts, int count, off_t at))              \
+    REAL(ssize_t, recv, (int socket, void *to, size_t size, int flags))                            \
+    REAL(ssize_t, recvfrom,                                                                        \
+         (int socket, void *to, size_t size, int flags, struct sockaddr *from, socklen_t *length)) \
+    REAL(ssize_t, recvmsg, (int socket, struct msghdr *message, int flags))                        \
+    REAL(ssize_t, getrandom, (void *to, size_t size, unsigned flags))                              \
+    REAL(size_t, fread, (void *to, size_t size, size_t count, FILE *file))                         \
+    REAL(char *, fgets, (char *to, int size, FILE *file))                                          \
+    REAL(int, vsnprintf, (char *to, size_t size, const char *format, va_list arguments))           \
+    REAL(int, msync, (void *address, size_t length, int flags))                                    \
+    REAL(int, fsync, (int file))                                                                   \
+    REAL(int, fdatasync, (int file))                                                               \
+    REAL(int, munmap, (void *address, size_t length))                                              \
+    REAL(void *, mremap, (void *old, size_t old_size, size_t size, int flags, ...))                \
+    REAL(void *, mmap, (void *address, size_t size, int access, int flags, int file, off_t at))    \
+    REAL(int, dlclose, (void *library))
+
+#define REAL_THREADS(REAL)                                                                         \
+    REAL(int, pthread_create,                                                                      \
+         (pthread_t * thread, const pthread_attr_t *options, void *(*body)(void *),                \
+          void *argument))                                                                         \
+    REAL(int, pthread_join, (pthread_t thread, void **result))                                     \
+    REAL(int, pthread_tryjoin_np, (pthread_t thread, void **result))                               \
+    REAL(int, pthread_mutex_lock, (pthread_mutex_t * mutex))                                       \
+    REAL(int, pthread_mutex_trylock, (pthread_mutex_t * mutex))                                    \
+    REAL(int, pthread_mutex_timedlock, (pthread_mutex_t * mutex, const struct timespec *until))    \
+    REAL(int, pthread_mutex_unlock, (pthread_mutex_t * mutex))                                     \
+    REAL(int, pthread_cond_wait, (pthread_cond_t * condition, pthread_mutex_t * mutex))            \
+    REAL(int, pthread_cond_timedwait,                                                              \
+         (pthread_cond_t * condition, pthread_mutex_t * mutex, const struct timespec *until))      \
+    REAL(int, pthread_rwlock_rdlock, (pthread_rwlock_t * lock))                                    \
+    REAL(int, pthread_rwlock_tryrdlock, (pthread_rwlock_t * lock))                                 \
+    REAL(int, pthread_rwlock_wrlock, (pthread_rwlock_t * lock))                                    \
+    REAL(int, pthread_rwlock_trywrlock, (pthread_rwlock_t * lock))                                 \
+    REAL(int, pthread_rwlock_unlock, (pthread_rwlock_t * lock))                                    \
+    REAL(int, pthread_spin_lock, (pthread_spinlock_t * lock))                                      \
+    REAL(int, pthread_spin_trylock, (pthread_spinlock_t * lock))                                   \
+    REAL(int, pthread_spin_unlock, (pthread_spinlock_t * lock))                                    \
+    REAL(int, pthread_barrier_wait, (pthread_barrier_t * barrier))                                 \
+    REAL(int, sem_post, (sem_t * semaphore))                                                       \
+    REAL(int, sem_wait, (sem_t * semaphore))                                                       \
+    REAL(int, sem_trywait, (sem_t * semaphore))                                                    \
+    REAL(int, sem_timedwait, (sem_t * semaphore, const struct timespec *until))                    \
+    REAL(int, mtx_lock, (mtx_t * mutex))                                                           \
+    REAL(int, mtx_trylock, (mtx_t * mutex))                                                        \
+    REAL(int, mtx_timedlock, (mtx_t * mutex, const struct timespec *until))                        \
+    REAL(int, mtx_unlock, (mtx_t * mutex))                                                         \
+    REAL(int, cnd_wait, (cnd_t * condition, mtx_t * mutex))                                        \
+    REAL(int, cnd_timedwait, (cnd_t * condition, mtx_t * mutex, const struct timespec *until))     \
+    REAL(int, thrd_create, (thrd_t * thread, int (*body)(void *), void *argument))                 \
+    REAL(int, thrd_join, (thrd_t thread, int *result))
+
+/* One of them by the name that it has here, and as others know it. */
+#define REAL_NAMED(result, name, parameters)                                                       \
+    HOOK_EXPORT result hook_##name parameters HOOK_AS(#name);
+
+struct real {
+    bool found;
+#define REAL_FIELD(result, name, parameters) result(*name) parameters;
+    REAL_MEMORY(REAL_FIELD)
+    REAL_SYSTEM(REAL_FIELD)
+    REAL_THREADS(REAL_FIELD)
+};
+extern struct real real;
+
+void real_find(void);
+
+/* pre: not in the middle of the program's own loading; the functions of memory may be used then. */
+static inline const struct real *real_get(void) {
+    if (__builtin_expect(!real.found, 0))
+        real_find();
+    return &real;
+}
+
+#endif

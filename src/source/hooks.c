@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "source/hooks.h"
+
+#include "source/commit.h"
+#include "source/explain.h"
+#include "source/regions.h"
+
+static struct model_actor actor_of(const struct hooks_site *site) {
+    const struct arena_head *head = source_process.arena.head;
+    return (struct model_actor){.threads = source_process.arena.head->threads,
+                                .judge = (enum model_judge)head->judge,
+                                .thread = site->me->thread,
+                                .order = &site->me->clock.order,
+                                .stack = site->stack};
+}
+
+static void lock_page(const struct hooks_site *site, struct model_page *page) {
+    arena_lock(&source_process.arena, &page->lock, site->me->thread + 1);
+}
+
+/* A store on its way from page to page. */
+struct storing {
+    const struct hooks_site *site;
+    struct model_actor actor;
+    enum model_way way;
+    uintptr_t address; /* where it began */
+};
+
+/* pre: the bytes lie on one page, in regions */
+static void store_on_page(const struct storing *storing, uintptr_t address, size_t length) {
+    struct model_page *page = regions_record(storing->site->me, address);
+    if (page == NULL)
+        return;
+    uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE);
+    const struct commit_store store = {storing->site->me, page, from, from + (uint32_t)length,
+                                       storing->site->stack};
+    if (commit_any())
+        commit_before(&store);
+    lock_page(storing->site, page);
+    explain_begin(page, address);
+    explain_stored(page, from, from + (uint32_t)length);
+    model_store(page, &storing->actor, from, (uint32_t)length, address != storing->address,
+                storing->way);
+    arena_unlock(&page->lock);
+    if (commit_any())
+        commit_after(&store);
+}
+
+static void store_stretch(void *context, const struct stretch *stretch) {
+    const struct storing *storing = context;
+    uintptr_t address = stretch->address, end = address + stretch->length;
+    while (address < end) {
+        uintptr_t stop = align_down(address, MODEL_PAGE_SIZE) + MODEL_PAGE_SIZE;
+        if (stop > end)
+            stop = end;
+        store_on_page(storing, address, stop - address);
+        address = stop;
+    }
+}
+
+void hooks_store(const struct hooks_site *site, uintptr_t address, size_t length,
+                 enum model_way way) {
+    struct storing storing = {
+        .site = site, .actor = actor_of(site), .way = way, .address = address};
+    if (length == 0)
+        return;
+    bool one_page = (address ^ (address + length - 1)) < MODEL_PAGE_SIZE;
+    if (one_page && regions_page(address) != NULL)
+        store_on_page(&storing, address, length);
+    else
+        regions_stretches(address, length, store_stretch, &storing);
+    if (way != MODEL_CACHED) {
+        model_note_pending(&storing.actor);
+        site->me->waiting = true;
+    }
+}
+
+bool hooks_store_quick(const struct hooks_site *site, uintptr_t address, size_t length) {
+    struct model_page *page = regions_page(address);
+    uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE), nobody = 0;
+    if (UNLIKELY(page == NULL || page->based == 0 || commit_any()) ||
+        !atomic_compare_exchange_strong_explicit(&page->lock, &nobody, site->me->thread + 1,
+                                                 memory_order_acquire, memory_order_relaxed))
+        return false;
+    const struct model_actor actor = actor_of(site);
+    bool done = model_store_word(page, &actor, from, (uint32_t)length);
+    if (done)
+        page->line[from / MODEL_LINE_SIZE].content |= ((UINT64_C(1) << length) - 1)
+                                                      << from % MODEL_LINE_SIZE;
+    arena_unlock(&page->lock);
+    return done;
+}
+
+bool hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t length,
+                    hooks_attempt *attempt, void *context) {
+    struct model_actor actor = actor_of(site);
+    struct model_page *page = regions_record(site->me, address);
+    hooks_drain(site, true);
+    if (page == NULL)
+        return attempt(context);
+    uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE);
+    const struct commit_store store = {site->me, page, from, from + (uint32_t)length, site->stack};
+    lock_page(site, page);
+    explain_begin(page, address);
+    bool done = attempt(context);
+    if (done)
+        explain_stored(page, from, from + (uint32_t)length);
+    if (done)
+        model_store(page, &actor, from, (uint32_t)length, false, MODEL_CACHED);
+    arena_unlock(&page->lock);
+    if (done && commit_any()) {
+        commit_before(&store);
+        commit_after(&store);
+    }
+    return done;
+}
+
+/* Reports a flush of a line that was clean, or that this thread had flushed already. */
+static void report_again(const struct hooks_site *site, const struct model_page *page) {
+    const struct arena_finding finding = {.kind = KIND_REDUNDANT_FLUSH,
+                                          .file = page->file + 1,
+                                          .call = CALL_INSTRUCTION,
+                                          .at = site->stack};
+    arena_report(&source_process.arena, &finding);
+}
+
+void hooks_flush(const struct hooks_site *site, uintptr_t address, bool at_once) {
+    struct stretch stretch;
+    struct model_actor actor = actor_of(site);
+    address = align_down(address, MODEL_LINE_SIZE);
+    struct model_page *page = regions_page(address);
+    if (page == NULL && regions_find(address, &stretch))
+        page = regions_record(site->me, address);
+    if (page == NULL)
+        return;
+    uint32_t line = address % MODEL_PAGE_SIZE / MODEL_LINE_SIZE;
+    lock_page(site, page);
+    explain_line(page, &actor, line, address);
+    enum model_flushed flushed = model_flush(page, &actor, line);
+    if (at_once)
+        model_flush_done(page, &actor, line);
+    arena_unlock(&page->lock);
+    if (flushed == MODEL_FLUSH_AGAIN && atomic_load(&actor.threads[actor.thread].failed) == 0)
+        report_again(site, page);
+    if (flushed != MODEL_FLUSH_UNKNOWN && !at_once) {
+        model_note_pending(&actor);
+        site->me->waiting = true;
+    }
+}
+
+void hooks_drain(const struct hooks_site *site, bool locked) {
+    struct model_actor actor = actor_of(site);
+    if (!site->me->waiting)
+        return;
+    site->me->waiting = false;
+    site->me->emptied = locked;
+    model_drain(&actor);
+}
+
+void hooks_handle(struct self *me, const struct event *event, arena_id stack) {
+    const struct hooks_site site = {me, stack};
+    if (event->kind == EVENT_RAW_DRAIN || (event->effect & EFFECT_LOCKED) != 0)
+        hooks_drain(&site, (event->effect & EFFECT_LOCKED) != 0);
+    if (event->kind == EVENT_RAW_STORE)
+        hooks_store(&site, event->address, event->length,
+                    (event->effect & EFFECT_STREAM) != 0 ? MODEL_STREAM : MODEL_CACHED);
+    if (event->kind == EVENT_RAW_FLUSH)
+        hooks_flush(&site, event->address, (event->effect & EFFECT_DRAIN) != 0);
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Looks for direct stores that nobody flushed: pages that were stored to, against their shadows. */
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+#include "map/map.h"
+#include "source/compare.h"
+#include "source/content.h"
+#include "source/pages.h"
+#include "source/snapshot.h"
+#include "source/track.h"
+
+/* One look at a stretch. */
+struct look {
+    struct self *me;
+    const struct arena_token *token;
+    const struct stretch *stretch;
+    arena_id stack;  /* of the call that asks */
+    arena_id direct; /* of the stores, when it is not the page's own hint that says most */
+    bool settle;     /* all is durable */
+    bool doubtful;   /* the kernel does not tell whose stores they were */
+    _Alignas(MODEL_LINE_SIZE) uint8_t bytes[MODEL_PAGE_SIZE];
+};
+
+/* The last drain of this process at which its pages were looked at. */
+static _Atomic arena_id last_drain;
+
+static struct arena *arena_here(void) {
+    return &source_process.arena;
+}
+
+/* A copy of the page at address. The program may truncate the file meanwhile, which is no reason
+   for a signal here. */
+static bool copy_page(struct look *look, uintptr_t address) {
+    const struct iovec to = {look->bytes, MODEL_PAGE_SIZE};
+    const struct iovec from = {(void *)address, MODEL_PAGE_SIZE};
+    ssize_t copied = process_vm_readv(getpid(), &to, 1, &from, 1, 0);
+    if (copied == MODEL_PAGE_SIZE)
+        return true;
+    if ((copied < 0 && errno == EFAULT) || copied > 0 || !content_readable(address))
+        return false;
+    memcpy(look->bytes, (const void *)address, MODEL_PAGE_SIZE);
+    return true;
+}
+
+/* The stack that stores get which were found on the page. */
+static arena_id stack_of(const struct look *look, const struct shadow_page *shadow) {
+    arena_id hint = atomic_load(&shadow->hint);
+    if (look->direct != 0)
+        return look->direct;
+    if (hint == 0)
+        hint = look->me->pages.last;
+    if (hint == 0)
+        hint = look->token->got;
+    return shadow_stack(arena_here(), look->doubtful ? SHADOW_DOUBTFUL : SHADOW_DIRECT, hint);
+}
+
+/* The share's bytes of a line, one bit each. Those beside it may be another thread's, that Write is
+   storing at this moment. */
+static uint64_t bytes_of(const struct pages_share *share, uint32_t start) {
+    uint32_t from = share->from > start ? share->from - start : 0;
+    uint32_t to = share->to - start < MODEL_LINE_SIZE ? share->to - start : MODEL_LINE_SIZE;
+    return UINT64_MAX << from & UINT64_MAX >> (MODEL_LINE_SIZE - to);
+}
+
+/* Tells the model of what has changed on the page. pre: shadow is locked */
+static void tell_changes(const struct look *look, const struct pages_share *share,
+                         struct shadow_page *shadow) {
+    struct model_actor actor = {.threads = arena_here()->head->threads,
+                                .judge = (enum model_judge)arena_here()->head->judge,
+                                .thread = look->me->thread,
+                                .token = arena_id_of(arena_here(), look->token)};
+    struct model_page *page = NULL;
+    for (uint32_t l = share->from / MODEL_LINE_SIZE; l * MODEL_LINE_SIZE < share->to; l++) {
+        uint32_t start = l * MODEL_LINE_SIZE;
+        uint64_t bytes =
+            compare_take_part(shadow->bytes + start, look->bytes + start, bytes_of(share, start));
+        if (look->settle)
+            shadow->flusher[l] = 0;
+        if (look->settle && look->stack != 0)
+            atomic_store(&shadow->hint, look->stack);
+        if (bytes == 0 || look->settle)
+            continue;
+        if (page == NULL) {
+            page = arena_page(arena_here(), share->file, share->index, true);
+            if (page == NULL)
+                return;
+            actor.stack = stack_of(look, shadow);
+            shadow_set_modelled(
+                pages_chunk(look->me, share->file, share->index / SHADOW_CHUNK_PAGES, true),
+                (uint32_t)(share->index % SHADOW_CHUNK_PAGES));
+            arena_lock(arena_here(), &page->lock, look->me->thread + 1);
+        }
+        shadow_tell(page, &actor, l, bytes);
+    }
+    if (page != NULL)
+        arena_unlock(&page->lock);
+}
+
+static void look_at_page(struct look *look, uintptr_t address, bool present) {
+    static const uint8_t zeros[MODEL_PAGE_SIZE];
+    const struct stretch *stretch = look->stretch;
+    uintptr_t start = stretch->address > address ? stretch->address : address;
+    uintptr_t end = stretch->address + stretch->length;
+    end = end < address + MODEL_PAGE_SIZE ? end : address + MODEL_PAGE_SIZE;
+    if (start >= end || !copy_page(look, address))
+        return;
+    const struct pages_share share = {.me = look->me,
+                                      .file = stretch->file,
+                                      .index = (stretch->offset + (start - stretch->address)) /
+                                               MODEL_PAGE_SIZE,
+                                      .from = (uint32_t)(start - address),
+                                      .to = (uint32_t)(end - address),
+                                      .address = address};
+    bool empty = memcmp(look->bytes, zeros, MODEL_PAGE_SIZE) == 0, settle = look->settle;
+    struct shadow_page *shadow = pages_lock(&share, !empty);
+    if (shadow == NULL)
+        return;
+    /* Zeros that nobody has looked at since: the page was taken out of the file. */
+    look->settle = settle || (empty && !present);
+    tell_changes(look, &share, shadow);
+    look->settle = settle;
+    pages_unlock(shadow);
+}
+
+static void look_at_run(void *context, uintptr_t from, uintptr_t to, bool present) {
+    for (uintptr_t at = from; at < to; at += MODEL_PAGE_SIZE)
+        look_at_page(context, at, present);
+}
+
+/* Does the view still stand? Another file may lie there by now. */
+static bool stands(const struct look *look) {
+    const struct arena_file *file = &arena_here()->head->files[look->stretch->file];
+    const struct map_identity identity = {.start = look->stretch->address,
+                                          .length = look->stretch->length,
+                                          .device = file->device,
+                                          .inode = file->inode,
+                                          .offset = look->stretch->offset};
+    return map_same(&map_this_system, &identity) == RESULT_OK;
+}
+
+/* First whether the kernel tells exactly, since that decides how sure a finding is. */
+static void look_through(struct look *look, bool again) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = align_down(look->stretch->address, page);
+    uintptr_t to = align_up(look->stretch->address + look->stretch->length, page);
+    if (!stands(look))
+        return;
+    /* All of it is one mapping, so one page answers for all. */
+    look->doubtful = !track_is_exact(from, page);
+    track_written(from, to - from, again, look_at_run, look);
+}
+
+void pages_look(struct self *me, const struct arena_token *token, const struct stretch *stretch,
+                arena_id stack) {
+    struct look look = {.me = me, .token = token, .stretch = stretch, .stack = stack};
+    const struct arena_pages pages = {stretch->file, stretch->offset, stretch->length,
+                                      me->thread + 1};
+    if (arena_here()->head->stores == ARENA_STORES_INTERVAL)
+        look.direct = shadow_interval(arena_here(), atomic_load(&last_drain), stack);
+    if (token->process == source_process.process)
+        look_through(&look, false);
+    pages_apply_others(me, &pages);
+    shadow_fold(arena_here(), &pages);
+}
+
+/* What other processes have stored is waited for, too. */
+void pages_settle(struct self *me, const struct stretch *stretch, arena_id stack) {
+    struct look look = {.me = me, .stretch = stretch, .stack = stack, .settle = true};
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = align_down(stretch->address, page);
+    uintptr_t to = align_up(stretch->address + stretch->length, page);
+    const struct arena_pages pages = {stretch->file, stretch->offset, stretch->length,
+                                      me->thread + 1};
+    pages_apply_others(me, &pages);
+    if (atomic_load(&arena_here()->head->process_count) > 1 && stands(&look))
+        track_resident(from, to - from, look_at_run, &look);
+    else
+        look_through(&look, true);
+    me->pages.last = stack;
+}
+
+/* Visits the live tokens of this process. */
+static void each_token(struct self *me, tokens_visit *visit, struct look *look) {
+    const struct arena_head *head = arena_here()->head;
+    for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
+        uint64_t links = 0;
+        for (arena_id id = atomic_load(&head->files[i].tokens);
+             id != 0 && arena_follow(arena_here(), &links);) {
+            const struct arena_token *token = arena_at(arena_here(), id, sizeof *token);
+            if (token == NULL)
+                break;
+            look->me = me;
+            look->token = token;
+            if (atomic_load(&token->freed) == 0 && token->process == source_process.process)
+                tokens_stretches(token, 0, UINT64_MAX, visit, look);
+            id = atomic_load(&token->sibling);
+        }
+    }
+}
+
+static void look_at_interval(void *context, const struct stretch *stretch) {
+    struct look *look = context;
+    look->stretch = stretch;
+    look_through(look, true);
+}
+
+void pages_interval(struct self *me, arena_id stack) {
+    struct look look = {.stack = stack,
+                        .direct = shadow_interval(arena_here(), atomic_load(&last_drain), stack)};
+    each_token(me, look_at_interval, &look);
+    atomic_store(&last_drain, stack);
+}
+
+static void look_at_exit(void *context, const struct stretch *stretch) {
+    const struct look *look = context;
+    pages_look(look->me, look->token, stretch, 0);
+}
+
+void pages_exit(struct self *me) {
+    struct look look = {.stack = 0};
+    pages_apply(me);
+    each_token(me, look_at_exit, &look);
+}
+
+/* What no other token covers is not known yet. */
+static void begin_uncovered(void *context, const struct stretch *stretch) {
+    (void)context;
+    snapshot_take(stretch);
+}
+
+static void begin_stretch(void *context, const struct stretch *stretch) {
+    struct look *look = context;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = align_down(stretch->address, page);
+    track_begin(from, align_up(stretch->address + stretch->length, page) - from);
+    tokens_uncovered(look->token, stretch, begin_uncovered, look);
+}
+
+void pages_got(struct self *me, const struct arena_token *token) {
+    struct look look = {.me = me, .token = token};
+    arena_id none = 0;
+    atomic_compare_exchange_strong(&last_drain, &none, token->got);
+    /* See pages_lock_page. Where there is no such barrier it waits instead. */
+    syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0);
+    tokens_stretches(token, 0, UINT64_MAX, begin_stretch, &look);
+}
+
+void pages_forked(void) {
+    track_forked();
+}

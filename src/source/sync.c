@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "source/sync.h"
+
+#include "base/bits.h"
+#include "source/regions.h"
+
+/* Stands for the token in notes of flushes: no token has this id. */
+#define SYNC_TOKEN UINT32_MAX
+
+static struct model_actor actor_of(const struct sync *sync) {
+    struct arena_head *head = source_process.arena.head;
+    return (struct model_actor){.threads = head->threads,
+                                .judge = (enum model_judge)head->judge,
+                                .thread = sync->me->thread,
+                                .order = &sync->me->clock.order,
+                                .token = SYNC_TOKEN,
+                                .stack = sync->stack};
+}
+
+/* Visits what is covered, file by file. */
+static void each_stretch(const struct sync *sync, tokens_visit *visit) {
+    struct arena_head *head = source_process.arena.head;
+    if (sync->length != 0) {
+        uintptr_t start = align_down(sync->address, MODEL_PAGE_SIZE);
+        uint64_t length = align_up(sync->address - start + sync->length, MODEL_PAGE_SIZE);
+        regions_stretches(start, length, visit, (void *)sync);
+        return;
+    }
+    for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
+        const struct stretch whole = {.file = i, .length = atomic_load(&head->files[i].end)};
+        if (head->files[i].device == sync->device && head->files[i].inode == sync->inode)
+            visit((void *)sync, &whole);
+    }
+}
+
+static void flush_page(struct model_page *page, void *context, uint64_t from, uint64_t to) {
+    const struct sync *sync = context;
+    const struct model_actor actor = actor_of(sync);
+    (void)from, (void)to;
+    for (uint64_t lines = page->touched; lines != 0; lines &= lines - 1)
+        model_flush(page, &actor, (uint32_t)__builtin_ctzll(lines));
+    model_flush_page(page, atomic_load(&source_process.arena.head->files[page->file].drains),
+                     sync->stack);
+}
+
+static void flush_stretch(void *context, const struct stretch *stretch) {
+    const struct sync *sync = context;
+    const struct arena_pages pages = {stretch->file, stretch->offset, stretch->length,
+                                      sync->me->thread + 1};
+    arena_each_page(&source_process.arena, &pages, flush_page, context);
+}
+
+void sync_begin(const struct sync *sync) {
+    each_stretch(sync, flush_stretch);
+}
+
+static void drain_file(void *context, const struct stretch *stretch) {
+    (void)context;
+    atomic_fetch_add(&source_process.arena.head->files[stretch->file].drains, 1);
+}
+
+void sync_end(const struct sync *sync) {
+    const struct model_actor actor = actor_of(sync);
+    each_stretch(sync, drain_file);
+    model_drain(&actor);
+}

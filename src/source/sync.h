@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The program's own msync, fsync and fdatasync: what they cover is flushed when they begin and
+   drained when they have succeeded, of whatever thread and by whatever measure. */
+#ifndef SOURCE_SYNC_H
+#define SOURCE_SYNC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "source/self.h"
+
+struct sync {
+    struct self *me;
+    arena_id stack;
+    uintptr_t address;      /* of a range of memory; */
+    size_t length;          /* 0: of a file, all of it */
+    uint64_t device, inode; /* likewise */
+};
+
+void sync_begin(const struct sync *sync);
+void sync_end(const struct sync *sync);
+
+#endif

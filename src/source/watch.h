@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What libnvrtl-watch.so, which is loaded before the program, tells of the functions of libc that
+   it stands before: views of files come and go, and files are written and waited for. A view of a
+   file that is to be watched becomes a region, though the program calls no routine. */
+#ifndef SOURCE_WATCH_H
+#define SOURCE_WATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "source/sync.h"
+
+/* Where in the program a function was called. */
+struct watch_site {
+    const void *caller, *frame;
+};
+
+struct watch_sync {
+    struct sync sync;
+    bool begun;
+};
+
+/* Each keeps errno, and does nothing while the run does not look for direct stores. */
+struct watch_calls {
+    /* A view was made or may be stored to from now on; descriptor: -1 if it is not known. */
+    void (*mapped)(const struct watch_site *site, uintptr_t address, size_t length, int descriptor);
+    /* Addresses are about to mean something else. */
+    void (*unmapping)(const struct watch_site *site, uintptr_t address, size_t length);
+    /* A wait for a range of memory, or, where its length is 0, for a file or (-1) for all. */
+    void (*sync_begin)(struct watch_sync *sync, const struct watch_site *site, uintptr_t address,
+                       size_t length, int descriptor);
+    void (*sync_end)(struct watch_sync *sync, bool done);
+    /* The file has got these bytes at offset (-1: before its position), or, without any, zeros. */
+    void (*wrote)(int descriptor, int64_t offset, const struct iovec *parts, size_t count,
+                  size_t length);
+};
+
+#define WATCH_VARIABLE "NVRTL_WATCH" /* patterns of absolute paths, one a line */
+
+#endif

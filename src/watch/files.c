@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What reaches a file beside its views is no store to them. */
+#include "watch/preload.h"
+
+enum { PUNCH_HOLE = 2, ZERO_RANGE = 16 };
+
+static void tell(int file, int64_t offset, const struct iovec *parts, int count, ssize_t written) {
+    if (written > 0 && count > 0)
+        watch_runtime()->wrote(file, offset, parts, (size_t)count, (size_t)written);
+}
+
+ssize_t write(int file, const void *from, size_t size) {
+    const struct iovec part = {(void *)(uintptr_t)from, size};
+    ssize_t written = watch_real()->write(file, from, size);
+    tell(file, -1, &part, 1, written);
+    return written;
+}
+
+ssize_t pwrite(int file, const void *from, size_t size, off_t at) {
+    const struct iovec part = {(void *)(uintptr_t)from, size};
+    ssize_t written = watch_real()->pwrite(file, from, size, at);
+    tell(file, at, &part, 1, written);
+    return written;
+}
+
+ssize_t pwrite64(int file, const void *from, size_t size, off_t at) {
+    return pwrite(file, from, size, at);
+}
+
+ssize_t writev(int file, const struct iovec *parts, int count) {
+    ssize_t written = watch_real()->writev(file, parts, count);
+    tell(file, -1, parts, count, written);
+    return written;
+}
+
+ssize_t pwritev(int file, const struct iovec *parts, int count, off_t at) {
+    ssize_t written = watch_real()->pwritev(file, parts, count, at);
+    tell(file, at, parts, count, written);
+    return written;
+}
+
+ssize_t pwritev64(int file, const struct iovec *parts, int count, off_t at) {
+    return pwritev(file, parts, count, at);
+}
+
+/* What is cut off comes back as zeros, if it does. */
+int ftruncate(int file, off_t size) {
+    int result = watch_real()->ftruncate(file, size);
+    if (result == 0)
+        watch_runtime()->wrote(file, size, NULL, 0, SIZE_MAX);
+    return result;
+}
+
+int ftruncate64(int file, off_t size) {
+    return ftruncate(file, size);
+}
+
+int fallocate(int file, int mode, off_t offset, off_t size) {
+    int result = watch_real()->fallocate(file, mode, offset, size);
+    if (result == 0 && (mode & (PUNCH_HOLE | ZERO_RANGE)) != 0 && size > 0)
+        watch_runtime()->wrote(file, offset, NULL, 0, (size_t)size);
+    return result;
+}
+
+int fallocate64(int file, int mode, off_t offset, off_t size) {
+    return fallocate(file, mode, offset, size);
+}

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Programs with hooks: what they do wrong is told at its line, whatever compiler built them, and
+how; of what they do right nothing is said."""
+
+import os
+import unittest
+
+from rules import HERE as THEIRS
+from rules import USUAL, RulesCase, Run, find_builds, read_topics
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+OWN = tuple(name for name in ("direct", "copies", "commits", "order", "hard", "instructions")
+            if find_builds(name))
+# Of tests/verify, where nothing is stored but by the routines.
+SHARED = ("stores", "tails", "drains", "streams", "calls", "redundant", "threads", "defaults",
+          "notes")
+ALONE = ("ends", "forks", "tokens")
+
+
+class HooksTest(RulesCase):
+    stores = "hooks"
+
+    def setUp(self):
+        super().setUp()
+        self.topics = read_topics(HERE, OWN) | read_topics(THEIRS, SHARED + ALONE + ("correct",))
+
+    def test_stores_of_the_program(self):
+        builds = find_builds("direct")
+        self.assertEqual(len(builds), 6, builds)
+        self.in_parallel(self.start, [(topic, "all", wrong, build, USUAL)
+                                      for topic in OWN for wrong in (True, False)
+                                      for build in builds])
+
+    def test_the_routines_in_programs_with_hooks(self):
+        builds = find_builds("stores")
+        jobs = [(topic, "all", wrong, build, USUAL)
+                for topic in SHARED for wrong in (True, False) for build in builds]
+        jobs += [(topic, case, wrong, build, USUAL) for topic in ALONE
+                 for case in self.topics[topic].cases for wrong in (True, False)
+                 for build in builds]
+        self.in_parallel(self.start, jobs)
+
+    def test_what_nobody_sees(self):
+        """It has no place in the program, and is no more than a warning."""
+        for case, kind in (("by_the_kernel", "unflushed-write"), ("undrained", "undrained-flush"),
+                           ("between_tokens", None)):
+            for mode in "wrong", "right":
+                run = Run(self.folder, f"unseen-{find_builds('unseen')[0]}",
+                          [mode, os.path.join(self.folder, "file"), case])
+                wanted = [(kind, "warning")] if kind and mode == "wrong" else []
+                self.assertEqual([(one["kind"], one["severity"])
+                                  for one in run.report["findings"]], wanted, run.result.stderr)
+                self.assertEqual(run.result.returncode, 0)
+                if wanted:
+                    self.assertIn("does not see", " ".join(run.result.stderr.split()))
+
+    def test_correct_programs(self):
+        self.in_parallel(self.start, [("correct", case, False, build, USUAL)
+                                      for case in self.topics["correct"].cases
+                                      for build in find_builds("correct")])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A program that maps a file and waits for it by itself, as one that has never heard of nvrtl.
+   views wrong|right FILE CASE: what is to be told of the wrong one stands in test_watch.py. */
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SIZE 65536
+
+static char *base;
+static int file;
+static bool broken;
+
+static void need(bool good, const char *what) {
+    if (!good) {
+        perror(what);
+        exit(99);
+    }
+}
+
+static void open_view(const char *path) {
+    file = open(path, O_RDWR | O_CREAT, 0600);
+    need(file >= 0 && ftruncate(file, SIZE) == 0, path);
+    base = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    need(base != MAP_FAILED, "mmap");
+}
+
+static void store(size_t at) {
+    memset(base + at, 'x', 40);
+}
+
+static void wait_for(size_t at, int flags) {
+    need(msync(base + at, 4096, flags) == 0, "msync");
+}
+
+static void forgotten(void) {
+    store(100);
+    wait_for(0, MS_SYNC);
+    store(8192);
+    if (!broken)
+        wait_for(8192, MS_SYNC);
+}
+
+static void not_waited(void) {
+    store(4096);
+    wait_for(4096, broken ? MS_ASYNC : MS_SYNC);
+}
+
+static void after_the_wait(void) {
+    store(4096);
+    wait_for(4096, MS_SYNC);
+    if (broken)
+        store(4200);
+}
+
+static void by_the_file(void) {
+    store(4096);
+    store(12288);
+    need(broken ? sync_file_range(file, 0, SIZE, SYNC_FILE_RANGE_WRITE) == 0 : fdatasync(file) == 0,
+         "fdatasync");
+}
+
+static void after_unmapping(void) {
+    store(4096);
+    need(munmap(base, SIZE) == 0, "munmap");
+    if (!broken)
+        need(fsync(file) == 0, "fsync");
+}
+
+static void part_unmapped(void) {
+    need(munmap(base + 8192, 4096) == 0, "munmap");
+    store(4096);
+    store(16384);
+    wait_for(4096, MS_SYNC);
+    if (!broken)
+        wait_for(16384, MS_SYNC);
+}
+
+static void moved(void) {
+    store(4096);
+    base = mremap(base, SIZE, SIZE * 2, MREMAP_MAYMOVE);
+    need(base != MAP_FAILED && ftruncate(file, SIZE * 2) == 0, "mremap");
+    wait_for(4096, MS_SYNC);
+    store(SIZE + 4096);
+    if (!broken)
+        wait_for(SIZE + 4096, MS_SYNC);
+}
+
+/* What write(2) and its kin put into the file is no store to the view. */
+static void written(void) {
+    char bytes[5000];
+    memset(bytes, 'w', sizeof bytes);
+    store(0);
+    wait_for(0, MS_SYNC);
+    need(pwrite(file, bytes, sizeof bytes, 1000) == sizeof bytes, "pwrite");
+    need(lseek(file, 3000, SEEK_SET) == 3000 && write(file, bytes, 10) == 10, "write");
+    need(ftruncate(file, 2048) == 0 && ftruncate(file, SIZE) == 0, "ftruncate");
+    base[4096]++;
+    wait_for(0, MS_SYNC);
+    if (!broken)
+        wait_for(4096, MS_SYNC);
+}
+
+static void protected(void) {
+    need(mprotect(base, SIZE, PROT_READ) == 0, "mprotect");
+    need(mprotect(base, SIZE, PROT_READ | PROT_WRITE) == 0, "mprotect");
+    store(4096);
+    if (!broken)
+        wait_for(4096, MS_SYNC);
+}
+
+static void by_a_child(void) {
+    store(4096);
+    pid_t child = fork();
+    if (child == 0) {
+        wait_for(broken ? 0 : 4096, MS_SYNC);
+        exit(0);
+    }
+    waitpid(child, NULL, 0);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} cases[] = {{"forgotten", forgotten},
+             {"not_waited", not_waited},
+             {"after_the_wait", after_the_wait},
+             {"by_the_file", by_the_file},
+             {"after_unmapping", after_unmapping},
+             {"part_unmapped", part_unmapped},
+             {"moved", moved},
+             {"written", written},
+             {"protected", protected},
+             {"by_a_child", by_a_child}};
+
+int main(int count, char **arguments) {
+    if (count != 4)
+        return 97;
+    broken = strcmp(arguments[1], "wrong") == 0;
+    open_view(arguments[2]);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (strcmp(cases[i].name, arguments[3]) == 0)
+            cases[i].run();
+    }
+    close(file);
+    return 0;
+}

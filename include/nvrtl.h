@@ -31,12 +31,11 @@
  * Threads and signals. Every routine may be called from any thread at any time, even while another
  * thread frees the token: such a call works or returns STATUS_INVALID_PARAMETER. Write, Fill,
  * Flush, FlushRanges, Drain and Read may be called from a signal handler, the others may not. After
- * fork the child's copies of the tokens work. The two processes share the open files behind the
- * views, and the system tells a failed write-back to one of them alone; so the library tells the
- * others: a file that failed in one has failed in all that forked from one another, in each until
- * its own NvRtlRetryToken. Processes that share open files otherwise (a descriptor kept through
- * exec, or sent) are not told. No thread may be cancelled asynchronously in a routine, as in nearly
- * all of libc: it would keep its locks. None of the routines prints, exits, aborts or sets errno.
+ * fork the child's copies of the tokens work. The system tells a failed write-back to one of both;
+ * the library tells the others: a file that failed in one process has failed in all that forked
+ * from one another, in each until its own NvRtlRetryToken (but not in one that got the descriptor
+ * by exec, or sent). No thread may be cancelled asynchronously in a routine, as in nearly all of
+ * libc: it would keep its locks. None of the routines prints, exits, aborts or sets errno.
  */
 #ifndef NVRTL_H
 #define NVRTL_H
@@ -278,14 +277,13 @@ NVRTL_API NTSTATUS RtlFlushNonVolatileMemoryRanges(PVOID NvToken, PNV_MEMORY_RAN
  *                           token of it, new ones too, returns this status until NvRtlRetryToken
  *                           has succeeded
  * STATUS_DEVICE_BUSY        page-cache: called from a signal handler that interrupted a drain of
- *                           the same file, or from a process that was forked there while that drain
- *                           still goes on; or the pages are locked. What was flushed stays pending
+ *                           the same file, or a process forked there; or the pages are locked; what
+ *                           was flushed stays pending
  * STATUS_INSUFFICIENT_RESOURCES  page-cache: the kernel had no memory; what was flushed stays
  *                                pending
- * STATUS_ACCESS_DENIED      page-cache, when a process that forked from this one, or the other way
- *                           round, was ended in the middle of a drain: the file has to be written
- *                           anew, and a page of it was made read-only (mprotect); what was flushed
- *                           stays pending
+ * STATUS_ACCESS_DENIED      page-cache, after the end of a related process in the middle of a
+ *                           drain: all has to be written anew, and a page was made read-only
+ *                           (mprotect); what was flushed stays pending
  *
  * page-cache: what was flushed through a token that was freed before a drain is waited for as well,
  * where another token of the file, or a later one, covers it. The system tells a failure once to
@@ -445,7 +443,7 @@ NVRTL_API NTSTATUS NvRtlUnmapFile(NvRtlMapping *mapping);
 NVRTL_API const char *NvRtlStatusText(NTSTATUS status);
 
 /*
- * Annotations for the verifier. Without one they cost a load and a branch and do nothing. [ours]
+ * Annotations for the verifier. Without one they cost a load and a branch and do nothing.
  *
  * NvRtlVerifierIgnore         from now on no finding is about these bytes (scratch space)
  * NvRtlVerifierAssertDurable  reports what in this range is not durable now
@@ -460,8 +458,7 @@ NVRTL_API void NvRtlVerifierAssertDurable(void *token, const void *address, size
 /*
  * Commit points. A store to one says that earlier stores count: from then on whoever reads it after
  * a power cut relies on them. The verifier reports such a store while what it publishes is not
- * durable, and one that a power cut could tear: wider than 8 bytes, or across a multiple of 8.
- * Without a verifier they cost a load and a branch and do nothing. [ours]
+ * durable, and one that a cut could tear: wider than 8 bytes, or across a multiple of 8. [ours]
  *
  * NvRtlVerifierCommitPoint     publishes all that the storing thread has stored since its previous
  *                              store to it
@@ -471,16 +468,15 @@ NVRTL_API void NvRtlVerifierAssertDurable(void *token, const void *address, size
  * token, address, size   as above
  * data, dataSize         the data, likewise
  *
- * Declare it when it has been initialised. What of the data lies in the point's own line is durable
- * before the point on x86; the verifier notes it, since other CPUs do not promise that.
+ * Declare it when it has been initialised. Data in the point's own line is durable before it on
+ * x86; the verifier notes it, since other CPUs do not promise that.
  */
 NVRTL_API void NvRtlVerifierCommitPoint(void *token, const void *address, size_t size);
 NVRTL_API void NvRtlVerifierCommitPointFor(void *token, const void *address, size_t size,
                                            const void *data, size_t dataSize);
 
 /*
- * NvRtlVerifierMark - names a moment of the program. Without a verifier it costs a load and a
- * branch and does nothing. [ours]
+ * NvRtlVerifierMark - names a moment of the program. [ours]
  *
  * token      a live token or FLUSH_NV_MEMORY_DEFAULT_TOKEN
  * kind       NVRTL_MARK_NOTE  a remark for whoever reads the events
@@ -490,7 +486,6 @@ NVRTL_API void NvRtlVerifierCommitPointFor(void *token, const void *address, siz
  * id         the program's own number of the operation; `nvrtl cut` gives those that were begun and
  *            those that were acknowledged to the check
  * text       a few words, or NULL; read during the call, the first 64 bytes are kept
- *
  * Place NVRTL_OP_ACK where the program tells its caller, after the drain, never before.
  */
 #define NVRTL_MARK_NOTE 0u

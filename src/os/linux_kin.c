@@ -26,8 +26,8 @@ uint64_t os_mark(void) {
     struct timespec now = {0};
     /* Of the kernel: what libc calls instead takes more stack than a handler may have. */
     syscall(SYS_clock_gettime, CLOCK_BOOTTIME, &now);
-    uint64_t ticks =
-        (uint64_t)now.tv_sec * (1000 / TICK_MS) + (uint64_t)now.tv_nsec / (TICK_MS * 1000000);
+    uint64_t ticks = (uint64_t)now.tv_sec * (1000 / TICK_MS) +
+                     (uint64_t)now.tv_nsec / (TICK_MS * UINT64_C(1000000));
     return ticks << 32 | os_thread_id();
 }
 

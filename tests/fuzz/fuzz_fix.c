@@ -42,18 +42,30 @@ static size_t line_size(const char *text, size_t size) {
     return end != NULL ? (size_t)(end - text) + 1 : size;
 }
 
-/* A patch(1) for one hunk, which fails where the old lines are not the file's. */
+/* Copies the lines of the file from *line up to the one at which the hunk's old lines begin. */
+static void skip_to_hunk(const struct file *file, const char *hunk, size_t *line, FILE *out) {
+    size_t first = strtoul(hunk + strlen("@@ -"), NULL, 10), to = first > 0 ? first - 1 : 0;
+    FUZZ_CHECK(to >= *line && to <= file->lines);
+    fwrite(file->bytes + file->starts[*line], 1, file->starts[to] - file->starts[*line], out);
+    *line = to;
+}
+
+/* A patch(1), which fails where the old lines are not the file's. */
 static char *patch(const struct file *file, const char *diff, size_t diff_size, size_t *size) {
     static const char mark[] = "\\ No newline at end of file\n";
     const char *at = strstr(diff, "@@ -"), *end = diff + diff_size;
     char *text = NULL;
     FILE *out = open_memstream(&text, size);
     FUZZ_CHECK(out != NULL && at != NULL);
-    size_t first = strtoul(at + 4, NULL, 10), line = first > 0 ? first - 1 : 0;
-    fwrite(file->bytes, 1, file->starts[line], out);
-    for (at += line_size(at, (size_t)(end - at)); at < end;) {
+    size_t line = 0;
+    while (at < end) {
         size_t length = line_size(at, (size_t)(end - at));
         const char *next = at + length;
+        if (*at == '@') {
+            skip_to_hunk(file, at, &line, out);
+            at = next;
+            continue;
+        }
         bool bare = next < end && strncmp(next, mark, sizeof mark - 1) == 0;
         const char *body = at + 1;
         size_t body_size = length - 1 - bare;

@@ -94,7 +94,7 @@ static void apply_entry(struct self *me, const struct shadow_entry *entry, bool 
         found->unknown = true;
         return;
     }
-    uint64_t bytes = compare_take(page->bytes + line * MODEL_LINE_SIZE, entry->bytes);
+    uint64_t bytes = compare_take(page->bytes + (size_t)line * MODEL_LINE_SIZE, entry->bytes);
     if (bytes == 0 && page->flusher[line] == 0) {
         found->unknown = true;
         return;

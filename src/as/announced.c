@@ -72,20 +72,29 @@ static bool is_candidate(const struct item *item) {
            item->action.shape != CALLOUT_SCATTERED;
 }
 
-/* The store that an announcement names, if it stands before the next call and label. */
-static struct item *find_named(struct item *item, const struct item *end) {
-    struct span name = item->name;
-    if (name.length == 0)
-        return NULL;
+/* Bytes that a compiler announces for a store: sixteen for x87's ten. */
+static size_t announced_length(const struct item *store) {
+    return store->action.length == 10 ? 16 : store->action.length;
+}
+
+/* The store that an announcement means, if it stands before the next call and label: of those that
+   have its length the one with its operand, else the first one outside of the frame. NULL where it
+   is stored in pieces. */
+static struct item *find_meant(struct item *item, const struct item *end) {
+    struct item *alike = NULL;
     for (struct item *one = item + 1; one < end; one++) {
         if (one->kind == ITEM_ANNOUNCE || one->kind == ITEM_CALL || one->kind == ITEM_JUMP ||
             one->kind == ITEM_LABEL)
-            return NULL;
-        if (is_candidate(one) && one->action.shape == CALLOUT_WHOLE &&
-            one->action.length <= item->length && is_named(&one->memory, name))
+            break;
+        if (!is_candidate(one) || one->action.shape != CALLOUT_WHOLE ||
+            announced_length(one) != item->length)
+            continue;
+        if (item->name.length > 0 && is_named(&one->memory, item->name))
             return one;
+        if (alike == NULL && !one->stack)
+            alike = one;
     }
-    return NULL;
+    return alike;
 }
 
 static size_t spend(size_t left, size_t length) {
@@ -105,29 +114,26 @@ static void settle(struct item *store, struct item *announcement) {
 
 struct state {
     struct item *announcement; /* the last one, in a straight line from here */
-    struct item *named;        /* the store that it names */
+    struct item *meant;        /* the store that it means, if that is known */
     size_t left;               /* bytes that it announced and no store has stored yet */
 };
 
 static void announce(struct state *state, struct item *item, const struct item *end) {
-    *state = (struct state){item, find_named(item, end), item->length};
+    *state = (struct state){item, find_meant(item, end), item->length};
 }
 
 static void store(struct state *state, struct item *item) {
-    size_t length = item->action.length;
-    if (state->named != NULL && item != state->named)
+    size_t length = announced_length(item);
+    if (state->meant != NULL && item != state->meant)
         return; /* the one that is meant comes later */
     if (item->action.shape == CALLOUT_REPEATED)
         length = state->left; /* all of it, surely */
-    if (state->left == 0 || (state->left < length && state->named != item))
+    if (state->left == 0 || (state->left < length && state->meant != item))
         return;
-    /* x87's ten bytes are announced as sixteen. */
-    if (length == 10 && state->left == 16)
-        length = 16;
-    if (item->stack && length != state->left && state->named != item)
+    if (item->stack && length != state->left && state->meant != item)
         return; /* a spill */
     settle(item, state->announcement);
-    state->named = NULL;
+    state->meant = NULL;
     state->left = spend(state->left, length);
 }
 
@@ -167,6 +173,8 @@ static void pass(struct source *source, const struct labels *labels) {
 }
 
 void match_announcements(struct source *source) {
+    if (source->item_count == 0)
+        return;
     struct labels labels = {.count = PLACES_MIN};
     size_t names = 0;
     for (size_t i = 0; i < source->item_count; i++)

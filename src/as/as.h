@@ -21,7 +21,7 @@ struct span {
     size_t length;
 };
 
-#define NO_SPAN ((struct span){NULL, 0})
+#define NO_SPAN ((struct span){"", 0})
 
 /* Text that grows. */
 struct text {
@@ -138,7 +138,7 @@ struct opaque {
 struct source {
     const char *name;   /* as given to the assembler, or NULL for standard input */
     struct span origin; /* what the text says that it was made of, if it does */
-    struct span text;
+    struct span text;   /* with a zero behind it */
     struct item *items;
     size_t item_count, item_capacity;
     struct opaque *opaques;

@@ -187,7 +187,7 @@ static enum verdict decode_string(const struct instruction *instruction, unsigne
             size = instruction->operands[i].width;
     if (size == OPERAND)
         return opaque(action, "a string instruction of unknown width");
-    if (last != NULL && strncasecmp(last->base.at != NULL ? last->base.at : "", "e", 1) == 0)
+    if (last != NULL && last->base.length > 0 && (*last->base.at | 32) == 'e')
         return opaque(action, "a string instruction with a 32-bit address");
     action->kind = CALLOUT_STORE;
     action->address = rdi;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The text with the call-outs. They stand in the line of their instruction, so that lines keep
    their numbers. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "as/as.h"
@@ -24,7 +25,9 @@ static void emit_operand(const struct item *item, unsigned frame, struct text *t
         return;
     }
     /* -8(%rsp) becomes 152+-8(%rsp). */
-    text_print(to, counts && *text.at != '(' ? "leaq %u+" : counts ? "leaq %u" : "leaq ", frame);
+    text_print(to, "leaq ");
+    if (counts)
+        text_print(to, memrchr(text.at, '(', text.length) == text.at ? "%u" : "%u+", frame);
     add_span(to, text);
     text_print(to, ", %%rdi; ");
 }
@@ -186,7 +189,7 @@ void emit_notes(const struct source *source, const char *failure, struct text *t
         if (i == OPAQUE_MAX) {
             text_print(&words, "and %zu more", source->opaque_count - i);
             emit_note(CALLOUT_NOTE_OPAQUE, &words, to);
-            return;
+            break;
         }
         text_print(&words, "%.*s:%u: %s", (int)opaque->file.length,
                    opaque->file.at != NULL ? opaque->file.at : "", opaque->line, opaque->why);
@@ -194,4 +197,5 @@ void emit_notes(const struct source *source, const char *failure, struct text *t
             text_print(&words, ": %.*s", (int)opaque->what.length, opaque->what.at);
         emit_note(CALLOUT_NOTE_OPAQUE, &words, to);
     }
+    free(words.bytes);
 }

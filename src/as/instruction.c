@@ -181,25 +181,35 @@ static void note_argument(struct scanner *scanner, const struct instruction *ins
 }
 
 /* A plain store to the frame of the function that does it: such memory is nobody's file. */
-static bool is_frame(const struct scanner *scanner, const struct item *item) {
-    struct span base = item->memory.base;
+static bool is_frame(const struct scanner *scanner, const struct item *item,
+                     const struct operand *memory) {
+    struct span base = memory->base;
     return span_is(base, "rsp") ||
            (item->compiled && scanner->frames.now == FRAME_RBP && span_is(base, "rbp"));
+}
+
+/* rep stos where lea has put an address of the frame into rdi. */
+static bool is_frame_cleared(const struct scanner *scanner, const struct item *item) {
+    struct operand operand = operand_read(scanner->rdi, scanner->intel);
+    return item->compiled && scanner->rdi.length > 0 && is_frame(scanner, item, &operand);
 }
 
 static void add_action(struct scanner *scanner, const struct action *action, struct span place) {
     struct item *item = add_item(scanner, ITEM_ACTION);
     item->place = place;
     item->action = *action;
-    if (action->where == NULL)
+    if (action->where == NULL) {
+        item->stack = action->shape == CALLOUT_REPEATED && is_frame_cleared(scanner, item);
+        scanner->rdi = action->shape == CALLOUT_REPEATED ? NO_SPAN : scanner->rdi;
         return;
+    }
     item->memory = *action->where;
     item->action.where = NULL; /* items move */
     if (item->memory.segment) {
         item->action.shape = CALLOUT_NOWHERE;
         item->action.length = 0;
     }
-    item->stack = action->kind == CALLOUT_STORE && is_frame(scanner, item);
+    item->stack = action->kind == CALLOUT_STORE && is_frame(scanner, item, &item->memory);
 }
 
 static bool drains(const struct action *action) {

@@ -103,7 +103,9 @@ static bool read_source(const char *name, struct source *source) {
     bool done = read_all(descriptor, &text);
     if (!input)
         close(descriptor);
-    *source = (struct source){.name = input ? NULL : name, .text = {text.bytes, text.length}};
+    /* The step reads numbers, and those end somewhere. */
+    text_add(&text, "", 1);
+    *source = (struct source){.name = input ? NULL : name, .text = {text.bytes, text.length - 1}};
     return done;
 }
 

@@ -278,7 +278,8 @@ static void read_intel(struct operand *operand) {
 }
 
 struct operand operand_read(struct span text, bool intel) {
-    struct operand operand = {.scale = 1};
+    struct operand operand = {
+        .scale = 1, .name = NO_SPAN, .mask = NO_SPAN, .base = NO_SPAN, .index = NO_SPAN};
     operand.text = take_braces(span_trim(text), &operand);
     if (intel)
         read_intel(&operand);

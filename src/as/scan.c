@@ -61,6 +61,9 @@ static void scan_directive(struct scanner *scanner, struct span name, struct spa
         frames_directive(&scanner->frames, name, arguments);
     } else if (span_is(name, ".intel_syntax") || span_is(name, ".att_syntax")) {
         scanner->intel = span_is(name, ".intel_syntax");
+        scanner->bare = !scanner->intel && span_is(arguments, "noprefix");
+        if (scanner->bare)
+            scan_opaque(scanner, "names of registers without %", name);
     } else if (span_is(name, ".macro")) {
         scanner->macro_depth++;
         add_macro(scanner, arguments);
@@ -154,8 +157,19 @@ static bool is_made(struct span statement) {
     return false;
 }
 
+/* The statement without C comments at its end. */
+static struct span cut_comments(struct span statement) {
+    while (statement.length >= 4 && memcmp(statement.at + statement.length - 2, "*/", 2) == 0) {
+        size_t at = statement.length - 4;
+        while (at > 0 && memcmp(statement.at + at, "/*", 2) != 0)
+            at--;
+        statement = span_trim((struct span){statement.at, at});
+    }
+    return statement;
+}
+
 static void scan_statement(struct scanner *scanner, struct span statement) {
-    statement = take_labels(scanner, statement);
+    statement = cut_comments(take_labels(scanner, statement));
     if (statement.length == 0)
         return;
     struct span name = first_word(statement);
@@ -166,10 +180,15 @@ static void scan_statement(struct scanner *scanner, struct span statement) {
         scan_directive(scanner, name, rest);
         return;
     }
-    if (!scanner->sections.code || scanner->other_mode)
+    if (!scanner->sections.code || scanner->other_mode || scanner->bare)
         return;
     if ((scanner->macro_depth > 0 || scanner->repeat_depth > 0) && is_made(statement)) {
         scan_opaque(scanner, "a macro's arguments make the instruction", statement);
+        return;
+    }
+    if (memmem(statement.at, statement.length, "/*", 2) != NULL ||
+        memchr(statement.at, '\n', statement.length) != NULL) {
+        scan_opaque(scanner, "a comment within an instruction", NO_SPAN);
         return;
     }
     if (is_macro(scanner, name)) {
@@ -299,6 +318,7 @@ void scan(struct source *source) {
     struct scanner scanner = {.source = source,
                               .sections = {.code = true, .previous = true},
                               .input_line = 1,
+                              .rdi = NO_SPAN,
                               .rsi = LENGTH_UNKNOWN};
     name_input(&scanner);
     if (source->maker == NULL)

@@ -35,6 +35,7 @@ struct scanner {
     unsigned input_line;
     struct span file;
     bool intel, other_mode; /* other_mode: .code32, .code16 */
+    bool bare;              /* AT&T's syntax, and registers without % */
     bool by_hand;           /* in an inline assembly */
     unsigned macro_depth, repeat_depth;
     struct span *macros;

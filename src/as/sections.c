@@ -5,7 +5,7 @@
 #include "as/scan.h"
 
 void frames_directive(struct frames *frames, struct span name, struct span arguments) {
-    if (*arguments.at == '%' && arguments.length > 0) {
+    if (arguments.length > 0 && *arguments.at == '%') {
         arguments.at++;
         arguments.length--;
     }

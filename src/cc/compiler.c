@@ -148,6 +148,9 @@ static void add_clang(struct words *command) {
 void compiler_arguments(enum compiler compiler, const struct request *request,
                         char *const *arguments, struct words *command) {
     const char *folder = find_folder();
+    /* Without it the compiler would take another one, and say nothing. */
+    if (access(cc_text("%s/cc/as", folder), X_OK) != 0)
+        cc_refuse("%s/cc/as is not there: nvrtl is not installed completely", folder);
     if (compiler == COMPILER_GCC)
         add_gcc(folder, command);
     else

@@ -155,6 +155,8 @@ static const char *const harmless[] = {
     "function",
     "implicit-conversion",
     "local-bounds",
+    "fuzzer",
+    "fuzzer-no-link",
 };
 
 static bool is_one_of(const char *const *list, size_t count, const char *word, size_t length) {

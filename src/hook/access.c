@@ -5,6 +5,7 @@
 
 #include "hook/hook.h"
 #include "source/frames.h"
+#include "source/runtime.h"
 
 void __tsan_init(void) {
     hook_begin();
@@ -34,7 +35,17 @@ void __tsan_func_exit(void) {
 
 /* These are jumped to (see the build): their callers are who called the call-outs. */
 APART static void write_one(uintptr_t address, const void *site, size_t length) {
-    hook_store(address, length, site, HOOK_FRAME);
+    const char *frame = HOOK_FRAME;
+    struct self *me = self_current;
+    if (LIKELY(me != NULL && *self_not_forked != 0 && length <= 8 && me->frames != NULL) &&
+        LIKELY(runtime_enter(me, frame))) {
+        const struct hooks_site where = {me, frames_id(me->frames, site, (uintptr_t)frame)};
+        bool done = hooks_store_quick(&where, address, length);
+        runtime_leave(me);
+        if (LIKELY(done))
+            return;
+    }
+    hook_store(address, length, site, frame);
 }
 
 #define ACCESS(size)                                                                               \

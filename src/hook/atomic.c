@@ -5,6 +5,7 @@
 #include "hook/atomic.h"
 
 #include "hook/hook.h"
+#include "hook/sync.h"
 
 /* As the program's code would have them: not one that is called for 16 bytes. */
 static inline uint128_t load_128(const volatile uint128_t *at) {
@@ -35,6 +36,7 @@ struct swap {
     volatile void *at;
     uint128_t expected, value, found;
     size_t size;
+    int order; /* if it succeeds; if not, it acquires as well */
 };
 
 static bool swap_now(void *context) {
@@ -71,7 +73,7 @@ APART static uint128_t swap_told(struct swap *swap, const void *site) {
                                  .length = swap->size,
                                  .site = site,
                                  .frame = HOOK_FRAME};
-    hook_attempt(&act, swap_now, swap);
+    hook_attempt(&act, swap_now, swap, swap->order);
     return swap->found;
 }
 
@@ -80,20 +82,25 @@ APART static uint128_t swap_told(struct swap *swap, const void *site) {
                                                 int order) {                                       \
         volatile uint##bits##_t *word = at;                                                        \
         uint##bits##_t found = load_##bits(word), before;                                          \
-        (void)order;                                                                               \
-        if (UNLIKELY(hook_on))                                                                     \
+        struct sync_point point = {NULL, NULL, order};                                             \
+        if (UNLIKELY(hook_on)) {                                                                   \
             tell_change((uintptr_t)at, HOOK_SITE, bytes);                                          \
+            sync_point_begin(&point, at, order);                                                   \
+        }                                                                                          \
         do {                                                                                       \
             before = found;                                                                        \
             found = swap_##bits(word, before, (uint##bits##_t)(becomes));                          \
         } while (found != before);                                                                 \
+        if (UNLIKELY(hook_on))                                                                     \
+            sync_point_end(&point, false);                                                         \
         return found;                                                                              \
     }
 
 #define COMPARE(bits, bytes)                                                                       \
     static inline uint##bits##_t compare_##bits(volatile void *at, uint##bits##_t expected,        \
-                                                uint##bits##_t value, const void *site) {          \
-        struct swap swap = {at, expected, value, 0, bytes};                                        \
+                                                uint##bits##_t value, int order,                   \
+                                                const void *site) {                                \
+        struct swap swap = {at, expected, value, 0, bytes, order};                                 \
         if (UNLIKELY(hook_on))                                                                     \
             return (uint##bits##_t)swap_told(&swap, site);                                         \
         return swap_##bits((volatile uint##bits##_t *)at, expected, value);                        \
@@ -101,29 +108,34 @@ APART static uint128_t swap_told(struct swap *swap, const void *site) {
     uint##bits##_t __tsan_atomic##bits##_compare_exchange_val(                                     \
         volatile void *at, uint##bits##_t expected, uint##bits##_t value, int success,             \
         int failure) {                                                                             \
-        (void)success, (void)failure;                                                              \
-        return compare_##bits(at, expected, value, HOOK_SITE);                                     \
+        (void)failure;                                                                             \
+        return compare_##bits(at, expected, value, success, HOOK_SITE);                            \
     }                                                                                              \
     int __tsan_atomic##bits##_compare_exchange_strong(                                             \
         volatile void *at, void *expected, uint##bits##_t value, int success, int failure) {       \
         uint##bits##_t *wanted = expected, before = *wanted;                                       \
-        (void)success, (void)failure;                                                              \
-        *wanted = compare_##bits(at, before, value, HOOK_SITE);                                    \
+        (void)failure;                                                                             \
+        *wanted = compare_##bits(at, before, value, success, HOOK_SITE);                           \
         return *wanted == before;                                                                  \
     }                                                                                              \
     int __tsan_atomic##bits##_compare_exchange_weak(                                               \
         volatile void *at, void *expected, uint##bits##_t value, int success, int failure) {       \
         uint##bits##_t *wanted = expected, before = *wanted;                                       \
-        (void)success, (void)failure;                                                              \
-        *wanted = compare_##bits(at, before, value, HOOK_SITE);                                    \
+        (void)failure;                                                                             \
+        *wanted = compare_##bits(at, before, value, success, HOOK_SITE);                           \
         return *wanted == before;                                                                  \
     }
 
 /* A store in the strongest order is an exchange, or has a fence behind it. */
 #define STORE(bits, bytes)                                                                         \
     uint##bits##_t __tsan_atomic##bits##_load(const volatile void *at, int order) {                \
-        (void)order;                                                                               \
-        return load_##bits((const volatile uint##bits##_t *)at);                                   \
+        if (LIKELY(!hook_on || !sync_acquires(order)))                                             \
+            return load_##bits((const volatile uint##bits##_t *)at);                               \
+        struct sync_point point;                                                                   \
+        sync_point_begin(&point, at, __ATOMIC_ACQUIRE);                                            \
+        uint##bits##_t value = load_##bits((const volatile uint##bits##_t *)at);                   \
+        sync_point_end(&point, false);                                                             \
+        return value;                                                                              \
     }                                                                                              \
     void __tsan_atomic##bits##_store(volatile void *at, uint##bits##_t value, int order) {         \
         volatile uint##bits##_t *word = at;                                                        \
@@ -132,7 +144,12 @@ APART static uint128_t swap_told(struct swap *swap, const void *site) {
             tell_change((uintptr_t)at, HOOK_SITE, bytes);                                          \
         else if (UNLIKELY(regions_near((uintptr_t)at)))                                            \
             tell_store((uintptr_t)at, HOOK_SITE, bytes);                                           \
+        struct sync_point point = {NULL, NULL, order};                                             \
+        if (UNLIKELY(hook_on))                                                                     \
+            sync_point_begin(&point, at, order);                                                   \
         store_##bits(word, value, locked);                                                         \
+        if (UNLIKELY(hook_on))                                                                     \
+            sync_point_end(&point, true);                                                          \
     }
 
 #define STORE_WORD(bits)                                                                           \

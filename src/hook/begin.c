@@ -2,19 +2,22 @@
 #include "hook/hook.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 
+#include "hook/sync.h"
 #include "source/frames.h"
-#include "source/runtime.h"
 
 bool hook_on;
 
 void hook_begin(void) {
     int error = errno;
-    if (!source_process.hooked && self_attach()) {
+    static _Atomic bool begun;
+    if (!atomic_exchange(&begun, true) && self_attach()) {
         struct arena_head *head = source_process.arena.head;
-        source_process.hooked = true;
         atomic_fetch_add(&head->hooked, 1);
-        hook_on = head->stores == ARENA_STORES_AUTO || head->stores == ARENA_STORES_HOOKS;
+        source_process.hooked =
+            head->stores == ARENA_STORES_AUTO || head->stores == ARENA_STORES_HOOKS;
+        hook_on = source_process.hooked;
     }
     errno = error;
 }
@@ -35,7 +38,7 @@ static struct event event_of(const struct hook_act *act) {
                           .frame = act->frame};
 }
 
-void hook_attempt(const struct hook_act *act, hooks_attempt *attempt, void *context) {
+void hook_attempt(const struct hook_act *act, hooks_attempt *attempt, void *context, int order) {
     int error = errno;
     struct self *me = self_get();
     if (me == NULL) {
@@ -47,7 +50,14 @@ void hook_attempt(const struct hook_act *act, hooks_attempt *attempt, void *cont
         runtime_defer(me, &event);
     } else {
         const struct hooks_site site = {me, hook_stack(me, act->site, act->frame)};
-        hooks_store_if(&site, act->address, act->length, attempt, context);
+        struct clock_object *object = clock_lock(me, act->address);
+        bool done = hooks_store_if(&site, act->address, act->length, attempt, context);
+        if (object != NULL && sync_acquires(order))
+            clock_take(me, object);
+        if (object != NULL && done && sync_releases(order))
+            clock_give(me, object);
+        if (object != NULL)
+            clock_unlock(object);
         runtime_leave(me);
     }
     errno = error;

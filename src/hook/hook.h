@@ -17,6 +17,9 @@
 #include "source/regions.h"
 
 #define HOOK_EXPORT __attribute__((visibility("default")))
+/* The name that others know it by. In C it has one of its own, for libc's headers know the other,
+   and compilers what such a function does. */
+#define HOOK_AS(name) __asm__(name)
 
 /* Is this run verified, and are the hooks its source? Set once, by the first __tsan_init. */
 extern bool hook_on;
@@ -43,8 +46,9 @@ struct hook_act {
 /* Tells of it, now or when the runtime can listen. */
 void hook_tell(const struct hook_act *act);
 
-/* The same for a store that may come to nothing: attempt makes it, and says whether it did. */
-void hook_attempt(const struct hook_act *act, hooks_attempt *attempt, void *context);
+/* The same for an atomic store that may come to nothing: attempt makes it, and says whether it
+   did. */
+void hook_attempt(const struct hook_act *act, hooks_attempt *attempt, void *context, int order);
 
 /* The stack pointer of the caller, in a function that is called directly. */
 #define HOOK_FRAME ((const char *)__builtin_frame_address(0) + 2 * sizeof(void *))

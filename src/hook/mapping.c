@@ -52,7 +52,7 @@ static void end(struct wait *wait, bool done) {
     errno = error;
 }
 
-int msync(void *address, size_t length, int flags) {
+int hook_msync(void *address, size_t length, int flags) {
     struct wait wait = {.watched = false};
     if ((flags & MS_SYNC) != 0 && length != 0 && hook_on) {
         wait.sync = (struct sync){.address = (uintptr_t)address, .length = length};
@@ -73,7 +73,7 @@ static void begin_file(struct wait *wait, int file, const void *site, const char
     errno = error;
 }
 
-int fsync(int file) {
+int hook_fsync(int file) {
     struct wait wait = {.watched = false};
     if (hook_on)
         begin_file(&wait, file, HOOK_SITE, HOOK_FRAME);
@@ -82,7 +82,7 @@ int fsync(int file) {
     return result;
 }
 
-int fdatasync(int file) {
+int hook_fdatasync(int file) {
     struct wait wait = {.watched = false};
     if (hook_on)
         begin_file(&wait, file, HOOK_SITE, HOOK_FRAME);
@@ -103,24 +103,24 @@ static void forget(uintptr_t address, size_t length) {
 }
 
 /* Before it is done: another thread may be given the addresses at once. */
-int munmap(void *address, size_t length) {
+int hook_munmap(void *address, size_t length) {
     if ((uintptr_t)address % MODEL_PAGE_SIZE == 0)
         forget((uintptr_t)address, length);
     return real_get()->munmap(address, length);
 }
 
-void *mmap(void *address, size_t size, int access, int flags, int file, off_t at) {
+void *hook_mmap(void *address, size_t size, int access, int flags, int file, off_t at) {
     void *made = real_get()->mmap(address, size, access, flags, file, at);
     if (UNLIKELY((flags & MAP_FIXED) != 0) && made != MAP_FAILED)
         forget((uintptr_t)made, size);
     return made;
 }
 
-void *mmap64(void *address, size_t size, int access, int flags, int file, off_t at) {
-    return mmap(address, size, access, flags, file, at);
+void *hook_mmap64(void *address, size_t size, int access, int flags, int file, off_t at) {
+    return hook_mmap(address, size, access, flags, file, at);
 }
 
-void *mremap(void *old, size_t old_size, size_t size, int flags, ...) {
+void *hook_mremap(void *old, size_t old_size, size_t size, int flags, ...) {
     va_list rest;
     va_start(rest, flags);
     void *wish = (flags & MREMAP_FIXED) != 0 ? va_arg(rest, void *) : NULL;
@@ -139,7 +139,7 @@ void *mremap(void *old, size_t old_size, size_t size, int flags, ...) {
 }
 
 /* Its code may give its place to other code: what is known of places there holds no longer. */
-int dlclose(void *library) {
+int hook_dlclose(void *library) {
     int result = real_get()->dlclose(library);
     atomic_fetch_add(&frames_epoch, 1);
     return result;

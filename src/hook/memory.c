@@ -23,27 +23,27 @@ static inline void check(size_t size, size_t room) {
         __chk_fail();
 }
 
-void *memcpy(void *restrict to, const void *restrict from, size_t size) {
+void *hook_memcpy(void *restrict to, const void *restrict from, size_t size) {
     told(to, size, HOOK_SITE);
     return real.memcpy(to, from, size);
 }
 
-void *memmove(void *to, const void *from, size_t size) {
+void *hook_memmove(void *to, const void *from, size_t size) {
     told(to, size, HOOK_SITE);
     return real.memmove(to, from, size);
 }
 
-void *memset(void *to, int byte, size_t size) {
+void *hook_memset(void *to, int byte, size_t size) {
     told(to, size, HOOK_SITE);
     return real.memset(to, byte, size);
 }
 
-void *mempcpy(void *restrict to, const void *restrict from, size_t size) {
+void *hook_mempcpy(void *restrict to, const void *restrict from, size_t size) {
     told(to, size, HOOK_SITE);
     return (char *)real.memcpy(to, from, size) + size;
 }
 
-void *memccpy(void *restrict to, const void *restrict from, int byte, size_t size) {
+void *hook_memccpy(void *restrict to, const void *restrict from, int byte, size_t size) {
     const char *found = memchr(from, byte, size);
     size_t length = found != NULL ? (size_t)(found - (const char *)from) + 1 : size;
     told(to, length, HOOK_SITE);
@@ -51,17 +51,17 @@ void *memccpy(void *restrict to, const void *restrict from, int byte, size_t siz
     return found != NULL ? (char *)to + length : NULL;
 }
 
-void bcopy(const void *from, void *to, size_t size) {
+void hook_bcopy(const void *from, void *to, size_t size) {
     told(to, size, HOOK_SITE);
     real.memmove(to, from, size);
 }
 
-void bzero(void *to, size_t size) {
+void hook_bzero(void *to, size_t size) {
     told(to, size, HOOK_SITE);
     real.memset(to, 0, size);
 }
 
-void explicit_bzero(void *to, size_t size) {
+void hook_explicit_bzero(void *to, size_t size) {
     told(to, size, HOOK_SITE);
     real.memset(to, 0, size);
     __asm__ volatile("" ::: "memory");
@@ -84,98 +84,98 @@ static inline char *copy_padded(char *to, const char *from, size_t size, const v
     return to + length;
 }
 
-char *strcpy(char *restrict to, const char *restrict from) {
+char *hook_strcpy(char *restrict to, const char *restrict from) {
     copy_text(to, from, strlen(from), HOOK_SITE);
     return to;
 }
 
-char *stpcpy(char *restrict to, const char *restrict from) {
+char *hook_stpcpy(char *restrict to, const char *restrict from) {
     return copy_text(to, from, strlen(from), HOOK_SITE);
 }
 
-char *strncpy(char *restrict to, const char *restrict from, size_t size) {
+char *hook_strncpy(char *restrict to, const char *restrict from, size_t size) {
     copy_padded(to, from, size, HOOK_SITE);
     return to;
 }
 
-char *stpncpy(char *restrict to, const char *restrict from, size_t size) {
+char *hook_stpncpy(char *restrict to, const char *restrict from, size_t size) {
     return copy_padded(to, from, size, HOOK_SITE);
 }
 
-char *strcat(char *restrict to, const char *restrict from) {
+char *hook_strcat(char *restrict to, const char *restrict from) {
     copy_text(to + strlen(to), from, strlen(from), HOOK_SITE);
     return to;
 }
 
-char *strncat(char *restrict to, const char *restrict from, size_t size) {
+char *hook_strncat(char *restrict to, const char *restrict from, size_t size) {
     copy_text(to + strlen(to), from, strnlen(from, size), HOOK_SITE);
     return to;
 }
 
 /* What _FORTIFY_SOURCE makes of them. */
-void *__memcpy_chk(void *restrict to, const void *restrict from, size_t size, size_t room) {
+void *hook_memcpy_chk(void *restrict to, const void *restrict from, size_t size, size_t room) {
     check(size, room);
     told(to, size, HOOK_SITE);
     return real.memcpy(to, from, size);
 }
 
-void *__memmove_chk(void *to, const void *from, size_t size, size_t room) {
+void *hook_memmove_chk(void *to, const void *from, size_t size, size_t room) {
     check(size, room);
     told(to, size, HOOK_SITE);
     return real.memmove(to, from, size);
 }
 
-void *__memset_chk(void *to, int byte, size_t size, size_t room) {
+void *hook_memset_chk(void *to, int byte, size_t size, size_t room) {
     check(size, room);
     told(to, size, HOOK_SITE);
     return real.memset(to, byte, size);
 }
 
-void *__mempcpy_chk(void *restrict to, const void *restrict from, size_t size, size_t room) {
+void *hook_mempcpy_chk(void *restrict to, const void *restrict from, size_t size, size_t room) {
     check(size, room);
     told(to, size, HOOK_SITE);
     return (char *)real.memcpy(to, from, size) + size;
 }
 
-void __explicit_bzero_chk(void *to, size_t size, size_t room) {
+void hook_explicit_bzero_chk(void *to, size_t size, size_t room) {
     check(size, room);
     told(to, size, HOOK_SITE);
     real.memset(to, 0, size);
     __asm__ volatile("" ::: "memory");
 }
 
-char *__strcpy_chk(char *restrict to, const char *restrict from, size_t room) {
+char *hook_strcpy_chk(char *restrict to, const char *restrict from, size_t room) {
     size_t length = strlen(from);
     check(length + 1, room);
     copy_text(to, from, length, HOOK_SITE);
     return to;
 }
 
-char *__stpcpy_chk(char *restrict to, const char *restrict from, size_t room) {
+char *hook_stpcpy_chk(char *restrict to, const char *restrict from, size_t room) {
     size_t length = strlen(from);
     check(length + 1, room);
     return copy_text(to, from, length, HOOK_SITE);
 }
 
-char *__strncpy_chk(char *restrict to, const char *restrict from, size_t size, size_t room) {
+char *hook_strncpy_chk(char *restrict to, const char *restrict from, size_t size, size_t room) {
     check(size, room);
     copy_padded(to, from, size, HOOK_SITE);
     return to;
 }
 
-char *__stpncpy_chk(char *restrict to, const char *restrict from, size_t size, size_t room) {
+char *hook_stpncpy_chk(char *restrict to, const char *restrict from, size_t size, size_t room) {
     check(size, room);
     return copy_padded(to, from, size, HOOK_SITE);
 }
 
-char *__strcat_chk(char *restrict to, const char *restrict from, size_t room) {
+char *hook_strcat_chk(char *restrict to, const char *restrict from, size_t room) {
     size_t before = strlen(to), length = strlen(from);
     check(before + length + 1, room);
     copy_text(to + before, from, length, HOOK_SITE);
     return to;
 }
 
-char *__strncat_chk(char *restrict to, const char *restrict from, size_t size, size_t room) {
+char *hook_strncat_chk(char *restrict to, const char *restrict from, size_t size, size_t room) {
     size_t before = strlen(to), length = strnlen(from, size);
     check(before + length + 1, room);
     copy_text(to + before, from, length, HOOK_SITE);

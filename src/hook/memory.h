@@ -9,35 +9,47 @@
 
 void __chk_fail(void) __attribute__((noreturn)); /* libc's */
 
-HOOK_EXPORT void *memcpy(void *restrict to, const void *restrict from, size_t size);
-HOOK_EXPORT void *memmove(void *to, const void *from, size_t size);
-HOOK_EXPORT void *memset(void *to, int byte, size_t size);
-HOOK_EXPORT void *mempcpy(void *restrict to, const void *restrict from, size_t size);
-HOOK_EXPORT void *memccpy(void *restrict to, const void *restrict from, int byte, size_t size);
-HOOK_EXPORT void bcopy(const void *from, void *to, size_t size);
-HOOK_EXPORT void bzero(void *to, size_t size);
-HOOK_EXPORT void explicit_bzero(void *to, size_t size);
-HOOK_EXPORT char *strcpy(char *restrict to, const char *restrict from);
-HOOK_EXPORT char *stpcpy(char *restrict to, const char *restrict from);
-HOOK_EXPORT char *strncpy(char *restrict to, const char *restrict from, size_t size);
-HOOK_EXPORT char *stpncpy(char *restrict to, const char *restrict from, size_t size);
-HOOK_EXPORT char *strcat(char *restrict to, const char *restrict from);
-HOOK_EXPORT char *strncat(char *restrict to, const char *restrict from, size_t size);
-HOOK_EXPORT void *__memcpy_chk(void *restrict to, const void *restrict from, size_t size,
-                               size_t room);
-HOOK_EXPORT void *__memmove_chk(void *to, const void *from, size_t size, size_t room);
-HOOK_EXPORT void *__memset_chk(void *to, int byte, size_t size, size_t room);
-HOOK_EXPORT void *__mempcpy_chk(void *restrict to, const void *restrict from, size_t size,
-                                size_t room);
-HOOK_EXPORT void __explicit_bzero_chk(void *to, size_t size, size_t room);
-HOOK_EXPORT char *__strcpy_chk(char *restrict to, const char *restrict from, size_t room);
-HOOK_EXPORT char *__stpcpy_chk(char *restrict to, const char *restrict from, size_t room);
-HOOK_EXPORT char *__strncpy_chk(char *restrict to, const char *restrict from, size_t size,
-                                size_t room);
-HOOK_EXPORT char *__stpncpy_chk(char *restrict to, const char *restrict from, size_t size,
-                                size_t room);
-HOOK_EXPORT char *__strcat_chk(char *restrict to, const char *restrict from, size_t room);
-HOOK_EXPORT char *__strncat_chk(char *restrict to, const char *restrict from, size_t size,
-                                size_t room);
+HOOK_EXPORT void *hook_memcpy(void *restrict to, const void *restrict from, size_t size)
+    HOOK_AS("memcpy");
+HOOK_EXPORT void *hook_memmove(void *to, const void *from, size_t size) HOOK_AS("memmove");
+HOOK_EXPORT void *hook_memset(void *to, int byte, size_t size) HOOK_AS("memset");
+HOOK_EXPORT void *hook_mempcpy(void *restrict to, const void *restrict from, size_t size)
+    HOOK_AS("mempcpy");
+HOOK_EXPORT void *hook_memccpy(void *restrict to, const void *restrict from, int byte, size_t size)
+    HOOK_AS("memccpy");
+HOOK_EXPORT void hook_bcopy(const void *from, void *to, size_t size) HOOK_AS("bcopy");
+HOOK_EXPORT void hook_bzero(void *to, size_t size) HOOK_AS("bzero");
+HOOK_EXPORT void hook_explicit_bzero(void *to, size_t size) HOOK_AS("explicit_bzero");
+HOOK_EXPORT char *hook_strcpy(char *restrict to, const char *restrict from) HOOK_AS("strcpy");
+HOOK_EXPORT char *hook_stpcpy(char *restrict to, const char *restrict from) HOOK_AS("stpcpy");
+HOOK_EXPORT char *hook_strncpy(char *restrict to, const char *restrict from, size_t size)
+    HOOK_AS("strncpy");
+HOOK_EXPORT char *hook_stpncpy(char *restrict to, const char *restrict from, size_t size)
+    HOOK_AS("stpncpy");
+HOOK_EXPORT char *hook_strcat(char *restrict to, const char *restrict from) HOOK_AS("strcat");
+HOOK_EXPORT char *hook_strncat(char *restrict to, const char *restrict from, size_t size)
+    HOOK_AS("strncat");
+HOOK_EXPORT void *hook_memcpy_chk(void *restrict to, const void *restrict from, size_t size,
+                                  size_t room) HOOK_AS("__memcpy_chk");
+HOOK_EXPORT void *hook_memmove_chk(void *to, const void *from, size_t size, size_t room)
+    HOOK_AS("__memmove_chk");
+HOOK_EXPORT void *hook_memset_chk(void *to, int byte, size_t size, size_t room)
+    HOOK_AS("__memset_chk");
+HOOK_EXPORT void *hook_mempcpy_chk(void *restrict to, const void *restrict from, size_t size,
+                                   size_t room) HOOK_AS("__mempcpy_chk");
+HOOK_EXPORT void hook_explicit_bzero_chk(void *to, size_t size, size_t room)
+    HOOK_AS("__explicit_bzero_chk");
+HOOK_EXPORT char *hook_strcpy_chk(char *restrict to, const char *restrict from, size_t room)
+    HOOK_AS("__strcpy_chk");
+HOOK_EXPORT char *hook_stpcpy_chk(char *restrict to, const char *restrict from, size_t room)
+    HOOK_AS("__stpcpy_chk");
+HOOK_EXPORT char *hook_strncpy_chk(char *restrict to, const char *restrict from, size_t size,
+                                   size_t room) HOOK_AS("__strncpy_chk");
+HOOK_EXPORT char *hook_stpncpy_chk(char *restrict to, const char *restrict from, size_t size,
+                                   size_t room) HOOK_AS("__stpncpy_chk");
+HOOK_EXPORT char *hook_strcat_chk(char *restrict to, const char *restrict from, size_t room)
+    HOOK_AS("__strcat_chk");
+HOOK_EXPORT char *hook_strncat_chk(char *restrict to, const char *restrict from, size_t size,
+                                   size_t room) HOOK_AS("__strncat_chk");
 
 #endif

@@ -38,6 +38,7 @@ struct real real = {.memcpy = plain_memmove, .memmove = plain_memmove, .memset =
 __attribute__((constructor)) void real_find(void) {
     REAL_MEMORY(FIND)
     REAL_SYSTEM(FIND)
+    REAL_THREADS(FIND)
     real.found = true;
 }
 

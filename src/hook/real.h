@@ -4,6 +4,8 @@
 #ifndef HOOK_REAL_H
 #define HOOK_REAL_H
 
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,6 +13,9 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <threads.h>
+
+#include "hook/hook.h"
 
 /* REAL(result, name, parameters) */
 #define REAL_MEMORY(REAL)                                                                          \
@@ -38,11 +43,51 @@
     REAL(void *, mmap, (void *address, size_t size, int access, int flags, int file, off_t at))    \
     REAL(int, dlclose, (void *library))
 
+#define REAL_THREADS(REAL)                                                                         \
+    REAL(int, pthread_create,                                                                      \
+         (pthread_t * thread, const pthread_attr_t *options, void *(*body)(void *),                \
+          void *argument))                                                                         \
+    REAL(int, pthread_join, (pthread_t thread, void **result))                                     \
+    REAL(int, pthread_tryjoin_np, (pthread_t thread, void **result))                               \
+    REAL(int, pthread_mutex_lock, (pthread_mutex_t * mutex))                                       \
+    REAL(int, pthread_mutex_trylock, (pthread_mutex_t * mutex))                                    \
+    REAL(int, pthread_mutex_timedlock, (pthread_mutex_t * mutex, const struct timespec *until))    \
+    REAL(int, pthread_mutex_unlock, (pthread_mutex_t * mutex))                                     \
+    REAL(int, pthread_cond_wait, (pthread_cond_t * condition, pthread_mutex_t * mutex))            \
+    REAL(int, pthread_cond_timedwait,                                                              \
+         (pthread_cond_t * condition, pthread_mutex_t * mutex, const struct timespec *until))      \
+    REAL(int, pthread_rwlock_rdlock, (pthread_rwlock_t * lock))                                    \
+    REAL(int, pthread_rwlock_tryrdlock, (pthread_rwlock_t * lock))                                 \
+    REAL(int, pthread_rwlock_wrlock, (pthread_rwlock_t * lock))                                    \
+    REAL(int, pthread_rwlock_trywrlock, (pthread_rwlock_t * lock))                                 \
+    REAL(int, pthread_rwlock_unlock, (pthread_rwlock_t * lock))                                    \
+    REAL(int, pthread_spin_lock, (pthread_spinlock_t * lock))                                      \
+    REAL(int, pthread_spin_trylock, (pthread_spinlock_t * lock))                                   \
+    REAL(int, pthread_spin_unlock, (pthread_spinlock_t * lock))                                    \
+    REAL(int, pthread_barrier_wait, (pthread_barrier_t * barrier))                                 \
+    REAL(int, sem_post, (sem_t * semaphore))                                                       \
+    REAL(int, sem_wait, (sem_t * semaphore))                                                       \
+    REAL(int, sem_trywait, (sem_t * semaphore))                                                    \
+    REAL(int, sem_timedwait, (sem_t * semaphore, const struct timespec *until))                    \
+    REAL(int, mtx_lock, (mtx_t * mutex))                                                           \
+    REAL(int, mtx_trylock, (mtx_t * mutex))                                                        \
+    REAL(int, mtx_timedlock, (mtx_t * mutex, const struct timespec *until))                        \
+    REAL(int, mtx_unlock, (mtx_t * mutex))                                                         \
+    REAL(int, cnd_wait, (cnd_t * condition, mtx_t * mutex))                                        \
+    REAL(int, cnd_timedwait, (cnd_t * condition, mtx_t * mutex, const struct timespec *until))     \
+    REAL(int, thrd_create, (thrd_t * thread, int (*body)(void *), void *argument))                 \
+    REAL(int, thrd_join, (thrd_t thread, int *result))
+
+/* One of them by the name that it has here, and as others know it. */
+#define REAL_NAMED(result, name, parameters)                                                       \
+    HOOK_EXPORT result hook_##name parameters HOOK_AS(#name);
+
 struct real {
     bool found;
 #define REAL_FIELD(result, name, parameters) result(*name) parameters;
     REAL_MEMORY(REAL_FIELD)
     REAL_SYSTEM(REAL_FIELD)
+    REAL_THREADS(REAL_FIELD)
 };
 extern struct real real;
 

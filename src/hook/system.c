@@ -26,69 +26,69 @@ static void stored_parts(const struct iovec *parts, size_t count, ssize_t size, 
     }
 }
 
-ssize_t read(int file, void *to, size_t size) {
+ssize_t hook_read(int file, void *to, size_t size) {
     ssize_t got = real_get()->read(file, to, size);
     stored(to, got, HOOK_SITE);
     return got;
 }
 
-ssize_t pread(int file, void *to, size_t size, off_t at) {
+ssize_t hook_pread(int file, void *to, size_t size, off_t at) {
     ssize_t got = real_get()->pread(file, to, size, at);
     stored(to, got, HOOK_SITE);
     return got;
 }
 
 /* One function, where off_t has 64 bits. */
-ssize_t pread64(int file, void *to, size_t size, off_t at) {
+ssize_t hook_pread64(int file, void *to, size_t size, off_t at) {
     ssize_t got = real_get()->pread(file, to, size, at);
     stored(to, got, HOOK_SITE);
     return got;
 }
 
-ssize_t readv(int file, const struct iovec *parts, int count) {
+ssize_t hook_readv(int file, const struct iovec *parts, int count) {
     ssize_t got = real_get()->readv(file, parts, count);
     stored_parts(parts, (size_t)count, got, HOOK_SITE);
     return got;
 }
 
-ssize_t preadv(int file, const struct iovec *parts, int count, off_t at) {
+ssize_t hook_preadv(int file, const struct iovec *parts, int count, off_t at) {
     ssize_t got = real_get()->preadv(file, parts, count, at);
     stored_parts(parts, (size_t)count, got, HOOK_SITE);
     return got;
 }
 
-ssize_t recv(int socket, void *to, size_t size, int flags) {
+ssize_t hook_recv(int socket, void *to, size_t size, int flags) {
     ssize_t got = real_get()->recv(socket, to, size, flags);
     stored(to, got < (ssize_t)size ? got : (ssize_t)size, HOOK_SITE);
     return got;
 }
 
-ssize_t recvfrom(int socket, void *restrict to, size_t size, int flags,
-                 struct sockaddr *restrict from, socklen_t *restrict length) {
+ssize_t hook_recvfrom(int socket, void *restrict to, size_t size, int flags,
+                      struct sockaddr *restrict from, socklen_t *restrict length) {
     ssize_t got = real_get()->recvfrom(socket, to, size, flags, from, length);
     stored(to, got < (ssize_t)size ? got : (ssize_t)size, HOOK_SITE);
     return got;
 }
 
-ssize_t recvmsg(int socket, struct msghdr *message, int flags) {
+ssize_t hook_recvmsg(int socket, struct msghdr *message, int flags) {
     ssize_t got = real_get()->recvmsg(socket, message, flags);
     stored_parts(message->msg_iov, message->msg_iovlen, got, HOOK_SITE);
     return got;
 }
 
-ssize_t getrandom(void *to, size_t size, unsigned flags) {
+ssize_t hook_getrandom(void *to, size_t size, unsigned flags) {
     ssize_t got = real_get()->getrandom(to, size, flags);
     stored(to, got, HOOK_SITE);
     return got;
 }
 
-size_t fread(void *restrict to, size_t size, size_t count, FILE *restrict file) {
+size_t hook_fread(void *restrict to, size_t size, size_t count, FILE *restrict file) {
     size_t got = real_get()->fread(to, size, count, file);
     stored(to, (ssize_t)(got * size), HOOK_SITE);
     return got;
 }
 
-char *fgets(char *restrict to, int size, FILE *restrict file) {
+char *hook_fgets(char *restrict to, int size, FILE *restrict file) {
     char *got = real_get()->fgets(to, size, file);
     if (got != NULL)
         stored(to, (ssize_t)strlen(got) + 1, HOOK_SITE);
@@ -101,13 +101,13 @@ static void printed(const char *to, size_t size, int length, const void *site) {
         stored(to, (size_t)length < size ? (ssize_t)length + 1 : (ssize_t)size, site);
 }
 
-int vsnprintf(char *restrict to, size_t size, const char *restrict format, va_list arguments) {
+int hook_vsnprintf(char *restrict to, size_t size, const char *restrict format, va_list arguments) {
     int length = real_get()->vsnprintf(to, size, format, arguments);
     printed(to, size, length, HOOK_SITE);
     return length;
 }
 
-int snprintf(char *restrict to, size_t size, const char *restrict format, ...) {
+int hook_snprintf(char *restrict to, size_t size, const char *restrict format, ...) {
     va_list arguments;
     va_start(arguments, format);
     int length = real_get()->vsnprintf(to, size, format, arguments);
@@ -117,13 +117,13 @@ int snprintf(char *restrict to, size_t size, const char *restrict format, ...) {
 }
 
 /* The same without a limit. */
-int vsprintf(char *restrict to, const char *restrict format, va_list arguments) {
+int hook_vsprintf(char *restrict to, const char *restrict format, va_list arguments) {
     int length = real_get()->vsnprintf(to, INT_MAX, format, arguments);
     printed(to, SIZE_MAX, length, HOOK_SITE);
     return length;
 }
 
-int sprintf(char *restrict to, const char *restrict format, ...) {
+int hook_sprintf(char *restrict to, const char *restrict format, ...) {
     va_list arguments;
     va_start(arguments, format);
     int length = real_get()->vsnprintf(to, INT_MAX, format, arguments);

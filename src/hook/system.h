@@ -11,31 +11,40 @@
 
 #include "hook/hook.h"
 
-HOOK_EXPORT ssize_t read(int file, void *to, size_t size);
-HOOK_EXPORT ssize_t pread(int file, void *to, size_t size, off_t at);
-HOOK_EXPORT ssize_t pread64(int file, void *to, size_t size, off_t at);
-HOOK_EXPORT ssize_t readv(int file, const struct iovec *parts, int count);
-HOOK_EXPORT ssize_t preadv(int file, const struct iovec *parts, int count, off_t at);
-HOOK_EXPORT ssize_t recv(int socket, void *to, size_t size, int flags);
-HOOK_EXPORT ssize_t recvfrom(int socket, void *restrict to, size_t size, int flags,
-                             struct sockaddr *restrict from, socklen_t *restrict length);
-HOOK_EXPORT ssize_t recvmsg(int socket, struct msghdr *message, int flags);
-HOOK_EXPORT ssize_t getrandom(void *to, size_t size, unsigned flags);
-HOOK_EXPORT size_t fread(void *restrict to, size_t size, size_t count, FILE *restrict file);
-HOOK_EXPORT char *fgets(char *restrict to, int size, FILE *restrict file);
-HOOK_EXPORT int vsnprintf(char *restrict to, size_t size, const char *restrict format,
-                          va_list arguments);
-HOOK_EXPORT int snprintf(char *restrict to, size_t size, const char *restrict format, ...);
-HOOK_EXPORT int vsprintf(char *restrict to, const char *restrict format, va_list arguments);
-HOOK_EXPORT int sprintf(char *restrict to, const char *restrict format, ...);
+HOOK_EXPORT ssize_t hook_read(int file, void *to, size_t size) HOOK_AS("read");
+HOOK_EXPORT ssize_t hook_pread(int file, void *to, size_t size, off_t at) HOOK_AS("pread");
+HOOK_EXPORT ssize_t hook_pread64(int file, void *to, size_t size, off_t at) HOOK_AS("pread64");
+HOOK_EXPORT ssize_t hook_readv(int file, const struct iovec *parts, int count) HOOK_AS("readv");
+HOOK_EXPORT ssize_t hook_preadv(int file, const struct iovec *parts, int count, off_t at)
+    HOOK_AS("preadv");
+HOOK_EXPORT ssize_t hook_recv(int socket, void *to, size_t size, int flags) HOOK_AS("recv");
+HOOK_EXPORT ssize_t hook_recvfrom(int socket, void *restrict to, size_t size, int flags,
+                                  struct sockaddr *restrict from, socklen_t *restrict length)
+    HOOK_AS("recvfrom");
+HOOK_EXPORT ssize_t hook_recvmsg(int socket, struct msghdr *message, int flags) HOOK_AS("recvmsg");
+HOOK_EXPORT ssize_t hook_getrandom(void *to, size_t size, unsigned flags) HOOK_AS("getrandom");
+HOOK_EXPORT size_t hook_fread(void *restrict to, size_t size, size_t count, FILE *restrict file)
+    HOOK_AS("fread");
+HOOK_EXPORT char *hook_fgets(char *restrict to, int size, FILE *restrict file) HOOK_AS("fgets");
+HOOK_EXPORT int hook_vsnprintf(char *restrict to, size_t size, const char *restrict format,
+                               va_list arguments) HOOK_AS("vsnprintf");
+HOOK_EXPORT int hook_snprintf(char *restrict to, size_t size, const char *restrict format, ...)
+    HOOK_AS("snprintf");
+HOOK_EXPORT int hook_vsprintf(char *restrict to, const char *restrict format, va_list arguments)
+    HOOK_AS("vsprintf");
+HOOK_EXPORT int hook_sprintf(char *restrict to, const char *restrict format, ...)
+    HOOK_AS("sprintf");
 
-HOOK_EXPORT int msync(void *address, size_t length, int flags);
-HOOK_EXPORT int fsync(int file);
-HOOK_EXPORT int fdatasync(int file);
-HOOK_EXPORT int munmap(void *address, size_t length);
-HOOK_EXPORT void *mmap(void *address, size_t size, int access, int flags, int file, off_t at);
-HOOK_EXPORT void *mmap64(void *address, size_t size, int access, int flags, int file, off_t at);
-HOOK_EXPORT void *mremap(void *old, size_t old_size, size_t size, int flags, ...);
-HOOK_EXPORT int dlclose(void *library);
+HOOK_EXPORT int hook_msync(void *address, size_t length, int flags) HOOK_AS("msync");
+HOOK_EXPORT int hook_fsync(int file) HOOK_AS("fsync");
+HOOK_EXPORT int hook_fdatasync(int file) HOOK_AS("fdatasync");
+HOOK_EXPORT int hook_munmap(void *address, size_t length) HOOK_AS("munmap");
+HOOK_EXPORT void *hook_mmap(void *address, size_t size, int access, int flags, int file, off_t at)
+    HOOK_AS("mmap");
+HOOK_EXPORT void *hook_mmap64(void *address, size_t size, int access, int flags, int file, off_t at)
+    HOOK_AS("mmap64");
+HOOK_EXPORT void *hook_mremap(void *old, size_t old_size, size_t size, int flags, ...)
+    HOOK_AS("mremap");
+HOOK_EXPORT int hook_dlclose(void *library) HOOK_AS("dlclose");
 
 #endif

@@ -13,8 +13,8 @@ static enum verdict verdict_of(uint32_t n, uint32_t durable, uint32_t flushed) {
 static bool judge_unit(const struct model_page *page, struct model_line *line, uint32_t u,
                        const struct model_judging *judging, struct model_hole *hole) {
     const struct model_unit *unit = &line->unit[u];
-    bool rescued, streamed = line_stream_of(line, u) != NULL;
-    const struct model_flush *flush = line_flush_of(line, judging->threads, u, &rescued);
+    bool rescued, races, streamed = line_stream_of(line, u) != NULL;
+    const struct model_flush *flush = line_flush_of(line, judging->threads, u, &rescued, &races);
     enum verdict lines = verdict_of(unit->n, line->durable, streamed ? unit->n : line->flushed);
     enum verdict pages = verdict_of(unit->n, line->page_durable, line->page_n);
     bool actual = judging->judge == MODEL_JUDGE_ACTUAL;
@@ -34,7 +34,8 @@ static bool judge_unit(const struct model_page *page, struct model_line *line, u
                                       : 0;
         hole->token_rescued = rescued && !by_pages;
     }
-    return verdict != VERDICT_DURABLE;
+    /* What may be covered is nobody's mistake. */
+    return verdict != VERDICT_DURABLE && !(hole->flushed && races && !by_pages);
 }
 
 static bool joins(const struct model_hole *a, const struct model_hole *b) {

@@ -109,14 +109,16 @@ static struct model_flush *find_place(struct model_line *line, const struct mode
 /* Notes a flush; units: of a streaming store, or 0. Where there is no place, or only that of
    another flush, what would be forgotten counts as durable. That may miss an error and never
    invents one. */
-static void line_note(struct model_line *line, const struct model_actor *actor, uint8_t units) {
+static void line_note(struct model_line *line, const struct model_actor *actor, uint8_t units,
+                      bool races) {
     struct model_flush *place = find_place(line, actor, units != 0);
     struct model_flush flush = {.n = line->n,
                                 .drains = atomic_load(&actor->threads[actor->thread].drains),
                                 .token = actor->token,
                                 .stack = actor->stack,
                                 .thread = (uint16_t)actor->thread,
-                                .units = units};
+                                .units = units,
+                                .races = races};
     if (place == NULL) {
         line_raise(line, &flush);
         return;
@@ -128,9 +130,9 @@ static void line_note(struct model_line *line, const struct model_actor *actor, 
     *place = flush;
 }
 
-void line_note_flush(struct model_line *line, const struct model_actor *actor) {
+void line_note_flush(struct model_line *line, const struct model_actor *actor, bool races) {
     line->flushed = line->n;
-    line_note(line, actor, 0);
+    line_note(line, actor, 0, races);
 }
 
 void line_complete(struct model_line *line, const struct model_actor *actor) {
@@ -143,7 +145,7 @@ void line_complete(struct model_line *line, const struct model_actor *actor) {
 }
 
 void line_note_stream(struct model_line *line, const struct model_actor *actor, uint8_t units) {
-    line_note(line, actor, units);
+    line_note(line, actor, units, false);
 }
 
 struct model_flush *line_stream_of(struct model_line *line, uint32_t unit) {
@@ -176,16 +178,21 @@ bool line_flushed_by(const struct model_line *line, uint32_t thread) {
 
 const struct model_flush *line_flush_of(const struct model_line *line,
                                         const struct model_thread *threads, uint32_t unit,
-                                        bool *rescued) {
+                                        bool *rescued, bool *races) {
     const struct model_flush *found = NULL;
-    *rescued = false;
+    *rescued = *races = false;
     for (size_t i = 0; i < ARRAY_LENGTH(line->flush); i++) {
         const struct model_flush *flush = &line->flush[i];
         bool covers =
             flush->units != 0 ? (flush->units >> unit & 1) != 0 : flush->n >= line->unit[unit].n;
         if (flush->n == 0 || !covers)
             continue;
+        /* One that is known to cover it is worth more than one that may. */
+        bool may = flush->races && flush->thread != line->unit[unit].thread;
+        if (found != NULL && may)
+            continue;
         found = flush;
+        *races = may;
         *rescued = *rescued || drained_any(flush, threads);
     }
     return found;

@@ -24,8 +24,9 @@ uint32_t line_count_store(struct model_line *line);
    of another token than the flush's is as good. */
 void line_settle(struct model_line *line, const struct model_thread *threads, bool any_token);
 
-/* Notes a flush of all stores so far. pre: line_settle was called, line->n > line->durable */
-void line_note_flush(struct model_line *line, const struct model_actor *actor);
+/* Notes a flush of all stores so far; races: with those of other threads. pre: line_settle was
+   called, line->n > line->durable */
+void line_note_flush(struct model_line *line, const struct model_actor *actor, bool races);
 
 /* Notes that the last stores to these units (one bit each) were their own flush.
    pre: line_settle was called; no other note has these units */
@@ -44,9 +45,9 @@ void line_complete(struct model_line *line, const struct model_actor *actor);
 bool line_flushed_by(const struct model_line *line, uint32_t thread);
 
 /* The pending flush that covers the unit's last store, or NULL; *rescued: another token was drained
-   since. */
+   since; *races: it only may cover it. */
 const struct model_flush *line_flush_of(const struct model_line *line,
                                         const struct model_thread *threads, uint32_t unit,
-                                        bool *rescued);
+                                        bool *rescued, bool *races);
 
 #endif

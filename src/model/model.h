@@ -51,6 +51,7 @@ struct model_flush {
     uint32_t stack;
     uint16_t thread;
     uint8_t units; /* one bit each; 0: the whole line */
+    bool races;    /* with other threads' stores: nobody knows whether it covers them */
 };
 
 struct model_unit {
@@ -68,12 +69,14 @@ struct model_line {
     uint32_t page_n;  /* so many when the page was last flushed */
     uint32_t page_durable;
     uint32_t storers; /* index + 1 of the thread whose stores no flush of its own has covered yet */
-    uint64_t content; /* hash of the bytes at the last store or flush; source's business */
+    uint32_t number;  /* of the storer, in its clock, at its last store; 0: not known */
+    uint64_t content; /* of the bytes at the last store or flush; source's business */
     struct model_flush flush[2];
     struct model_unit unit[MODEL_LINE_UNITS];
 };
 
 #define MODEL_SEVERAL UINT32_MAX /* storers: more than one */
+#define MODEL_UNSEEN UINT32_MAX  /* a store's stack: of code that nobody sees */
 
 struct model_page {
     _Atomic uint32_t lock; /* its holder's business, see arena */
@@ -90,11 +93,20 @@ struct model_page {
     struct model_line line[MODEL_PAGE_LINES];
 };
 
+/* What the acting thread knows of others: a store of a thread with a place, at its number n,
+   happened before what the thread does now if known[place - 1] >= n. */
+struct model_order {
+    const uint32_t *known;
+    const uint8_t *places; /* of all threads, + 1; 0: nothing is known of that one */
+    uint32_t number;       /* the acting thread's own, or 0 */
+};
+
 /* Who does something, and on behalf of what. */
 struct model_actor {
     struct model_thread *threads; /* all of them */
     enum model_judge judge;
-    uint32_t thread; /* index of the acting one */
+    uint32_t thread;                 /* index of the acting one */
+    const struct model_order *order; /* NULL: what is told first happened before */
     uint32_t token;
     uint32_t stack;
 };
@@ -110,6 +122,11 @@ enum model_way {
    pre: start + length <= MODEL_PAGE_SIZE; length > 0 */
 void model_store(struct model_page *page, const struct model_actor *actor, uint32_t start,
                  uint32_t length, bool continues, enum model_way way);
+
+/* The same for a store through the cache of some bytes of one unit, which is most of them. false:
+   nothing was done, this one is not so simple. */
+bool model_store_word(struct model_page *page, const struct model_actor *actor, uint32_t start,
+                      uint32_t length);
 
 enum model_flushed {
     MODEL_FLUSH_UNKNOWN, /* no store to the line was ever seen */

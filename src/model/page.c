@@ -41,6 +41,7 @@ static void store_line(struct model_line *line, const struct model_actor *actor,
         line_settle(line, actor->threads, line_any_token(actor->judge));
     bool was_clean = line->durable == n - 1;
     line->storers = line->storers == 0 || line->storers == me ? me : MODEL_SEVERAL;
+    line->number = actor->order != NULL ? actor->order->number : 0;
     for (uint32_t u = start / MODEL_UNIT_SIZE; u * MODEL_UNIT_SIZE < end; u++) {
         const struct model_unit store = {.n = n,
                                          .stack = actor->stack,
@@ -56,7 +57,7 @@ static void store_line(struct model_line *line, const struct model_actor *actor,
     if (way == MODEL_PERSIST && was_clean) {
         if (line->storers == me)
             line->storers = 0;
-        line_note_flush(line, actor);
+        line_note_flush(line, actor, false);
     } else if (streamed != 0) {
         line_note_stream(line, actor, streamed);
     }
@@ -77,6 +78,39 @@ void model_store(struct model_page *page, const struct model_actor *actor, uint3
     }
 }
 
+bool model_store_word(struct model_page *page, const struct model_actor *actor, uint32_t start,
+                      uint32_t length) {
+    uint32_t l = start / MODEL_LINE_SIZE, u = start % MODEL_LINE_SIZE / MODEL_UNIT_SIZE;
+    struct model_line *line = &page->line[l];
+    struct model_unit *unit = &line->unit[u];
+    uint32_t first = start % MODEL_UNIT_SIZE, me = actor->thread + 1;
+    if (UNLIKELY(first + length > MODEL_UNIT_SIZE || line->n >= UINT32_MAX / 2 ||
+                 ((line->flush[0].units | line->flush[1].units) >> u & 1) != 0))
+        return false;
+    uint8_t mask = (uint8_t)(((1u << length) - 1) << first);
+    *unit = (struct model_unit){.n = line->n + 1,
+                                .stack = actor->stack,
+                                .thread = (uint16_t)actor->thread,
+                                .mask = unit->n > line->flushed ? unit->mask | mask : mask};
+    line->n++;
+    line->storers = line->storers == 0 || line->storers == me ? me : MODEL_SEVERAL;
+    line->number = actor->order != NULL ? actor->order->number : 0;
+    page->touched |= UINT64_C(1) << l;
+    return true;
+}
+
+/* Did the stores of another thread, or several, that wait for a flush happen before what the actor
+   does? */
+static bool happened_before(const struct model_line *line, const struct model_actor *actor) {
+    const struct model_order *order = actor->order;
+    if (order == NULL)
+        return true;
+    if (line->storers == MODEL_SEVERAL || line->number == 0 || order->number == 0)
+        return false;
+    uint8_t place = order->places[line->storers - 1];
+    return place != 0 && order->known[place - 1] >= line->number;
+}
+
 enum model_flushed model_flush(struct model_page *page, const struct model_actor *actor,
                                uint32_t l) {
     struct model_line *line = &page->line[l];
@@ -87,10 +121,12 @@ enum model_flushed model_flush(struct model_page *page, const struct model_actor
        stored flushes in its own right, and so does whoever it asks. */
     bool again =
         line->storers == 0 && (line->durable == line->n || line_flushed_by(line, actor->thread));
-    if (line->storers == actor->thread + 1)
+    bool foreign = line->storers != 0 && line->storers != actor->thread + 1;
+    bool ordered = !foreign || happened_before(line, actor);
+    if (!foreign || (ordered && actor->order != NULL))
         line->storers = 0;
     if (line->durable != line->n)
-        line_note_flush(line, actor);
+        line_note_flush(line, actor, !ordered);
     return again ? MODEL_FLUSH_AGAIN : MODEL_FLUSH_NEEDED;
 }
 
@@ -98,7 +134,7 @@ void model_flush_at(struct model_page *page, const struct model_actor *actor, ui
                     uint32_t drains) {
     struct model_line *line = &page->line[l];
     line_settle(line, actor->threads, line_any_token(actor->judge));
-    line_note_flush(line, actor);
+    line_note_flush(line, actor, false);
     for (size_t i = 0; i < ARRAY_LENGTH(line->flush); i++) {
         struct model_flush *flush = &line->flush[i];
         if (flush->n == line->n && flush->units == 0 && flush->thread == actor->thread &&

@@ -3,7 +3,9 @@
 #include "source/api.h"
 #include "source/commit.h"
 #include "source/content.h"
+#include "source/explain.h"
 #include "source/pages.h"
+#include "source/regions.h"
 #include "source/tokens.h"
 
 /* One event on its way through the model. */
@@ -14,6 +16,7 @@ struct act {
     struct model_actor actor;
     enum model_way way; /* of a store */
     bool flush, late;
+    bool looked;              /* at the lines, before they were flushed */
     bool pages;               /* the flush counts for whole pages too */
     struct pages_found found; /* needed: a line of the flush was neither clean nor flushed before */
 };
@@ -60,15 +63,27 @@ static bool line_changed(const struct part *part, uint32_t line) {
                                 : content_changed(&part->page->line[line], address);
 }
 
+static uintptr_t line_address(const struct part *part, uint32_t line) {
+    return part->share.address + (uintptr_t)line * MODEL_LINE_SIZE;
+}
+
+/* Do hooks tell what the line holds? */
+static bool is_explained(const struct part *part, uint32_t line) {
+    return explain_wanted() && part->readable && regions_hold(line_address(part, line), part->page);
+}
+
 /* Flushes the part's lines. */
 static void flush_lines(struct act *act, const struct part *part) {
     const struct pages_share *share = &part->share;
     for (uint32_t l = share->from / MODEL_LINE_SIZE; l * MODEL_LINE_SIZE < share->to; l++) {
         /* With a shadow the store comes first, so that the flush covers it. */
         bool changed = part->shadow != NULL && line_changed(part, l);
+        bool explained = part->shadow == NULL && is_explained(part, l);
+        if (explained && !act->looked)
+            explain_line(part->page, &act->actor, l, line_address(part, l));
         enum model_flushed flushed = model_flush(part->page, &act->actor, l);
         act->found.unknown = act->found.unknown || flushed == MODEL_FLUSH_UNKNOWN;
-        if (flushed != MODEL_FLUSH_UNKNOWN && part->shadow == NULL)
+        if (flushed != MODEL_FLUSH_UNKNOWN && part->shadow == NULL && !explained)
             changed = line_changed(part, l);
         act->found.needed = act->found.needed || changed || flushed == MODEL_FLUSH_NEEDED;
     }
@@ -91,7 +106,10 @@ static void act_on_part(struct act *act, const struct part *part) {
                     share->address + share->from != act->event->address, act->way);
         if (!act->late && part->shadow != NULL)
             pages_explain(share, part->shadow);
-        else if (!act->late)
+        else if (explain_wanted()) {
+            explain_begin(page, share->address);
+            explain_stored(page, share->from, share->to);
+        } else if (!act->late)
             content_remember(page, share->from, share->to, share->address);
     }
     if (act->flush)
@@ -101,6 +119,16 @@ static void act_on_part(struct act *act, const struct part *part) {
         model_flush_page(page, atomic_load(&arena_here()->head->files[page->file].drains),
                          act->actor.stack);
     }
+}
+
+/* The record of a page of the stretch, which lies at address. Where hooks look for regions it is
+   mostly known already. */
+static struct model_page *page_at(const struct stretch *stretch, uint64_t index, uintptr_t address,
+                                  bool make) {
+    struct model_page *page = explain_wanted() ? regions_page(address) : NULL;
+    if (page != NULL && page->file == stretch->file && page->index == index)
+        return page;
+    return arena_page(arena_here(), stretch->file, index, make);
 }
 
 /* Visits one page's share of a stretch. address: of the page's first byte in this view */
@@ -115,7 +143,7 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
         return;
     if (looks)
         part.shadow = pages_lock(&part.share, part.readable);
-    part.page = arena_page(arena_here(), stretch->file, index, store || part.shadow != NULL);
+    part.page = page_at(stretch, index, address, store || part.shadow != NULL);
     const struct commit_store committed = {act->me, part.page, from, to, act->actor.stack};
     bool commits = store && part.page != NULL && commit_any();
     if (commits)
@@ -162,7 +190,10 @@ static void note_flush(struct act *act) {
         atomic_fetch_add(&arena_here()->head->files[act->token->file].flushes, 1);
 }
 
-static void drain_file(struct arena_file *file) {
+static void drain_file(uint32_t index) {
+    struct arena_file *file = &arena_here()->head->files[index];
+    if (!by_pages(index))
+        return;
     atomic_store(&file->flushes, 0);
     atomic_fetch_add(&file->drains, 1);
 }
@@ -177,11 +208,11 @@ static void drain(struct act *act) {
         act->me->waiting = false;
     act->me->emptied = false;
     if (act->token != NULL) {
-        drain_file(&head->files[act->token->file]);
+        drain_file(act->token->file);
         return;
     }
     for (uint32_t i = 0; i < atomic_load(&head->file_count); i++)
-        drain_file(&head->files[i]);
+        drain_file(i);
 }
 
 static void on_store(struct act *act) {
@@ -235,6 +266,8 @@ static void judge_stretch(void *context, const struct stretch *stretch) {
         pages_look(act->me, act->token, stretch, act->actor.stack);
     wish.related[0] = act->actor.stack;
     wish.roles[0] = act->event->kind == EVENT_FREE ? ARENA_ROLE_FREED : ARENA_ROLE_ASSERTED;
+    if (explain_wanted())
+        explain_stretch(&act->actor, stretch);
     arena_judge(arena_here(), stretch->file, stretch->offset, stretch->length, &wish,
                 act->me->thread + 1);
 }
@@ -244,6 +277,10 @@ static void judge_stretch(void *context, const struct stretch *stretch) {
 static void judge_uncovered(void *context, const struct stretch *stretch) {
     struct act *act = context;
     tokens_uncovered(act->token, stretch, judge_stretch, act);
+}
+
+static void forget_stretch(void *context, const struct stretch *stretch) {
+    explain_forget(context, stretch);
 }
 
 /* What it holds now is seen now, even if it is judged later: the view may go. */
@@ -354,6 +391,9 @@ static void on_get(struct act *act) {
     const struct arena_token *token = tokens_add(act->me, act->event, act->actor.stack);
     if (token != NULL && pages_wanted())
         pages_got(act->me, token);
+    /* What was stored while no token was there counts as durable. */
+    if (token != NULL && explain_wanted())
+        tokens_stretches(token, 0, UINT64_MAX, forget_stretch, act->me);
 }
 
 static void dispatch(struct act *act) {
@@ -377,6 +417,8 @@ static void dispatch(struct act *act) {
         finish(act, false);
         return;
     case EVENT_FLUSH:
+        act->looked = act->me->flushing && !act->late;
+        act->me->flushing = false;
         on_flush(act, event->address, event->length);
         finish(act, true);
         return;
@@ -418,6 +460,7 @@ void api_handle(struct self *me, const struct event *event, arena_id stack, bool
     act.actor = (struct model_actor){.threads = arena_here()->head->threads,
                                      .judge = (enum model_judge)arena_here()->head->judge,
                                      .thread = me->thread,
+                                     .order = source_process.hooked ? &me->clock.order : NULL,
                                      .token = arena_id_of(arena_here(), act.token),
                                      .stack = stack};
     dispatch(&act);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "source/frames.h"
 
+#include <errno.h>
 #include <sys/mman.h>
 
 #include "source/stack.h"
@@ -20,7 +21,9 @@ arena_id frames_find_id(struct frames *frames, const void *site, uint64_t hash) 
     uint32_t count = 1, depth = frames->depth;
     for (; depth != 0 && count < ARENA_STACK_DEPTH; depth--)
         values[count++] = (uintptr_t)frames->at[depth].site;
+    int error = errno;
     arena_id id = stack_of_places(values, count);
+    errno = error;
     if (id == 0)
         return 0;
     /* Not valid before it is complete: a handler may leave this function for good. */

@@ -2,6 +2,7 @@
 #include "source/hooks.h"
 
 #include "source/commit.h"
+#include "source/explain.h"
 #include "source/regions.h"
 
 static struct model_actor actor_of(const struct hooks_site *site) {
@@ -9,6 +10,7 @@ static struct model_actor actor_of(const struct hooks_site *site) {
     return (struct model_actor){.threads = source_process.arena.head->threads,
                                 .judge = (enum model_judge)head->judge,
                                 .thread = site->me->thread,
+                                .order = &site->me->clock.order,
                                 .stack = site->stack};
 }
 
@@ -35,6 +37,8 @@ static void store_on_page(const struct storing *storing, uintptr_t address, size
     if (commit_any())
         commit_before(&store);
     lock_page(storing->site, page);
+    explain_begin(page, address);
+    explain_stored(page, from, from + (uint32_t)length);
     model_store(page, &storing->actor, from, (uint32_t)length, address != storing->address,
                 storing->way);
     arena_unlock(&page->lock);
@@ -71,19 +75,36 @@ void hooks_store(const struct hooks_site *site, uintptr_t address, size_t length
     }
 }
 
-void hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t length,
+bool hooks_store_quick(const struct hooks_site *site, uintptr_t address, size_t length) {
+    struct model_page *page = regions_page(address);
+    uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE), nobody = 0;
+    if (UNLIKELY(page == NULL || page->based == 0 || commit_any()) ||
+        !atomic_compare_exchange_strong_explicit(&page->lock, &nobody, site->me->thread + 1,
+                                                 memory_order_acquire, memory_order_relaxed))
+        return false;
+    const struct model_actor actor = actor_of(site);
+    bool done = model_store_word(page, &actor, from, (uint32_t)length);
+    if (done)
+        page->line[from / MODEL_LINE_SIZE].content |= ((UINT64_C(1) << length) - 1)
+                                                      << from % MODEL_LINE_SIZE;
+    arena_unlock(&page->lock);
+    return done;
+}
+
+bool hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t length,
                     hooks_attempt *attempt, void *context) {
     struct model_actor actor = actor_of(site);
     struct model_page *page = regions_record(site->me, address);
     hooks_drain(site, true);
-    if (page == NULL) {
-        attempt(context);
-        return;
-    }
+    if (page == NULL)
+        return attempt(context);
     uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE);
     const struct commit_store store = {site->me, page, from, from + (uint32_t)length, site->stack};
     lock_page(site, page);
+    explain_begin(page, address);
     bool done = attempt(context);
+    if (done)
+        explain_stored(page, from, from + (uint32_t)length);
     if (done)
         model_store(page, &actor, from, (uint32_t)length, false, MODEL_CACHED);
     arena_unlock(&page->lock);
@@ -91,6 +112,7 @@ void hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t len
         commit_before(&store);
         commit_after(&store);
     }
+    return done;
 }
 
 /* Reports a flush of a line that was clean, or that this thread had flushed already. */
@@ -113,6 +135,7 @@ void hooks_flush(const struct hooks_site *site, uintptr_t address, bool at_once)
         return;
     uint32_t line = address % MODEL_PAGE_SIZE / MODEL_LINE_SIZE;
     lock_page(site, page);
+    explain_line(page, &actor, line, address);
     enum model_flushed flushed = model_flush(page, &actor, line);
     if (at_once)
         model_flush_done(page, &actor, line);

@@ -20,11 +20,15 @@ struct hooks_site {
 void hooks_store(const struct hooks_site *site, uintptr_t address, size_t length,
                  enum model_way way);
 
-/* Makes a store that may come to nothing, and tells of it unless it did: nobody can see it before
-   it is told. It is a locked instruction in any case. pre: it is aligned */
+/* Makes a store that may come to nothing, says whether it did not, and tells of it then: nobody can
+   see it before it is told. It is a locked instruction in any case. pre: it is aligned */
 typedef bool hooks_attempt(void *context);
-void hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t length,
+bool hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t length,
                     hooks_attempt *attempt, void *context);
+
+/* The same for a small store, if that is as simple as most are; it is done without a system call.
+   false: nothing was done. */
+bool hooks_store_quick(const struct hooks_site *site, uintptr_t address, size_t length);
 
 /* The line of address is written back; at_once: that is done when the instruction is. */
 void hooks_flush(const struct hooks_site *site, uintptr_t address, bool at_once);

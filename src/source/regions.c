@@ -83,6 +83,15 @@ bool regions_find(uintptr_t address, struct stretch *stretch) {
     return regions_near(address) && find_between(address, address + 1, stretch);
 }
 
+bool regions_hold(uintptr_t address, const struct model_page *page) {
+    struct stretch found;
+    if (regions_page(address) == page)
+        return true;
+    address = align_down(address, MODEL_PAGE_SIZE);
+    return find_between(address, address + MODEL_PAGE_SIZE, &found) && found.file == page->file &&
+           found.offset / MODEL_PAGE_SIZE == page->index;
+}
+
 void regions_stretches(uintptr_t address, uint64_t length, tokens_visit *visit, void *context) {
     uintptr_t end = length > UINTPTR_MAX - address ? UINTPTR_MAX : address + length;
     struct stretch found;

@@ -72,6 +72,10 @@ static inline struct model_page *regions_page(uintptr_t address) {
 /* The region's part that holds the address, from the address on. false: it lies in no region. */
 bool regions_find(uintptr_t address, struct stretch *stretch);
 
+/* Does this page of a file still lie at this address, or a part of it? Programs unmap regions
+   whose tokens live. */
+bool regions_hold(uintptr_t address, const struct model_page *page);
+
 /* The record of the page at an address that lies in a region, made if it is new; NULL: it lies in
    none, or the arena is full. */
 struct model_page *regions_record(struct self *me, uintptr_t address);

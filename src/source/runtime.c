@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "observe/observe.h"
 #include "source/api.h"
+#include "source/explain.h"
 #include "source/hooks.h"
 #include "source/pages.h"
 #include "source/record.h"
@@ -54,8 +55,11 @@ static void handle(struct self *me, const struct event *event, bool late) {
     }
     if (!late && pages_quick(me, event))
         return;
-    if (event->kind == EVENT_FLUSHING)
+    if (event->kind == EVENT_FLUSHING) {
+        if (explain_wanted() && !late)
+            explain_flush(me, event);
         return;
+    }
     pages_apply(me);
     if (event->kind >= EVENT_RAW_STORE)
         hooks_handle(me, event, stack_of_site(event->caller));
@@ -118,9 +122,9 @@ void runtime_finish(struct self *me) {
 static void hook(const struct event *event) {
     /* That a store is about to be made matters to the recording alone, of a flush to the pages. */
     bool before = event->kind == EVENT_STORING || event->kind == EVENT_FLUSHING;
-    struct self *me = !before || pages_wanted() || (event->kind == EVENT_STORING && record_wanted())
-                          ? self_get()
-                          : NULL;
+    bool heard = !before || pages_wanted() ||
+                 (event->kind == EVENT_STORING ? record_wanted() : explain_wanted());
+    struct self *me = heard ? self_get() : NULL;
     if (me == NULL)
         return;
     me->pages.routine = before ? event->frame : NULL;

@@ -9,7 +9,7 @@
 #include "source/self.h"
 
 /* Bytes: how far frames of one stack are apart, mostly. */
-#define RUNTIME_USUAL_STACK (64 << 10)
+#define RUNTIME_USUAL_STACK ((uintptr_t)64 << 10)
 
 bool runtime_may_enter(struct self *me, const char *frame);
 void runtime_handle_deferred(struct self *me);
@@ -19,7 +19,8 @@ void runtime_defer(struct self *me, const struct event *event);
 
 /* frame: of the function that enters. false: not now; runtime_defer what is to be told. */
 static inline bool runtime_enter(struct self *me, const char *frame) {
-    bool usual = (uintptr_t)(frame - me->usual + RUNTIME_USUAL_STACK) < 2 * RUNTIME_USUAL_STACK;
+    bool usual =
+        (uintptr_t)frame - (uintptr_t)me->usual + RUNTIME_USUAL_STACK < 2 * RUNTIME_USUAL_STACK;
     if (UNLIKELY(me->busy || !usual) && !runtime_may_enter(me, frame))
         return false;
     me->frame = frame;

@@ -24,7 +24,8 @@ static _Thread_local bool left_out; /* there was no place, and it is counted */
 volatile uint32_t *self_not_forked;
 
 static pthread_key_t end_of_thread;
-static pthread_mutex_t idle_lock = PTHREAD_MUTEX_INITIALIZER;
+/* Not a mutex of libc's: those are told of. Held for a few instructions. */
+static _Atomic uint32_t idle_lock;
 static struct self *idle;
 
 /* The program's own destructors may still call routines: this one lets them go first, as long as it
@@ -32,29 +33,32 @@ static struct self *idle;
 static void thread_ends(void *ending) {
     struct self *ended = ending;
     runtime_finish(ended);
+    clock_release(ended, (uintptr_t)pthread_self());
     if (++ended->ends < PTHREAD_DESTRUCTOR_ITERATIONS &&
         pthread_setspecific(end_of_thread, ended) == 0)
         return;
+    clock_end(ended);
     self_current = NULL;
     /* The next thread takes this one's index, unless it would drain what this one flushed. */
     pages_apply(ended);
     ended->placed = !model_drain_needed(&source_process.arena.head->threads[ended->thread]) &&
                     !pages_pending(ended);
-    pthread_mutex_lock(&idle_lock);
+    arena_lock(&source_process.arena, &idle_lock, ended->thread + 1);
     ended->next_idle = idle;
     idle = ended;
-    pthread_mutex_unlock(&idle_lock);
+    arena_unlock(&idle_lock);
 }
 
 /* The memory of a thread that ended, or new. */
 static struct self *take_memory(void) {
     struct self *taken = NULL;
     /* Not a wait: this may be a signal handler that interrupted the holder. */
-    if (pthread_mutex_trylock(&idle_lock) == 0) {
+    uint32_t nobody = 0;
+    if (atomic_compare_exchange_strong(&idle_lock, &nobody, UINT32_MAX)) {
         taken = idle;
         if (taken != NULL)
             idle = taken->next_idle;
-        pthread_mutex_unlock(&idle_lock);
+        arena_unlock(&idle_lock);
     }
     if (taken != NULL) {
         for (size_t i = 0; i < ARRAY_LENGTH(taken->cache.seen); i++)
@@ -95,6 +99,7 @@ static struct self *new_self(void) {
     if (made->frames != NULL)
         frames_clear(made->frames);
     commit_forget(made);
+    clock_begin(made);
     made->usual = __builtin_frame_address(0);
     pthread_setspecific(end_of_thread, made);
     return made;
@@ -120,14 +125,15 @@ static bool new_process(uint32_t parent) {
 }
 
 struct self *self_find(void) {
-    struct frames *frames = NULL;
+    const struct self *parent = NULL;
     if (UNLIKELY(*self_not_forked == 0)) {
-        frames = self_current != NULL ? self_current->frames : NULL;
+        parent = self_current;
+        clock_forked();
         self_current = NULL;
         left_out = false;
         idle = NULL; /* another thread may have been changing the list at the fork */
         atomic_store(&source_process.forks, 0);
-        pthread_mutex_init(&idle_lock, NULL);
+        atomic_store(&idle_lock, 0);
         regions_forked();
         pages_forked();
         *self_not_forked = 1;
@@ -136,8 +142,10 @@ struct self *self_find(void) {
     if (UNLIKELY(self_current == NULL && !left_out))
         self_current = new_self();
     /* The child goes on in the functions that its parent was in. */
-    if (self_current != NULL && frames != NULL)
-        self_current->frames = frames;
+    if (self_current != NULL && parent != NULL) {
+        self_current->frames = parent->frames;
+        clock_inherit(self_current, &parent->clock);
+    }
     return self_current;
 }
 
@@ -174,6 +182,11 @@ static void count_fork(void) {
     atomic_fetch_add(&source_process.forks, 1);
 }
 
+static void go_on_after_fork(void) {
+    if (self_current != NULL)
+        clock_fork(self_current);
+}
+
 static void forget_forks(void) {
     atomic_store(&source_process.forks, 0);
 }
@@ -182,7 +195,7 @@ static bool attach(void) {
     const char *setting = secure_getenv("NVRTL_ARENA");
     if (setting == NULL || !map_inherited(setting) || !guard_against_fork() ||
         pthread_key_create(&end_of_thread, thread_ends) != 0 ||
-        pthread_atfork(count_fork, NULL, forget_forks) != 0)
+        pthread_atfork(count_fork, go_on_after_fork, forget_forks) != 0)
         return false;
     ssize_t length =
         readlink("/proc/self/exe", source_process.executable, sizeof source_process.executable - 1);

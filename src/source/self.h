@@ -9,6 +9,7 @@
 #include "arena/shadow.h"
 #include "base/bits.h"
 #include "event/event.h"
+#include "source/clock.h"
 #include "source/stack.h"
 
 #define SELF_QUEUE 1024 /* memory is used as far as it is needed only */
@@ -56,10 +57,12 @@ struct self {
         uintptr_t address;
         size_t length;
         const void *site;
-    } announced;           /* a copy that the compiler told of, and that a function may make */
-    struct recent *recent; /* stores since commits; NULL: there are no commit points */
-    bool waiting;          /* something flushed or streamed waits for a drain of every token */
-    bool emptied;          /* by a locked instruction, since the last Drain */
+    } announced;             /* a copy that the compiler told of, and that a function may make */
+    struct recent *recent;   /* stores since commits; NULL: there are no commit points */
+    struct clock_self clock; /* of threads in code with hooks */
+    bool flushing;           /* a routine is, and its lines were looked at */
+    bool waiting;            /* something flushed or streamed waits for a drain of every token */
+    bool emptied;            /* by a locked instruction, since the last Drain */
     struct self *next_idle;
 };
 
@@ -67,7 +70,7 @@ struct source_process {
     struct arena arena;
     uint32_t process;       /* index in the arena */
     _Atomic uint32_t forks; /* that this process has made */
-    bool hooked;            /* code with hooks runs in it */
+    bool hooked;            /* code with hooks runs in it, and is listened to */
     char executable[488];   /* the loader gives the program itself no name */
 };
 extern struct source_process source_process;

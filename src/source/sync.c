@@ -12,6 +12,7 @@ static struct model_actor actor_of(const struct sync *sync) {
     return (struct model_actor){.threads = head->threads,
                                 .judge = (enum model_judge)head->judge,
                                 .thread = sync->me->thread,
+                                .order = &sync->me->clock.order,
                                 .token = SYNC_TOKEN,
                                 .stack = sync->stack};
 }

@@ -114,10 +114,16 @@ static enum severity severity_of(const struct collector *collector,
     const struct arena_head *head = collector->run->arena->head;
     enum severity severity = kind_facts[record->kind].severity;
     bool by_state = record->kind == KIND_UNFLUSHED_WRITE || record->kind == KIND_UNDRAINED_FLUSH;
+    bool unseen = record->at == MODEL_UNSEEN;
+    for (size_t i = 0; i < ARENA_RELATED; i++)
+        unseen =
+            unseen || (record->roles[i] != ARENA_ROLE_NONE && record->related[i] == MODEL_UNSEEN);
     bool doubtful = direct->mark == SHADOW_DOUBTFUL || arena_escaped(head) ||
                     atomic_load(&head->lost.locks) != 0;
     if (record->abnormal)
         return SEVERITY_NOTE;
+    if (severity == SEVERITY_ERROR && unseen)
+        return SEVERITY_WARNING;
     if (severity == SEVERITY_ERROR && by_state && (record->rescue != ARENA_RESCUE_NONE || doubtful))
         return SEVERITY_WARNING;
     return severity;

@@ -88,9 +88,33 @@ static bool say_unflushed(struct finding *finding, uint64_t bytes, const char *p
                place, bytes);
 }
 
-static bool say_undrained(struct finding *finding, uint64_t bytes, const char *place,
-                          const char *when) {
-    char *store = collect_place(store_of(finding));
+/* What nobody has seen stored. */
+static bool say_unseen(struct finding *finding, uint64_t bytes, const char *when) {
+    return say(&finding->message,
+               "%" PRIu64
+               " byte%s changed by code that the verifier does not see (a library without "
+               "hooks, another process, the kernel) %s %s",
+               bytes, plural(bytes), bytes == 1 ? "was" : "were",
+               finding->rescued_by != NULL ? "saved only because its whole page was flushed"
+                                           : when) &&
+           say(&finding->mend, "flush what that code has stored, or build it with nvrtl-cc");
+}
+
+/* Where it was stored; unseen: by code that the verifier does not see. */
+static char *stored_at(const struct finding *finding, const struct arena_finding *record) {
+    for (size_t i = 0; i < ARENA_RELATED; i++) {
+        if (record->roles[i] == ARENA_ROLE_STORE && record->related[i] == MODEL_UNSEEN)
+            return strdup(
+                "a place that the verifier does not see (a library without hooks, another "
+                "process, the kernel)");
+    }
+    return collect_place(store_of(finding));
+}
+
+static bool say_undrained(struct finding *finding, const struct arena_finding *record,
+                          const char *place, const char *when) {
+    uint64_t bytes = record->bytes;
+    char *store = stored_at(finding, record);
     if (store == NULL)
         return false;
     bool said = finding->rescued_by != NULL
@@ -200,10 +224,12 @@ bool collect_words(struct finding *finding, const struct arena_finding *record,
     }
     if (said && direct->mark != 0 && (flush || finding->kind == KIND_UNFLUSHED_WRITE))
         said = collect_direct_words(finding, record, direct, when);
+    else if (said && finding->kind == KIND_UNFLUSHED_WRITE && record->at == MODEL_UNSEEN)
+        said = say_unseen(finding, record->bytes, when);
     else if (said && finding->kind == KIND_UNFLUSHED_WRITE)
         said = say_unflushed(finding, record->bytes, place, when);
     else if (said && flush)
-        said = say_undrained(finding, record->bytes, place, when);
+        said = say_undrained(finding, record, place, when);
     else if (said)
         said = say_call(finding, record, place);
     free(when);

@@ -70,6 +70,13 @@ class BuildTest(driver.Case):
             self.cc("-c", define, "hello.c", "one.c", compiler=compiler)
             build("hello.o", "one.o", "-o", "hello")
 
+    def test_link_time_optimisation_is_off(self):
+        """Or the objects would hold no call-out, and the link would not add them."""
+        for compiler in driver.COMPILERS:
+            for option in ("-flto", "-flto=auto" if compiler == "gcc" else "-flto=thin"):
+                self.cc("-O2", option, "-DGREETING=1", "-c", "hello.c", compiler=compiler)
+                self.assertIn("__tsan_write4", self.symbols("hello.o"))
+
     def test_preprocessor(self):
         for compiler in driver.COMPILERS:
             text = self.cc("-E", "-DGREETING=1", "hello.c", compiler=compiler).stdout
@@ -132,6 +139,16 @@ class BuildTest(driver.Case):
         copy = self.folder / "copy"
         shutil.copy(driver.CC, copy)
         self.assertIn("itself", self.cc("hello.c", compiler=str(copy), check=False).stdout)
+
+    def test_incomplete_installation(self):
+        """Another assembler in place of the step would leave things out without a word."""
+        shutil.copytree(driver.BIN.parent, self.folder / "prefix", symlinks=True)
+        for path in (self.folder / "prefix").glob("**/cc/as"):
+            path.unlink()
+        program = self.folder / "prefix" / driver.BIN.name / "nvrtl-cc"
+        result = driver.run([program, "-c", "hello.c"], check=False, cwd=self.folder)
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stdout, "^nvrtl-cc: .*not installed completely\n$")
 
     def test_errors_are_the_compilers(self):
         for compiler in driver.COMPILERS:

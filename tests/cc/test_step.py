@@ -41,6 +41,13 @@ class StepTest(driver.Case):
                               " .text; /* movl %eax, (%rdi) */ movw %ax, (%rsi)\n")
         self.assertEqual(words, [(6, 0, 1, 0, 1), (6, 0, 1, 0, 1), (6, 0, 1, 0, 2)])
 
+    def test_comments(self):
+        words, marks = self.words("f: movb $1, (%rdi) /* movl %eax, (%rdi)\n */ /* ; */\n"
+                                  " /* ; */ movw $1, (%rdi) /* ; */; sfence # ; mfence\n"
+                                  " movl $1, /* where */ (%rdi)\n")
+        self.assertEqual(words, [(6, 0, 1, 0, 1), (6, 0, 1, 0, 2), (2, 1, 0, 0, 0)])
+        self.assertEqual(marks, ["code.s:4: a comment within an instruction"])
+
     def test_what_only_reads(self):
         words, marks = self.words("f: cmpl $1, (%rdi)\n testb $1, (%rdi)\n btl $1, (%rdi)\n"
                                   " pushq (%rdi)\n jmp *(%rdi)\n call *(%rdi)\n mulq (%rdi)\n"
@@ -53,13 +60,14 @@ class StepTest(driver.Case):
     def test_addresses(self):
         """The operand of the call-out is that of the instruction, whatever counts from rsp."""
         code, _ = self.assemble("f:\n movnti %eax, -8(%rsp)\n movnti %eax, (%rsp,%rcx,4)\n"
+                                " movnti %eax, (4+4)*2(%rsp)\n"
                                 " movnti %eax, other+4(%rip)\n movnti %eax, %es:8(%rdi,%rsi,2)\n"
                                 " movnti %eax, %fs:0\n movnti %eax, (%edi)\n")
         found = re.findall(r"lea +([^\n]*),%rdi", code)
         self.assertEqual([text.split()[0] for text in found],
-                         ["0x90(%rsp)", "0x98(%rsp,%rcx,4)", "0x0(%rip)", "0x8(%rdi,%rsi,2)",
-                          "(%edi)"])
-        self.assertEqual(code.count(HOOK), 6)
+                         ["0x90(%rsp)", "0x98(%rsp,%rcx,4)", "0xa8(%rsp)", "0x0(%rip)",
+                          "0x8(%rdi,%rsi,2)", "(%edi)"])
+        self.assertEqual(code.count(HOOK), 7)
 
     def test_macros(self):
         words, marks = self.words(".macro put what, where\n movl \\what, \\where\n .endm\n"
@@ -92,6 +100,16 @@ class StepTest(driver.Case):
         self.assertRegex(code, r"lea +0x10\(%r11,%rax,8\),%rdi")
         _, marks = self.words("f: nop\n .byte 0x62, 0xf1, 0x7c, 0x48, 0x11, 0x07\n ret\n")
         self.assertRegex(marks[0], r"code\.s:2: bytes in place of an instruction")
+
+    def test_cleared_frames(self):
+        """gcc clears large variables of a function so; what is no frame is told of."""
+        start = ' .ident "GCC: (x)"\nf: .cfi_startproc\n .cfi_def_cfa_register 6\n'
+        for lea, words in (("leaq -96(%rbp), %rdi", []), ("leaq 16(%rsp), %rdi", []),
+                           ("leaq 16(%rax), %rdi", [(6, 0, 4, 3, 0)])):
+            self.assertEqual(self.words(f"{start} {lea}\n rep stosq\n .cfi_endproc\n"),
+                             (words, []))
+        self.assertEqual(self.words(f"{start} leaq -96(%rbp), %rdi\n rep stosq\n rep stosq\n"
+                                    " .cfi_endproc\n")[0], [(6, 0, 4, 3, 0)])
 
     def test_unknown_instructions_are_told(self):
         _, marks = self.words("f: xsavec (%rdi)\n")
@@ -151,8 +169,16 @@ class StepTest(driver.Case):
         words, _ = self.words(
             ' .ident "GCC: (x)"\nf: testl %esi, %esi\n je .L2\n movq %rbx, %rdi\n'
             " call __tsan_write4@PLT\n jmp .L3\n.L2: leaq 4(%rbx), %rdi\n"
-            " call __tsan_write4@PLT\n.L3: movl %eax, (%rcx)\n movl %eax, 8(%rcx)\n ret\n")
+            " call __tsan_write4@PLT\n jmp .L3\n.L4: ret\n"
+            ".L3: movl %eax, (%rcx)\n movl %eax, 8(%rcx)\n jmp .L4\n")
         self.assertEqual(words, [(6, 0, 1, 0, 4)])
+
+    def test_labels_of_debug_information(self):
+        """Do not part a call-out from its store, where ours shall stand for it."""
+        code, _ = self.assemble(
+            ' .ident "clang"\nf: movq %rbx, %rdi\n callq __tsan_write4@PLT\n'
+            ".Ltmp1:\n movntil %eax, (%rbx)\n retq\n")
+        self.assertEqual((code.count(HOOK), code.count("__tsan")), (1, 0))
 
     def test_announcement_is_for_its_own_operand(self):
         code, _ = self.assemble(
@@ -160,6 +186,23 @@ class StepTest(driver.Case):
             " movl %eax, 16(%rbx)\n movl %ecx, 8(%rbx)\n ret\n")
         self.assertEqual(re.findall(r"lea +(\S+),%rdi", code), ["0x8(%rbx)", "0x10(%rbx)"])
         self.assertEqual(code.count(HOOK), 1)
+
+    def test_ranges_are_stored_in_pieces(self):
+        """In any order; gcc reads what it copies in between."""
+        code, _ = self.assemble(
+            ' .ident "GCC: (x)"\nf: leaq 8(%rbx), %rdi\n movl $26, %esi\n'
+            " call __tsan_write_range@PLT\n movl $26, %esi\n leaq 8(%r12), %rdi\n"
+            " call __tsan_read_range@PLT\n movq %rax, 24(%rbx)\n movdqu %xmm1, 8(%rbx)\n"
+            " movw %ax, 32(%rbx)\n movb %al, 34(%rbx)\n ret\n")
+        self.assertEqual(re.findall(r"lea +(0x2\S+),%rdi", code), ["0x22(%rbx)"])
+
+    def test_spills_are_not_what_is_announced(self):
+        """The address is in another register, and something is saved before the store."""
+        code, _ = self.assemble(
+            ' .ident "GCC: (x)"\nf: .cfi_startproc\n .cfi_def_cfa_register 6\n movq %r14, %rdi\n'
+            " call __tsan_write8@PLT\n movq %rdx, -88(%rbp)\n movq %rax, 24(%rbx)\n ret\n"
+            " .cfi_endproc\n")
+        self.assertNotIn(HOOK, code)
 
     def test_other_sections(self):
         words, _ = self.words("f: nop\n .data\n .quad 1\n movl %eax, (%rdi)\n .previous\n sfence\n"

@@ -7,10 +7,11 @@ import os
 import unittest
 
 from rules import HERE as THEIRS
-from rules import USUAL, RulesCase, find_builds, read_topics
+from rules import USUAL, RulesCase, Run, find_builds, read_topics
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-OWN = tuple(name for name in ("direct", "copies", "commits", "instructions") if find_builds(name))
+OWN = tuple(name for name in ("direct", "copies", "commits", "order", "hard", "instructions")
+            if find_builds(name))
 # Of tests/verify, where nothing is stored but by the routines.
 SHARED = ("stores", "tails", "drains", "streams", "calls", "redundant", "threads", "defaults",
           "notes")
@@ -39,6 +40,20 @@ class HooksTest(RulesCase):
                  for case in self.topics[topic].cases for wrong in (True, False)
                  for build in builds]
         self.in_parallel(self.start, jobs)
+
+    def test_what_nobody_sees(self):
+        """It has no place in the program, and is no more than a warning."""
+        for case, kind in (("by_the_kernel", "unflushed-write"), ("undrained", "undrained-flush"),
+                           ("between_tokens", None)):
+            for mode in "wrong", "right":
+                run = Run(self.folder, f"unseen-{find_builds('unseen')[0]}",
+                          [mode, os.path.join(self.folder, "file"), case])
+                wanted = [(kind, "warning")] if kind and mode == "wrong" else []
+                self.assertEqual([(one["kind"], one["severity"])
+                                  for one in run.report["findings"]], wanted, run.result.stderr)
+                self.assertEqual(run.result.returncode, 0)
+                if wanted:
+                    self.assertIn("does not see", " ".join(run.result.stderr.split()))
 
     def test_correct_programs(self):
         self.in_parallel(self.start, [("correct", case, False, build, USUAL)

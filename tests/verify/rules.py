@@ -69,7 +69,7 @@ class Run:
         functions = [frame.get("function") for frame in finding["stack"]]
         assert at == (finding["stack"][0] if finding["stack"] else {}), finding
         assert "main" not in functions[:-1], finding
-        assert source in ("threads.c", "order.c") or functions[-1] == "main", finding
+        assert source in ("threads.c", "order.c", "hard.c") or functions[-1] == "main", finding
         return (line, finding["kind"], finding["severity"], finding["count"], at.get("function"),
                 tuple(sorted(roles.items())))
 

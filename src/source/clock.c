@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "source/clock.h"
+
+#include <string.h>
+
+#include "base/bits.h"
+#include "source/self.h"
+
+#define OBJECTS 16384
+
+/* The clocks of what threads synchronise by, each where its address's hash says: a newer one takes
+   the place of an older one. */
+struct clock_object {
+    uintptr_t address;
+    _Atomic uint32_t lock;
+    uint32_t round; /* of a barrier; of a lock: a writer has it */
+    struct clock known;
+};
+static struct clock_object objects[OBJECTS];
+
+/* Places are given to threads one after the other: the next thread's numbers begin where the last
+   one's have ended, and everything that it did was over by then. */
+static _Atomic uint32_t lock;
+static uint64_t taken; /* one bit a place */
+static uint32_t numbers[CLOCK_PLACES];
+static uint8_t places[ARENA_THREADS]; /* + 1; 0: the thread has, or had, none here */
+
+static void take(struct self *me, _Atomic uint32_t *word) {
+    arena_lock(&source_process.arena, word, me->thread + 1);
+}
+
+/* The thread's number grows. pre: it has a place */
+static void count(struct self *me) {
+    me->clock.order.number = ++me->clock.known.at[me->clock.place - 1];
+}
+
+void clock_begin(struct self *me) {
+    me->clock = (struct clock_self){.place = 0};
+    me->clock.order = (struct model_order){.known = me->clock.known.at, .places = places};
+    take(me, &lock);
+    if (~taken != 0) {
+        uint32_t place = (uint32_t)__builtin_ctzll(~taken);
+        taken |= UINT64_C(1) << place;
+        me->clock.place = place + 1;
+        me->clock.known.at[place] = numbers[place];
+        count(me);
+        places[me->thread] = (uint8_t)(place + 1);
+    }
+    arena_unlock(&lock);
+}
+
+void clock_end(struct self *me) {
+    if (me->clock.place == 0)
+        return;
+    uint32_t place = me->clock.place - 1;
+    take(me, &lock);
+    numbers[place] = me->clock.known.at[place];
+    taken &= ~(UINT64_C(1) << place);
+    arena_unlock(&lock);
+    me->clock.place = 0;
+}
+
+static void join(struct clock *to, const struct clock *from) {
+    for (size_t i = 0; i < CLOCK_PLACES; i++)
+        to->at[i] = from->at[i] > to->at[i] ? from->at[i] : to->at[i];
+}
+
+static struct clock_object *object_at(uintptr_t address) {
+    return &objects[address * UINT64_C(0x9E3779B97F4A7C15) >> 50];
+}
+
+bool clock_knows(uintptr_t address) {
+    return object_at(address)->address == address;
+}
+
+struct clock_object *clock_lock(struct self *me, uintptr_t address) {
+    struct clock_object *object = object_at(address);
+    if (me->clock.place == 0)
+        return NULL;
+    take(me, &object->lock);
+    if (object->address != address) {
+        object->address = address;
+        object->round = 0;
+        clock_clear(object);
+    }
+    return object;
+}
+
+void clock_unlock(struct clock_object *object) {
+    arena_unlock(&object->lock);
+}
+
+void clock_take(struct self *me, const struct clock_object *object) {
+    join(&me->clock.known, &object->known);
+}
+
+void clock_give(struct self *me, struct clock_object *object) {
+    join(&object->known, &me->clock.known);
+    count(me);
+}
+
+void clock_clear(struct clock_object *object) {
+    memset(&object->known, 0, sizeof object->known);
+}
+
+void clock_release(struct self *me, uintptr_t address) {
+    struct clock_object *object = clock_lock(me, address);
+    if (object == NULL)
+        return;
+    clock_give(me, object);
+    clock_unlock(object);
+}
+
+void clock_acquire(struct self *me, uintptr_t address) {
+    struct clock_object *object = clock_lock(me, address);
+    if (object == NULL)
+        return;
+    clock_take(me, object);
+    clock_unlock(object);
+}
+
+/* Who leaves a round begins the next one before it can enter that itself, so threads of one round
+   all find its number. Two clocks are enough for all rounds: nobody is in a round and in the one
+   after the next. */
+uint32_t clock_enter(struct self *me, uintptr_t barrier) {
+    struct clock_object *object = clock_lock(me, barrier);
+    if (object == NULL)
+        return 0;
+    uint32_t round = object->round;
+    clock_unlock(object);
+    clock_release(me, barrier + 1 + round % 2);
+    return round;
+}
+
+void clock_leave(struct self *me, uintptr_t barrier, uint32_t round) {
+    struct clock_object *object = clock_lock(me, barrier);
+    if (object == NULL)
+        return;
+    if (object->round == round)
+        object->round++;
+    clock_unlock(object);
+    clock_acquire(me, barrier + 1 + round % 2);
+}
+
+void clock_lock_shared(struct self *me, uintptr_t address, bool writes) {
+    struct clock_object *object = clock_lock(me, address);
+    if (object == NULL)
+        return;
+    clock_take(me, object);
+    object->round = writes;
+    clock_unlock(object);
+    if (writes)
+        clock_acquire(me, address + 1);
+}
+
+void clock_unlock_shared(struct self *me, uintptr_t address) {
+    struct clock_object *object = clock_lock(me, address);
+    if (object == NULL)
+        return;
+    bool wrote = object->round != 0;
+    if (wrote)
+        clock_give(me, object);
+    object->round = 0;
+    clock_unlock(object);
+    if (!wrote)
+        clock_release(me, address + 1);
+}
+
+void clock_hand(struct self *me, struct clock *copy) {
+    *copy = me->clock.known;
+    if (me->clock.place != 0)
+        count(me);
+}
+
+void clock_join(struct self *me, const struct clock *other) {
+    if (me->clock.place != 0)
+        join(&me->clock.known, other);
+}
+
+void clock_fork(struct self *parent) {
+    if (parent->clock.place != 0)
+        count(parent);
+}
+
+/* The threads that are not there do not give their places back, which so are lost. */
+void clock_forked(void) {
+    atomic_store(&lock, 0);
+    for (size_t i = 0; i < OBJECTS; i++)
+        atomic_store_explicit(&objects[i].lock, 0, memory_order_relaxed);
+}
+
+void clock_inherit(struct self *child, const struct clock_self *parent) {
+    if (child->clock.place != 0)
+        join(&child->clock.known, &parent->known);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "source/explain.h"
+
+#include <string.h>
+
+#include "base/bits.h"
+#include "source/content.h"
+#include "source/regions.h"
+
+static uint8_t *shadow_of(const struct model_page *page) {
+    return page->based != 0 ? arena_at(&source_process.arena, page->shadow, MODEL_PAGE_SIZE) : NULL;
+}
+
+void explain_begin(struct model_page *page, uintptr_t address) {
+    const struct arena *arena = &source_process.arena;
+    if (LIKELY(page->based != 0))
+        return;
+    if (page->shadow == 0)
+        page->shadow = arena_id_of(arena, arena_new(arena, MODEL_PAGE_SIZE));
+    uint8_t *shadow = arena_at(arena, page->shadow, MODEL_PAGE_SIZE);
+    address = align_down(address, MODEL_PAGE_SIZE);
+    if (shadow == NULL || !content_readable(address))
+        return;
+    memcpy(shadow, (const void *)address, MODEL_PAGE_SIZE);
+    for (uint32_t l = 0; l < MODEL_PAGE_LINES; l++)
+        page->line[l].content = 0;
+    page->based = UINT64_MAX;
+}
+
+#define SEVENS UINT64_C(0x7F7F7F7F7F7F7F7F)
+
+/* Which bytes of a word are not zero, one bit each. */
+static uint64_t bytes_of(uint64_t word) {
+    uint64_t tops = (((word & SEVENS) + SEVENS) | word) & ~SEVENS;
+    return (tops >> 7) * UINT64_C(0x0102040810204080) >> 56;
+}
+
+/* Brings the shadow of a line up to date; which bytes have changed, one bit each. */
+static uint64_t update(uint64_t *shadow, const volatile uint64_t *memory) {
+    uint64_t changed = 0;
+    for (unsigned i = 0; i < MODEL_LINE_UNITS; i++) {
+        uint64_t now = memory[i], difference = shadow[i] ^ now;
+        if (difference == 0)
+            continue;
+        shadow[i] = now;
+        changed |= bytes_of(difference) << 8 * i;
+    }
+    return changed;
+}
+
+bool explain_line(struct model_page *page, const struct model_actor *actor, uint32_t l,
+                  uintptr_t address) {
+    uint8_t *shadow = shadow_of(page);
+    struct model_line *line = &page->line[l];
+    if (shadow == NULL)
+        return false;
+    uint64_t changed = update((uint64_t *)(shadow + (size_t)l * MODEL_LINE_SIZE),
+                              (const volatile uint64_t *)address);
+    uint64_t unseen = changed & ~line->content;
+    line->content &= ~changed;
+    if (LIKELY(unseen == 0))
+        return false;
+    struct model_actor nobody = *actor;
+    nobody.stack = MODEL_UNSEEN;
+    for (uint64_t rest = unseen; rest != 0;) {
+        uint32_t first = (uint32_t)__builtin_ctzll(rest);
+        uint64_t run = ~(rest >> first);
+        uint32_t length = run != 0 ? (uint32_t)__builtin_ctzll(run) : MODEL_LINE_SIZE - first;
+        model_store(page, &nobody, l * MODEL_LINE_SIZE + first, length, false, MODEL_CACHED);
+        rest = first + length < MODEL_LINE_SIZE ? rest & UINT64_MAX << (first + length) : 0;
+    }
+    return true;
+}
+
+void explain_flush(struct self *me, const struct event *event) {
+    struct arena_head *head = source_process.arena.head;
+    const struct model_actor actor = {.threads = head->threads,
+                                      .judge = (enum model_judge)head->judge,
+                                      .thread = me->thread,
+                                      .order = &me->clock.order};
+    uintptr_t at = align_down(event->address, MODEL_LINE_SIZE),
+              end = event->address + event->length;
+    me->flushing = (event->effect & EFFECT_LOADED) != 0;
+    for (; at < end && me->flushing; at += MODEL_LINE_SIZE) {
+        struct model_page *page = regions_page(at);
+        me->flushing = page != NULL;
+        if (page == NULL)
+            return;
+        arena_lock(&source_process.arena, &page->lock, me->thread + 1);
+        explain_line(page, &actor, at % MODEL_PAGE_SIZE / MODEL_LINE_SIZE, at);
+        arena_unlock(&page->lock);
+    }
+}
+
+/* A stretch, and where in it a page lies. */
+struct look {
+    const struct model_actor *actor;
+    const struct stretch *stretch;
+};
+
+static void look_at_page(struct model_page *page, void *context, uint64_t from, uint64_t to) {
+    const struct look *look = context;
+    const struct stretch *stretch = look->stretch;
+    uintptr_t address = stretch->address + (page->index * MODEL_PAGE_SIZE - stretch->offset);
+    if (shadow_of(page) == NULL || !regions_hold(address, page) || !content_readable(address))
+        return;
+    /* Whole lines: what lies beside the stretch on them is nobody's business, and as it was. */
+    for (uint64_t l = (from + MODEL_LINE_SIZE - 1) / MODEL_LINE_SIZE;
+         (l + 1) * MODEL_LINE_SIZE <= to; l++)
+        explain_line(page, look->actor, (uint32_t)l, address + l * MODEL_LINE_SIZE);
+}
+
+static struct arena_pages pages_of(const struct stretch *stretch, uint32_t thread) {
+    return (struct arena_pages){stretch->file, stretch->offset, stretch->length, thread + 1};
+}
+
+void explain_stretch(const struct model_actor *actor, const struct stretch *stretch) {
+    struct look look = {actor, stretch};
+    const struct arena_pages pages = pages_of(stretch, actor->thread);
+    arena_each_page(&source_process.arena, &pages, look_at_page, &look);
+}
+
+static void forget_page(struct model_page *page, void *context, uint64_t from, uint64_t to) {
+    (void)context, (void)from, (void)to;
+    page->based = 0;
+}
+
+void explain_forget(const struct self *me, const struct stretch *stretch) {
+    const struct arena_pages pages = pages_of(stretch, me->thread);
+    arena_each_page(&source_process.arena, &pages, forget_page, NULL);
+}

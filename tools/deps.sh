@@ -13,7 +13,8 @@ demo=(wamerican)
 tests=(g++ libcmocka-dev python3 python3-jsonschema libxml2-utils patch mandoc zsh
     clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck
     gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64
-    lmdb-utils python3-lmdb sqlite3 spin strace valgrind qemu-system-x86 busybox-static e2fsprogs xfsprogs)
+    lmdb-utils python3-lmdb sqlite3
+    spin strace valgrind qemu-system-x86 busybox-static e2fsprogs xfsprogs)
 
 case ${1:-test} in
 build) wanted=("${build[@]}") ;;

@@ -3,8 +3,10 @@
    run of lines that an insert has changed, one drain an insert. Prints nanoseconds an insert, and a
    page's first store.
 
-     btree FILE [INSERTS]        measured
-     btree FILE count            stores and flushed lines an insert instead
+     btree FILE [INSERTS [BEFORE]]
+
+   BEFORE inserts are made before those that are measured. Compiled with COUNT it prints stores and
+   flushed lines an insert instead.
 
    What is measured begins when every page of the file has been stored to. */
 #include <nvrtl.h>
@@ -18,7 +20,6 @@
 #define SIZE ((size_t)64 << 20)
 #define KEYS 30
 #define NODES (SIZE / sizeof(struct node))
-#define WARM 400000u
 
 struct node {
     uint64_t count, leaf;
@@ -171,13 +172,14 @@ int main(int count, char **arguments) {
     if (count < 2)
         return 2;
     unsigned inserts = count > 2 ? (unsigned)strtoul(arguments[2], NULL, 10) : 1000000;
+    unsigned before = count > 3 ? (unsigned)strtoul(arguments[3], NULL, 10) : 400000;
     check(NvRtlMapFile(arguments[1], 0, SIZE, NVRTL_MAP_CREATE, 0600, &map));
     nodes = map.base;
     double touch = touch_pages();
     store(&header()->used, 1);
     store(&header()->root, make_node(1));
     flush(header(), header() + 1);
-    for (unsigned i = 0; i < WARM; i++)
+    for (unsigned i = 0; i < before; i++)
         insert(random_key(), i);
     stores = lines = 0;
     double start = now();

@@ -17,17 +17,34 @@ static uint32_t effect_of(ULONG flags, enum result result) {
     return result == RESULT_OK ? EFFECT_DRAIN : EFFECT_FAILED;
 }
 
+/* Tells of a flush that is about to be made. Need it not be told of once more? */
+APART static bool tell_flushing(const struct call_site *site, const struct token_view *token,
+                                uintptr_t address, size_t length, bool drains) {
+    bool told = false;
+    struct event event = call_event(site, EVENT_FLUSHING);
+    event.effect = call_loads(address, length) ? EFFECT_LOADED : 0;
+    event.told = drains ? NULL : &told;
+    call_emit(&event, token, address, length);
+    return told;
+}
+
+/* A drain that asks the system for something is told of before. */
+APART static void tell_draining(const struct call_site *site, const struct token_view *token) {
+    if (token->operations.flush == ISA_FLUSH_NONE)
+        call_tell(site, EVENT_FLUSHING, 0, token, 0, 0);
+}
+
 CALL_TEXT enum result flush_of(const struct token_view *token, uintptr_t address, size_t length,
                                ULONG flags, const struct call_site *site) {
     if (UNLIKELY((flags & ~(ULONG)KNOWN_FLAGS) != 0))
         return RESULT_INVALID;
+    bool told = false;
     if (call_observed(site))
-        call_tell(site, EVENT_FLUSHING, call_loads(address, length) ? EFFECT_LOADED : 0, token,
-                  address, length);
+        told = tell_flushing(site, token, address, length, drains(flags));
     enum result result = call_flush(token, address, length);
     if (LIKELY(result == RESULT_OK) && drains(flags))
         result = drain_token(token);
-    if (call_observed(site) && result != RESULT_INVALID)
+    if (call_observed(site) && result != RESULT_INVALID && !(told && result == RESULT_OK))
         call_tell(site, EVENT_FLUSH, effect_of(flags, result), token, address, length);
     return result;
 }
@@ -133,7 +150,7 @@ CALL_TEXT NTSTATUS flush_ranges_of(const struct token_view *token, PVOID value,
                             : call_refuse(site, value, (uintptr_t)ranges[bad].BaseAddress,
                                           ranges[bad].Length, result);
     if (call_observed(site))
-        call_tell(site, EVENT_FLUSHING, 0, token, 0, 0);
+        tell_draining(site, token);
     result = flush_ranges(value, ranges, count);
     enum result drained = drains(flags) ? drain_token(token) : drain_failure(token);
     if (result == RESULT_OK)
@@ -168,7 +185,7 @@ APART static NTSTATUS drain_resolved(PVOID value, const void *caller) {
     if (result != RESULT_OK)
         return call_refuse(&site, value, 0, 0, result);
     if (observed())
-        call_tell(&site, EVENT_FLUSHING, 0, &token, 0, 0);
+        tell_draining(&site, &token);
     result = drain_token(&token);
     if (observed())
         call_tell(&site, EVENT_DRAIN, result == RESULT_OK ? EFFECT_DRAIN : EFFECT_FAILED, &token, 0,

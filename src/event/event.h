@@ -4,6 +4,7 @@
 #ifndef EVENT_EVENT_H
 #define EVENT_EVENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -110,6 +111,8 @@ struct event {
     uint32_t mark;                     /* EVENT_MARK only: enum event_mark, or unknown */
     uint64_t id;                       /* EVENT_MARK only */
     const char *text;                  /* EVENT_MARK only; may be NULL */
+    bool *told;                        /* EVENT_FLUSHING only, or NULL: set by who need not hear of
+                                          the flush once more if it succeeds */
     struct event_range data;           /* EVENT_COMMIT_POINT only */
 };
 

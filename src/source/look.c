@@ -65,7 +65,7 @@ static arena_id stack_of(const struct look *look, const struct shadow_page *shad
 static uint64_t bytes_of(const struct pages_share *share, uint32_t start) {
     uint32_t from = share->from > start ? share->from - start : 0;
     uint32_t to = share->to - start < MODEL_LINE_SIZE ? share->to - start : MODEL_LINE_SIZE;
-    return UINT64_MAX << from & UINT64_MAX >> (MODEL_LINE_SIZE - to);
+    return to > from ? UINT64_MAX << from & UINT64_MAX >> (MODEL_LINE_SIZE - to) : 0;
 }
 
 /* Tells the model of what has changed on the page. pre: shadow is locked */

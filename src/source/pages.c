@@ -18,7 +18,7 @@ static struct arena *arena_here(void) {
 
 struct shadow_chunk *pages_chunk(struct self *me, uint32_t file, uint64_t index, bool make) {
     uint64_t key = (uint64_t)(file + 1) << 48 | index;
-    size_t place = (index ^ file * 31u) % SELF_CHUNKS;
+    size_t place = (index ^ (uint64_t)file * 31) % SELF_CHUNKS;
     if (LIKELY(me->pages.seen[place].key == key))
         return me->pages.seen[place].chunk;
     struct shadow_chunk *chunk = shadow_chunk(arena_here(), file, index, make);

@@ -94,7 +94,7 @@ static void apply_entry(struct self *me, const struct shadow_entry *entry, bool 
         found->unknown = true;
         return;
     }
-    uint64_t bytes = compare_take(page->bytes + line * MODEL_LINE_SIZE, entry->bytes);
+    uint64_t bytes = compare_take(page->bytes + (size_t)line * MODEL_LINE_SIZE, entry->bytes);
     if (bytes == 0 && page->flusher[line] == 0) {
         found->unknown = true;
         return;
@@ -151,7 +151,8 @@ static void fetch(struct self *me, const struct shadow_entry *entries, uint32_t 
                                 : NULL;
         }
         if (found[i].page != NULL) {
-            __builtin_prefetch(&found[i].page->bytes[line * MODEL_LINE_SIZE], 1);
+            /* For this once: it shall not push out what the program works with. */
+            __builtin_prefetch(&found[i].page->bytes[line * MODEL_LINE_SIZE], 1, 0);
             __builtin_prefetch(&found[i].page->flusher[line], 1);
         }
     }
@@ -316,6 +317,10 @@ static bool quick_flushing(struct self *me, const struct event *event) {
     if (event->effect == EFFECT_LOADED && quick_flush(me, event)) {
         me->pages.announced = event->address;
         me->pages.length = event->length;
+        if (event->told != NULL) {
+            *event->told = true;
+            me->pages.routine = NULL;
+        }
     }
     return true;
 }

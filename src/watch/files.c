@@ -27,19 +27,19 @@ ssize_t pwrite64(int file, const void *from, size_t size, off_t at) {
     return pwrite(file, from, size, at);
 }
 
-ssize_t writev(int file, const struct iovec *parts, int count) {
+WATCH_EXPORT ssize_t writev(int file, const struct iovec *parts, int count) {
     ssize_t written = watch_real()->writev(file, parts, count);
     tell(file, -1, parts, count, written);
     return written;
 }
 
-ssize_t pwritev(int file, const struct iovec *parts, int count, off_t at) {
+WATCH_EXPORT ssize_t pwritev(int file, const struct iovec *parts, int count, off_t at) {
     ssize_t written = watch_real()->pwritev(file, parts, count, at);
     tell(file, at, parts, count, written);
     return written;
 }
 
-ssize_t pwritev64(int file, const struct iovec *parts, int count, off_t at) {
+WATCH_EXPORT ssize_t pwritev64(int file, const struct iovec *parts, int count, off_t at) {
     return pwritev(file, parts, count, at);
 }
 

@@ -62,8 +62,5 @@ WATCH_EXPORT int fallocate64(int file, int mode, off_t offset, off_t size);
 WATCH_EXPORT ssize_t write(int file, const void *from, size_t size);
 WATCH_EXPORT ssize_t pwrite(int file, const void *from, size_t size, off_t at);
 WATCH_EXPORT ssize_t pwrite64(int file, const void *from, size_t size, off_t at);
-WATCH_EXPORT ssize_t writev(int file, const struct iovec *parts, int count);
-WATCH_EXPORT ssize_t pwritev(int file, const struct iovec *parts, int count, off_t at);
-WATCH_EXPORT ssize_t pwritev64(int file, const struct iovec *parts, int count, off_t at);
 
 #endif

@@ -211,6 +211,27 @@ CASE(handed_over) {
     CLOSE();
 }
 
+static void *flush_another_line(void *unused) {
+    WORD(2048) = SOME;
+    FLUSH(2048, 8, 0);
+    return unused;
+}
+
+/* A thread comes to a page that another one has used alone so far. */
+CASE(taken_over) {
+    OPEN();
+    for (size_t at = 0; at < 1024; at += 64) {
+        WORD(at) = SOME;
+        FLUSH(at, 8, NO_DRAIN);
+    }
+    DRAIN();
+    WORD(1024) = SOME;
+    FLUSH(1024, 8, NO_DRAIN);
+    in_thread(flush_another_line);
+    RIGHT DRAIN();
+    CLOSE();
+}
+
 CASE(after_fork) {
     OPEN();
     WORD(64) = SOME;
@@ -304,7 +325,7 @@ PROGRAM({"forgotten", forgotten}, {"second_line", second_line}, {"never_drained"
         {"ignored", ignored}, {"flushed_twice", flushed_twice}, {"drained_twice", drained_twice},
         {"old_content", old_content}, {"read_into", read_into}, {"written_beside", written_beside},
         {"two_views", two_views}, {"two_tokens", two_tokens}, {"by_a_thread", by_a_thread},
-        {"shared_lines", shared_lines}, {"handed_over", handed_over}, {"after_fork", after_fork},
-        {"of_a_child", of_a_child}, {"in_a_handler", in_a_handler}, {"many_lines", many_lines},
-        {"many_flushes", many_flushes}, {"two_tokens_pending", two_tokens_pending},
-        {"forgotten_pages", forgotten_pages})
+        {"shared_lines", shared_lines}, {"handed_over", handed_over}, {"taken_over", taken_over},
+        {"after_fork", after_fork}, {"of_a_child", of_a_child}, {"in_a_handler", in_a_handler},
+        {"many_lines", many_lines}, {"many_flushes", many_flushes},
+        {"two_tokens_pending", two_tokens_pending}, {"forgotten_pages", forgotten_pages})

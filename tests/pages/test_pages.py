@@ -35,6 +35,7 @@ EXPECTED = {
     "by_a_thread": (*UNFLUSHED, 1, [(64, 8)]),
     "shared_lines": (*UNFLUSHED, 1, [(8192, 8)]),
     "handed_over": (*UNFLUSHED, 1, [(8, 8)]),
+    "taken_over": ("undrained-flush", "error", 1, [(1024, 8)]),
     "after_fork": (*UNFLUSHED, 1, [(64, 8)]),
     "of_a_child": (*UNFLUSHED, 1, [(72, 8)]),
     "in_a_handler": (*UNFLUSHED, 1, [(1024, 8)]),

@@ -28,8 +28,13 @@ static struct event told[EVENTS_MAX];
 static size_t told_count;
 static uint32_t told_domain;
 
+/* Says of flushes that they need not be told of once they are made. */
+static bool hears_before;
+
 static void listen(const struct event *event) {
     assert_true(told_count < EVENTS_MAX);
+    if (hears_before && event->told != NULL)
+        *event->told = true;
     if (event->kind == EVENT_GET)
         told_domain = event->region->domain;
     told[told_count++] = *event;
@@ -177,6 +182,21 @@ static void check_drains(uint32_t effect, NTSTATUS status) {
     expect_no_more();
 }
 
+/* Who hears of a flush before it is made may do without the other event, unless it says more. */
+static void test_told_before(void **state) {
+    (void)state;
+    hears_before = true;
+    assert_int_equal(RtlFlushNonVolatileMemory(token, at, 8, FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN),
+                     STATUS_SUCCESS);
+    expect(EVENT_FLUSHING, CALL_FLUSH, EFFECT_LOADED, token, at, 8);
+    expect_no_more();
+    assert_int_equal(RtlFlushNonVolatileMemory(token, at, 8, 0), STATUS_SUCCESS);
+    expect(EVENT_FLUSHING, CALL_FLUSH, EFFECT_LOADED, token, at, 8);
+    expect(EVENT_FLUSH, CALL_FLUSH, EFFECT_DRAIN, token, at, 8);
+    expect_no_more();
+    hears_before = false;
+}
+
 static void test_drains(void **state) {
     (void)state;
     NV_MEMORY_RANGE range = {at, 8};
@@ -291,8 +311,13 @@ static void test_tokens(void **state) {
 int main(void) {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, begin, end)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fault), CASE(test_stores),      CASE(test_drains),
-        CASE(test_refused),           CASE(test_annotations), CASE(test_tokens),
+        cmocka_unit_test(test_fault),
+        CASE(test_stores),
+        CASE(test_drains),
+        CASE(test_told_before),
+        CASE(test_refused),
+        CASE(test_annotations),
+        CASE(test_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,9 +56,10 @@ class WatchTest(unittest.TestCase):
 
     def nvrtl(self, *arguments, environment=None):
         output = tempfile.mkdtemp(dir=self.folder)
-        result = subprocess.run([NVRTL, "run", "--report=text,json", "--output", output, *arguments],
-                                env=dict(os.environ, **(environment or {})), check=False, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+        result = subprocess.run(
+            [NVRTL, "run", "--report=text,json", "--output", output, *arguments],
+            env=dict(os.environ, **(environment or {})), check=False, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
         with open(os.path.join(output, "report.json"), encoding="utf-8") as file:
             return json.load(file), result
 

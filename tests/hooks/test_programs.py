@@ -74,6 +74,30 @@ int main(int count, char **arguments) {
 }
 """
 
+JUMPING = "#include <setjmp.h>" + BEGIN + """
+static jmp_buf back;
+static volatile int bottom;
+static void __attribute__((noinline)) fail(int depth) {
+    if (depth <= bottom)
+        longjmp(back, 1);
+    if (depth > bottom)
+        fail(depth - 1);
+    map.size++;
+}
+static void __attribute__((noinline)) work(long *base) {
+    if (setjmp(back) == 0)
+        fail(5);
+    base[0] = 1;
+}
+int main(int count, char **arguments) {
+    long *base = begin(arguments[1]);
+    work(base);
+    if (count < 3)
+        RtlFlushNonVolatileMemory(map.token, base, 8, 0);
+    return NvRtlUnmapFile(&map) != 0;
+}
+"""
+
 SIMPLE = BEGIN + """
 int main(int count, char **arguments) {
     long *base = begin(arguments[1]);
@@ -128,10 +152,12 @@ class ProgramsTest(unittest.TestCase):
                       for one in report["findings"]]
             self.assertEqual(places, [("unflushed-write", "put", 5)], result.stderr)
 
-    def test_exceptions(self):
-        for name in "g++", "clang++":
+    def test_functions_that_are_left(self):
+        """By an exception or a jump: they are no callers of what comes then."""
+        for name, text in (("g++", THROWING), ("clang++", THROWING), ("gcc", JUMPING),
+                           ("clang", JUMPING)):
             command, environment = compiler_of(name)
-            program = self.build(f"{name}-throwing", THROWING, command, environment)
+            program = self.build(f"{name}-leaving", text, command, environment)
             report, result = self.run_nvrtl(program, self.path("file"))
             self.assertEqual((result.returncode, report["findings"]), (0, []), result.stderr)
             report, result = self.run_nvrtl(program, self.path("file"), "wrong")

@@ -111,14 +111,15 @@ static bool prepend(const char *name, const char *text, const char *separator) {
     return set;
 }
 
-/* libnvrtl-watch.so lies beside the runtime. Both come before what the program itself wants to have
-   loaded first, which they pass every call on to; AddressSanitizer would not start so. */
+/* libnvrtl-watch.so lies beside the runtime, which it brings along behind the program's own
+   libraries. It comes before what the program itself wants to have loaded first, which it passes
+   every call on to; AddressSanitizer would not start so. */
 static bool prepare_preload(const struct run_preload *preload, const char *runtime) {
-    char libraries[2 * PATH_MAX + 32];
+    char library[PATH_MAX + 32];
     int folder = (int)(strrchr(runtime, '/') - runtime);
-    snprintf(libraries, sizeof libraries, "%.*s/libnvrtl-watch.so:%s", folder, runtime, runtime);
+    snprintf(library, sizeof library, "%.*s/libnvrtl-watch.so", folder, runtime);
     return !preload->wanted ||
-           (prepend("LD_PRELOAD", libraries, ":") &&
+           (prepend("LD_PRELOAD", library, ":") &&
             prepend("ASAN_OPTIONS", "verify_asan_link_order=0", ":") &&
             (preload->watch == NULL || setenv("NVRTL_WATCH", preload->watch, 1) == 0));
 }

@@ -27,9 +27,13 @@ static void *plain_memset(void *to, int byte, size_t size) {
 
 struct real real = {.memcpy = plain_memmove, .memmove = plain_memmove, .memset = plain_memset};
 
+/* Beside libnvrtl-watch.so this library comes after libc, so that it takes no calls of the program
+   that were not meant for it: then the first ones of these names are the next ones, too. */
 #define FIND(result, name, parameters)                                                             \
     {                                                                                              \
         void *function = dlsym(RTLD_NEXT, #name);                                                  \
+        if (function == NULL)                                                                      \
+            function = dlsym(RTLD_DEFAULT, #name);                                                 \
         if (function != NULL)                                                                      \
             real.name = __extension__(result(*) parameters) function;                              \
     }

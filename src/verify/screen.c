@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arena/shadow.h"
 #include "base/bits.h"
 
 /* Which grains of the arena belong to a record, one bit each. */
@@ -71,6 +72,10 @@ struct chain {
 };
 static const struct chain pages = {sizeof(struct model_page), offsetof(struct model_page, next),
                                    screen_page, false};
+static const struct chain chunks = {sizeof(struct shadow_chunk),
+                                    offsetof(struct shadow_chunk, next), NULL, false};
+static const struct chain blocks = {sizeof(struct shadow_block),
+                                    offsetof(struct shadow_block, next), NULL, false};
 static const struct chain findings = {sizeof(struct arena_finding),
                                       offsetof(struct arena_finding, next), screen_finding, false};
 static const struct chain tokens = {sizeof(struct arena_token),
@@ -111,10 +116,43 @@ static inline void screen_chain(struct claims *claims, _Atomic arena_id *first,
         screen_links(claims, first, chain);
 }
 
+/* The pages of a chunk of shadows. */
+static void screen_shadows(struct claims *claims, arena_id id) {
+    uint64_t links = 0;
+    while (id != 0 && arena_follow(claims->arena, &links)) {
+        struct shadow_chunk *chunk = arena_at(claims->arena, id, sizeof *chunk);
+        if (chunk == NULL)
+            return;
+        for (size_t i = 0; i < SHADOW_CHUNK_PAGES; i++) {
+            arena_id page = atomic_load(&chunk->pages[i]);
+            if (page != 0 && claim(claims, page, sizeof(struct shadow_page)) == NULL)
+                atomic_store(&chunk->pages[i], 0);
+        }
+        id = chunk->next;
+    }
+}
+
+/* What threads have flushed of direct stores. */
+static void screen_lists(struct claims *claims) {
+    uint32_t threads = atomic_load(&claims->arena->head->thread_count);
+    for (size_t i = 0; i < threads && i < ARENA_THREADS; i++) {
+        struct shadow_list *list = &claims->arena->head->lists[i];
+        arena_id log = atomic_load(&list->log);
+        screen_chain(claims, &list->first, blocks);
+        if (log != 0 && claim(claims, log, sizeof(struct shadow_log)) == NULL)
+            atomic_store(&list->log, 0);
+    }
+}
+
 static void screen_chains(struct claims *claims) {
     struct arena_head *head = claims->arena->head;
     for (size_t b = 0; b < ARENA_PAGE_BUCKETS; b++)
         screen_chain(claims, &head->pages[b], pages);
+    for (size_t b = 0; b < ARENA_SHADOW_BUCKETS; b++) {
+        screen_chain(claims, &head->shadows[b], chunks);
+        screen_shadows(claims, atomic_load(&head->shadows[b]));
+    }
+    screen_lists(claims);
     for (size_t b = 0; b < ARENA_FINDING_BUCKETS; b++)
         screen_chain(claims, &head->findings[b], findings);
     for (uint32_t i = 0; i < claims->files; i++) {

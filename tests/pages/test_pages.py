@@ -94,6 +94,12 @@ class PagesTest(unittest.TestCase):
         jobs = [("direct", mode, case) for case in cases("direct") for mode in ("wrong", "right")]
         self.in_parallel(jobs, self.check_direct)
 
+    def test_sanitizers(self):
+        """They want to be loaded first, and have names that the runtime has for its hooks."""
+        jobs = [(f"direct-{sanitizer}", mode, "forgotten") for mode in ("wrong", "right")
+                for sanitizer in ("address", "thread")]
+        self.in_parallel(jobs, self.check_direct)
+
     def check_harmless(self, job, report, text):
         _, mode, case = job
         killed = case == "killed" and mode == "wrong"
@@ -104,6 +110,19 @@ class PagesTest(unittest.TestCase):
     def test_harmless_programs(self):
         jobs = [("harmless", "right", case) for case in cases("harmless")]
         self.in_parallel(jobs + [("harmless", "wrong", "killed")], self.check_harmless)
+
+    def test_intervals(self):
+        """pages=interval names the calls before and after a store."""
+        report, text = self.run_case("direct", "wrong", "forgotten", stores="pages=interval")
+        self.assertEqual(self.told(report), [EXPECTED["forgotten"]], text)
+        self.assertRegex(report["findings"][0]["message"],
+                         r"^8 bytes at offset 64 stored directly between the calls at "
+                         r"direct\.c:\d+ and direct\.c:\d+ were never flushed$")
+        for case in ("forgotten", "stored_again", "two_tokens", "shared_lines", "many_flushes"):
+            report, text = self.run_case("direct", "right", case, stores="pages=interval")
+            self.assertEqual(self.told(report), [], text)
+        report, text = self.run_case("direct", "wrong", "stored_again", stores="pages=interval")
+        self.assertEqual(self.told(report), [EXPECTED["stored_again"]], text)
 
     def test_the_words(self):
         report, text = self.run_case("direct", "wrong", "forgotten")

@@ -27,20 +27,21 @@ ssize_t pwrite64(int file, const void *from, size_t size, off_t at) {
     return pwrite(file, from, size, at);
 }
 
-WATCH_EXPORT ssize_t writev(int file, const struct iovec *parts, int count) {
-    ssize_t written = watch_real()->writev(file, parts, count);
-    tell(file, -1, parts, count, written);
+/* Parameters as libc's header names them, the only declaration of these. */
+WATCH_EXPORT ssize_t writev(int fd, const struct iovec *iovec, int count) {
+    ssize_t written = watch_real()->writev(fd, iovec, count);
+    tell(fd, -1, iovec, count, written);
     return written;
 }
 
-WATCH_EXPORT ssize_t pwritev(int file, const struct iovec *parts, int count, off_t at) {
-    ssize_t written = watch_real()->pwritev(file, parts, count, at);
-    tell(file, at, parts, count, written);
+WATCH_EXPORT ssize_t pwritev(int fd, const struct iovec *iovec, int count, off_t offset) {
+    ssize_t written = watch_real()->pwritev(fd, iovec, count, offset);
+    tell(fd, offset, iovec, count, written);
     return written;
 }
 
-WATCH_EXPORT ssize_t pwritev64(int file, const struct iovec *parts, int count, off_t at) {
-    return pwritev(file, parts, count, at);
+WATCH_EXPORT ssize_t pwritev64(int fd, const struct iovec *iovec, int count, off_t offset) {
+    return pwritev(fd, iovec, count, offset);
 }
 
 /* What is cut off comes back as zeros, if it does. */

@@ -78,7 +78,8 @@ CALL_TEXT enum result perform(const struct token_view *token, const struct wish 
 static uint32_t effect_of(const struct token_view *token, const struct wish *wish,
                           enum result drained) {
     uint32_t effect = 0;
-    bool flushed = drained != RESULT_INVALID || token_lives(token);
+    /* What stands for every token has no slot, and does not end. */
+    bool flushed = drained != RESULT_INVALID || token->slot == NULL || token_lives(token);
     if (wish->flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL)
         effect |= EFFECT_STREAM;
     if (flushed && (wish->flags & WRITE_NV_MEMORY_FLAG_FLUSH))

@@ -42,6 +42,7 @@ static void (*set_up)(void);
 static void prepare(void) {
     static uint64_t file = 1000;
     syncs_reset(0);
+    syncs_forget_kin();
     make_tokens(++file);
     waits_before = 0;
     status_1 = status_2 = STATUS_SUCCESS;

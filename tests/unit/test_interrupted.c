@@ -31,6 +31,7 @@ static uintptr_t page(size_t number) {
 static void prepare(void) {
     static uint64_t file = 1000;
     syncs_reset(0);
+    syncs_forget_kin();
     syncs_order_slots();
     memset(memory, 0, sizeof memory);
     one = syncs_get(++file, page(0), 6 * PAGE);

@@ -113,7 +113,7 @@ struct token_view {
 /* In the state of a slot that outlives its token because some of its pages wait for a drain; no
    handle has it. */
 #define TOKEN_REST (UINT64_C(1) << 62)
-#define TOKEN_RESTS_MAX 1024 /* more are given up, which a drain with the default token tells */
+#define TOKEN_RESTS_MAX 256 /* more are given up, which a drain with the default token tells */
 
 static inline bool token_is_rest(const struct token_view *view) {
     return (view->state & TOKEN_REST) != 0;

@@ -5,7 +5,7 @@
 #include "os/kin.h"
 #include "os/os.h"
 
-#define KIN_FILES 65535 /* and one record for all the others */
+#define KIN_FILES 16383 /* and one record for all the others */
 #define KIN_PROBES 64   /* a table that is nearly full shall cost no Get its time */
 
 static struct kin_file *kin_files;

@@ -54,8 +54,8 @@ struct token_text {
     char path[MAP_PATH_SIZE];
 };
 
-/* Are there pages that were flushed with the default token? The first is set at any time, before and
-   after its pages become pending; else they change under the flight lock. */
+/* Are there pages that were flushed with the default token? The first is set at any time, before
+   and after its pages become pending; else they change under the flight lock. */
 enum token_lent { TOKEN_LENT_PENDING = 1, TOKEN_LENT_IN_FLIGHT = 2 };
 
 /* One place of the table. state is generation * 2 + live; every other field changes only while the
@@ -213,8 +213,8 @@ enum result token_moves(uint64_t *moves);
 enum result token_stands(const struct token_view *view);
 
 /* The view of an internal token is gone: what is in flight of it can no longer be waited for. Its
-   file's other tokens drain all that they hold at their next drain. true: some of it was flushed with
-   the default token, whose users have to be told. */
+   file's other tokens drain all that they hold at their next drain. true: some of it was flushed
+   with the default token, whose users have to be told. */
 bool token_abandon(const struct token_view *view);
 
 /* Ends what was left of a token, if nothing of it waits any more. */

@@ -204,6 +204,7 @@ struct arena_head {
     uint32_t judge;        /* enum model_judge */
     uint32_t stacks_mode;  /* enum arena_stacks */
     uint32_t stores;       /* enum arena_stores: what was asked for */
+    uint32_t placed;       /* a streaming store may change its line in the cache */
     _Atomic uint64_t used; /* bytes */
     struct arena_lost lost;
     struct arena_log log;

@@ -142,7 +142,7 @@ static void tell_hole(void *context, const struct model_page *page, const struct
     struct arena_finding finding = *judgement->wish;
     uint32_t last = finding.roles[0] == ARENA_ROLE_NONE ? 0 : 1;
     uint64_t offset = page->index * MODEL_PAGE_SIZE + hole->start;
-    finding.kind = KIND_UNFLUSHED_WRITE;
+    finding.kind = hole->placed ? KIND_UNFLUSHED_STREAM : KIND_UNFLUSHED_WRITE;
     finding.at = hole->store;
     finding.rescue = hole->page_rescued    ? ARENA_RESCUE_PAGE
                      : hole->token_rescued ? ARENA_RESCUE_TOKEN

@@ -27,6 +27,7 @@ static bool judge_unit(const struct model_page *page, struct model_line *line, u
         verdict = lines;
     }
     hole->flushed = verdict == VERDICT_UNDRAINED;
+    hole->placed = verdict == VERDICT_UNFLUSHED && lines == verdict && (line->placed >> u & 1) != 0;
     if (hole->flushed) {
         hole->flush = streamed        ? unit->stack
                       : flush != NULL ? flush->stack
@@ -41,7 +42,8 @@ static bool judge_unit(const struct model_page *page, struct model_line *line, u
 static bool joins(const struct model_hole *a, const struct model_hole *b) {
     return b->continues && a->start + a->length == b->start && a->store == b->store &&
            a->thread == b->thread && a->flush == b->flush && a->flushed == b->flushed &&
-           a->page_rescued == b->page_rescued && a->token_rescued == b->token_rescued;
+           a->page_rescued == b->page_rescued && a->token_rescued == b->token_rescued &&
+           a->placed == b->placed;
 }
 
 /* What is being told. */

@@ -141,7 +141,7 @@ static void tell_hole(void *context, const struct model_page *page, const struct
     const struct commit_store *store = judgement->store;
     bool same_page = page == store->page;
     if (hole->thread != store->me->thread || hole->n < judgement->n || hole->token_rescued ||
-        hole->page_rescued ||
+        hole->page_rescued || hole->placed ||
         (same_page && hole->start < store->to && hole->start + hole->length > store->from) ||
         is_ignored(page->file, page->index * MODEL_PAGE_SIZE + hole->start, hole->length))
         return;

@@ -157,13 +157,20 @@ void hooks_drain(const struct hooks_site *site, bool locked) {
     model_drain(&actor);
 }
 
+/* What the instruction flushes: a direct store writes back what the cache holds of its line. */
+static enum model_way way_of(const struct event *event) {
+    if ((event->effect & EFFECT_STREAM) == 0)
+        return MODEL_CACHED;
+    bool direct = (event->effect & EFFECT_FLUSH) != 0;
+    return direct || !source_process.arena.head->placed ? MODEL_STREAM : MODEL_PLACED;
+}
+
 void hooks_handle(struct self *me, const struct event *event, arena_id stack) {
     const struct hooks_site site = {me, stack};
     if (event->kind == EVENT_RAW_DRAIN || (event->effect & EFFECT_LOCKED) != 0)
         hooks_drain(&site, (event->effect & EFFECT_LOCKED) != 0);
     if (event->kind == EVENT_RAW_STORE)
-        hooks_store(&site, event->address, event->length,
-                    (event->effect & EFFECT_STREAM) != 0 ? MODEL_STREAM : MODEL_CACHED);
+        hooks_store(&site, event->address, event->length, way_of(event));
     if (event->kind == EVENT_RAW_FLUSH)
         hooks_flush(&site, event->address, (event->effect & EFFECT_DRAIN) != 0);
 }

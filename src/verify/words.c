@@ -88,6 +88,19 @@ static bool say_unflushed(struct finding *finding, uint64_t bytes, const char *p
                place, bytes);
 }
 
+/* Of a streaming store that has been drained. */
+static bool say_stream(struct finding *finding, uint64_t bytes, const char *place) {
+    return say(&finding->message,
+               "%" PRIu64 " byte%s stored past the cache at %s %s drained and never written back: "
+               "a line that was cached may hold them still",
+               bytes, plural(bytes), place, bytes == 1 ? "was" : "were") &&
+           say(&finding->mend,
+               "after %s write the lines back and drain: RtlFlushNonVolatileMemory(token, address, "
+               "%" PRIu64 ", 0); where only CPUs count whose vendor documents such stores as "
+               "durable, run with --streams=drain",
+               place, bytes);
+}
+
 /* What nobody has seen stored. */
 static bool say_unseen(struct finding *finding, uint64_t bytes, const char *when) {
     return say(&finding->message,
@@ -228,6 +241,8 @@ bool collect_words(struct finding *finding, const struct arena_finding *record,
         said = say_unseen(finding, record->bytes, when);
     else if (said && finding->kind == KIND_UNFLUSHED_WRITE)
         said = say_unflushed(finding, record->bytes, place, when);
+    else if (said && finding->kind == KIND_UNFLUSHED_STREAM)
+        said = say_stream(finding, record->bytes, place);
     else if (said && flush)
         said = say_undrained(finding, record, place, when);
     else if (said)

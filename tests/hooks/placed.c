@@ -89,7 +89,21 @@ CASE(asserted) {
     CLOSE();
 }
 
+/* A direct store writes the line back first. */
+CASE(direct) {
+    uint32_t a = 7, b, c = 0, d;
+    __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    OPEN();
+    if (c >> 27 & 1)
+        __asm__ volatile(".byte 0x48, 0x0f, 0x38, 0xf9, 0x01" ::"c"(base), "a"(7L) : "memory");
+    SFENCE();
+    STREAMED(128, 7); /* expect: unflushed-stream */
+    RIGHT FLUSH(128, 8, 0);
+    SFENCE();
+    CLOSE(); /* role: freed */
+}
+
 PROGRAM({"drained", drained}, {"written_back", written_back}, {"undrained", undrained},
         {"flushed_undrained", flushed_undrained}, {"by_the_routine", by_the_routine},
         {"stored_again", stored_again}, {"before_a_commit", before_a_commit},
-        {"asserted", asserted})
+        {"asserted", asserted}, {"direct", direct})

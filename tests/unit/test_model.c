@@ -193,6 +193,8 @@ static void test_placed_streams(void **state) {
     const struct model_actor actor = by(0, 1, 9);
     stream(9, 0, 8, MODEL_PLACED);
     drain();
+    stream(10, 8, 8, MODEL_STREAM);
+    drain();
     assert_false(model_store_word(&page, &actor, 0, 8));
     assert_placed(0, 8, 9);
     /* Pages know no lines. */

@@ -95,7 +95,7 @@ CASE(direct) {
     __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
     OPEN();
     if (c >> 27 & 1)
-        __asm__ volatile(".byte 0x48, 0x0f, 0x38, 0xf9, 0x01" ::"c"(base), "a"(7L) : "memory");
+        __asm__ volatile("movdiri %1, %0" : "=m"(*(long *)base) : "r"(7L));
     SFENCE();
     STREAMED(128, 7); /* expect: unflushed-stream */
     RIGHT FLUSH(128, 8, 0);

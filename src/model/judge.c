@@ -102,3 +102,23 @@ void model_judge(struct model_page *page, const struct model_judging *judging, u
     }
     tell(&telling);
 }
+
+bool model_came_before(const struct model_page *page, const struct model_hole *hole,
+                       const struct model_order *order) {
+    const struct model_line *line = &page->line[hole->start / MODEL_LINE_SIZE];
+    uint8_t place = order->places[hole->thread];
+    /* The line knows the number of its last store alone. */
+    bool last = hole->n == line->n || line->storers == hole->thread + 1;
+    return last && line->number != 0 && place != 0 && order->known[place - 1] >= line->number;
+}
+
+bool model_lasts(struct model_page *page, const struct model_judging *judging, uint32_t l,
+                 uint32_t n) {
+    struct model_line *line = &page->line[l];
+    bool by_pages = judging->judge == MODEL_JUDGE_PAGES ||
+                    (judging->judge == MODEL_JUDGE_ACTUAL && judging->pages);
+    line_settle(line, judging->threads, line_any_token(judging->judge));
+    if (page->page_drains != judging->file_drains)
+        line->page_durable = line->page_n;
+    return n <= (by_pages ? line->page_durable : line->durable);
+}

@@ -196,4 +196,13 @@ struct model_judging {
 void model_judge(struct model_page *page, const struct model_judging *judging, uint32_t start,
                  uint32_t length);
 
+/* Is it known that the hole's store happened before what a thread does that knows this? */
+bool model_came_before(const struct model_page *page, const struct model_hole *hole,
+                       const struct model_order *order);
+
+/* Is the first n-th store of the line durable, whatever came after it? One that streamed never is
+   for this. */
+bool model_lasts(struct model_page *page, const struct model_judging *judging, uint32_t line,
+                 uint32_t n);
+
 #endif

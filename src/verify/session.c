@@ -102,6 +102,9 @@ struct verify_session *verify_begin(const struct verify_options *options) {
     session->arena.head->stores = (uint32_t)find_source(options->stores);
     session->arena.head->placed =
         (uint32_t)find_name(streams, ARRAY_LENGTH(streams), options->streams);
+    session->arena.head->extras =
+        (options->wanted[KIND_OVERWRITTEN_UNFLUSHED] ? ARENA_EXTRA_OVERWRITES : 0u) |
+        (options->wanted[KIND_UNPERSISTED_READ] ? ARENA_EXTRA_READS : 0u);
     session->arena.head->stacks_mode =
         (uint32_t)find_name(stacks, ARRAY_LENGTH(stacks), options->stacks);
     return session;

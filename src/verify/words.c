@@ -181,6 +181,46 @@ static bool say_torn(struct finding *finding, const struct arena_finding *record
                                "of 8");
 }
 
+/* The place of a finding's first related stack of that role. */
+static char *place_of_role(const struct finding *finding, const char *role) {
+    for (size_t i = 0; i < finding->related_count; i++) {
+        if (strcmp(finding->related[i].role, role) == 0)
+            return collect_place(&finding->related[i].stack);
+    }
+    return strdup("an unknown place");
+}
+
+static bool say_overwritten(struct finding *finding, uint64_t bytes, const char *place) {
+    char *store = place_of_role(finding, "store");
+    bool said = store != NULL &&
+                say(&finding->message,
+                    "%" PRIu64 " byte%s stored at %s %s stored again at %s with no flush between",
+                    bytes, plural(bytes), store, bytes == 1 ? "was" : "were", place) &&
+                say(&finding->mend,
+                    "flush what was stored at %s before it is stored again, or leave that store "
+                    "out",
+                    store);
+    free(store);
+    return said;
+}
+
+static bool say_read(struct finding *finding, uint64_t bytes, const char *place) {
+    char *store = place_of_role(finding, "store"), *dependent = place_of_role(finding, "dependent");
+    bool said =
+        store != NULL && dependent != NULL &&
+        say(&finding->message,
+            "%" PRIu64 " byte%s stored at %s by another thread %s read at %s, and what was stored "
+            "after that at %s became durable first",
+            bytes, plural(bytes), store, bytes == 1 ? "was" : "were", place, dependent) &&
+        say(&finding->mend,
+            "flush and drain what was stored at %s before other threads can read it, or at %s "
+            "before what rests on it",
+            store, place);
+    free(store);
+    free(dependent);
+    return said;
+}
+
 static bool say_call(struct finding *finding, const struct arena_finding *record,
                      const char *place) {
     const char *call = call_name(record->call);
@@ -189,6 +229,10 @@ static bool say_call(struct finding *finding, const struct arena_finding *record
         return say_commit(finding, record, place);
     case KIND_TORN_COMMIT:
         return say_torn(finding, record, place);
+    case KIND_OVERWRITTEN_UNFLUSHED:
+        return say_overwritten(finding, record->bytes, place);
+    case KIND_UNPERSISTED_READ:
+        return say_read(finding, record->bytes, place);
     case KIND_BAD_TOKEN:
         return say(&finding->message, "%s at %s was given 0x%" PRIx64 ", which is no live token%s",
                    call, place, record->value,

@@ -12,6 +12,7 @@ from rules import USUAL, RulesCase, Run, find_builds, read_topics
 HERE = os.path.dirname(os.path.abspath(__file__))
 OWN = tuple(name for name in ("direct", "copies", "commits", "order", "hard", "instructions")
             if find_builds(name))
+EXTRA = ("overwritten-unflushed", "unpersisted-read")
 PLACED = tuple(name for name in ("placed",) if find_builds(name))
 # Of tests/verify, where nothing is stored but by the routines.
 SHARED = ("stores", "tails", "drains", "streams", "calls", "redundant", "threads", "defaults",
@@ -24,7 +25,7 @@ class HooksTest(RulesCase):
 
     def setUp(self):
         super().setUp()
-        self.topics = read_topics(HERE, OWN + PLACED)
+        self.topics = read_topics(HERE, OWN + PLACED + ("extra",))
         self.topics |= read_topics(THEIRS, SHARED + ALONE + ("correct",))
 
     def test_stores_of_the_program(self):
@@ -33,6 +34,15 @@ class HooksTest(RulesCase):
         self.in_parallel(self.start, [(topic, "all", wrong, build, USUAL, ["--streams=drain"])
                                       for topic in OWN for wrong in (True, False)
                                       for build in builds])
+
+    def test_what_has_to_be_asked_for(self):
+        options = [f"--enable={kind}" for kind in EXTRA]
+        self.in_parallel(self.start, [("extra", "all", wrong, build, USUAL, options)
+                                      for wrong in (True, False)
+                                      for build in find_builds("extra")])
+        run = Run(self.folder, f"extra-{find_builds('extra')[0]}",
+                  ["wrong", os.path.join(self.folder, "file"), "all"])
+        self.assertEqual(run.report["findings"], [], run.result.stderr)
 
     def test_streams_in_place(self):
         """What is drained and not written back is a warning; where a CPU's vendor documents it as

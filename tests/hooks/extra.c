@@ -196,6 +196,36 @@ CASE(seen_to) {
     CLOSE();
 }
 
+/* By what the threads have told each other the read may as well come first. */
+static void *store_racing(void *unused) {
+    WORD(0) = 1;
+    atomic_store_explicit(&turn, 1, memory_order_relaxed);
+    while (atomic_load_explicit(&turn, memory_order_relaxed) != 2)
+        sched_yield();
+    FLUSH(0, 8, 0);
+    return unused;
+}
+
+static void *read_racing(void *unused) {
+    while (atomic_load_explicit(&turn, memory_order_relaxed) != 1)
+        sched_yield();
+    WORD(128) = WORD(0);
+    FLUSH(128, 8, 0);
+    atomic_store_explicit(&turn, 2, memory_order_relaxed);
+    return unused;
+}
+
+CASE(racing) {
+    pthread_t threads[2];
+    OPEN();
+    atomic_store(&turn, 0);
+    pthread_create(&threads[0], NULL, store_racing, NULL);
+    pthread_create(&threads[1], NULL, read_racing, NULL);
+    pthread_join(threads[0], NULL);
+    pthread_join(threads[1], NULL);
+    CLOSE();
+}
+
 /* One's own stores are one's own affair. */
 CASE(alone) {
     OPEN();
@@ -210,4 +240,5 @@ PROGRAM({"stored_again", stored_again}, {"stored_beside", stored_beside},
         {"by_the_routine", by_the_routine}, {"copied", copied}, {"exchanged", exchanged},
         {"ignored", ignored}, {"dependent_first", dependent_first},
         {"by_an_atomic_read", by_an_atomic_read}, {"by_a_copy", by_a_copy},
-        {"by_a_persisting_write", by_a_persisting_write}, {"seen_to", seen_to}, {"alone", alone})
+        {"by_a_persisting_write", by_a_persisting_write}, {"seen_to", seen_to}, {"racing", racing},
+        {"alone", alone})

@@ -204,12 +204,14 @@ struct arena_head {
     uint32_t judge;        /* enum model_judge */
     uint32_t stacks_mode;  /* enum arena_stacks */
     uint32_t stores;       /* enum arena_stores: what was asked for */
+    uint32_t placed;       /* a streaming store may change its line in the cache */
     _Atomic uint64_t used; /* bytes */
     struct arena_lost lost;
     struct arena_log log;
     _Atomic uint32_t process_count, thread_count, module_count, file_count;
     _Atomic uint32_t lock;    /* modules, files, tokens */
     _Atomic uint32_t commits; /* commit points of all files */
+    uint32_t extras;          /* enum arena_extra, set by the parent before the run */
     _Atomic uint32_t hooked;  /* processes in which code with hooks has run */
     struct arena_process processes[ARENA_PROCESSES];
     struct arena_module modules[ARENA_MODULES]; /* module number 1 is the first */
@@ -232,6 +234,9 @@ enum arena_stores {
     ARENA_STORES_INTERVAL, /* pages, looked at at each drain */
     ARENA_STORES_HOOKS
 };
+
+/* What is looked at only where it was asked for, one bit each. */
+enum arena_extra { ARENA_EXTRA_OVERWRITES = 1, ARENA_EXTRA_READS = 2 };
 
 enum arena_stacks { ARENA_STACKS_CACHED, ARENA_STACKS_FULL, ARENA_STACKS_SITE };
 
@@ -307,6 +312,13 @@ void arena_report(const struct arena *arena, const struct arena_finding *wish);
 /* From now on no finding is about [offset, offset + length) of a file. pre: head's lock */
 void arena_ignore(const struct arena *arena, struct arena_file *file, uint64_t offset,
                   uint64_t length);
+
+/* Is no finding about [offset, offset + length) of a file? */
+bool arena_ignores(const struct arena *arena, uint32_t file, uint64_t offset, uint64_t length);
+
+/* How the run judges a file's pages. */
+struct model_judging arena_judging(const struct arena *arena, uint32_t file, model_tell *tell,
+                                   void *context);
 
 /* Judges [offset, offset + length) of a file and reports what is not durable. wish: what all these
    findings share (file, related, roles, call, abnormal). */

@@ -4,6 +4,7 @@
 #include "source/commit.h"
 #include "source/content.h"
 #include "source/explain.h"
+#include "source/extra.h"
 #include "source/pages.h"
 #include "source/regions.h"
 #include "source/tokens.h"
@@ -102,6 +103,9 @@ static void act_on_part(struct act *act, const struct part *part) {
     const struct pages_share *share = &part->share;
     struct model_page *page = part->page;
     if (act->event->kind == EVENT_STORE) {
+        if (extra_any(ARENA_EXTRA_OVERWRITES))
+            overwrite_before(
+                &(struct commit_store){act->me, page, share->from, share->to, act->actor.stack});
         model_store(page, &act->actor, share->from, share->to - share->from,
                     share->address + share->from != act->event->address, act->way);
         if (!act->late && part->shadow != NULL)
@@ -157,6 +161,8 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
     }
     if (commits)
         commit_after(&committed);
+    if (store && part.page != NULL && extra_any(ARENA_EXTRA_READS))
+        reads_stored(&committed);
     if (part.shadow != NULL)
         pages_unlock(part.shadow);
 }
@@ -202,6 +208,8 @@ static void drain_file(uint32_t index) {
 static void drain(struct act *act) {
     struct arena_head *head = arena_here()->head;
     model_drain(&act->actor);
+    if (extra_any(ARENA_EXTRA_READS))
+        reads_drained(act->me);
     if (pages_wanted())
         pages_drained(act->me, act->actor.token);
     if (act->token == NULL)

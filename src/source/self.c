@@ -12,6 +12,7 @@
 
 #include "base/bits.h"
 #include "source/commit.h"
+#include "source/extra.h"
 #include "source/frames.h"
 #include "source/pages.h"
 #include "source/regions.h"
@@ -99,6 +100,7 @@ static struct self *new_self(void) {
     if (made->frames != NULL)
         frames_clear(made->frames);
     commit_forget(made);
+    reads_forget(made);
     clock_begin(made);
     made->usual = __builtin_frame_address(0);
     pthread_setspecific(end_of_thread, made);

@@ -28,6 +28,7 @@ _nvrtl_offer_value() {
         mapfile -t COMPREPLY < <(compgen -P "$before" -W 'text json sarif junit html' -- "${cur##*,}")
         ;;
     -s | --stores) [[ ${COMP_WORDS[1]} == cut ]] || _nvrtl_offer 'auto api hooks pages pages=interval' ;;
+    --streams) _nvrtl_offer 'drain inplace' ;;
     --stacks) _nvrtl_offer 'cached full site' ;;
     --enable | --disable) _nvrtl_offer "all $_nvrtl_kinds" ;;
     --output | --keep | --base) _nvrtl_offer_files -d ;;
@@ -48,7 +49,7 @@ _nvrtl_offer_options() {
     info) options+=' --json --pid=' ;;
     run)
         options+=' --disable= --enable= --error-exitcode= --gen-suppressions --judge= --output='
-        options+=' --report= --stacks= --stores= --suppressions= --watch= -j -r -s'
+        options+=' --report= --stacks= --stores= --streams= --suppressions= --watch= -j -r -s'
         ;;
     cut)
         options+=' --at= --check= --first= --jobs= --keep= --model= --reset= --runs= --seed= --time='

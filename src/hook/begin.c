@@ -65,9 +65,11 @@ void hook_attempt(const struct hook_act *act, hooks_attempt *attempt, void *cont
     errno = error;
 }
 
+/* Where stores are looked for in another way, regions are known too; what is told then would be
+   state that no flush ever meets. */
 void hook_tell(const struct hook_act *act) {
     int error = errno;
-    struct self *me = self_get();
+    struct self *me = hook_on ? self_get() : NULL;
     if (me != NULL) {
         const struct event event = event_of(act);
         if (act->kind != EVENT_RAW_STORE)
@@ -98,7 +100,7 @@ void hook_read_told(uintptr_t address, const void *site, size_t length) {
 #define ANNOUNCED_WITHIN 256
 
 void hook_announce(uintptr_t address, size_t length, const void *site, const char *frame) {
-    struct self *me = self_get();
+    struct self *me = hook_on ? self_get() : NULL;
     hook_store(address, length, site, frame);
     if (me != NULL) {
         me->announced.address = address;

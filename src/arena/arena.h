@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "arena/kinds.h"
+#include "base/bits.h"
 #include "event/run.h"
 #include "model/model.h"
 
@@ -270,7 +271,12 @@ bool arena_escaped(const struct arena_head *head);
 
 /* A new record of size bytes, zeroed; NULL when the arena is full (counted as lost). */
 void *arena_new(const struct arena *arena, size_t size);
-arena_id arena_id_of(const struct arena *arena, const void *record);
+static inline arena_id arena_id_of(const struct arena *arena, const void *record) {
+    return record == NULL
+               ? 0
+               : (arena_id)((uint64_t)((const char *)record - (const char *)arena->head) /
+                            ARENA_GRAIN);
+}
 
 /* The record of an id, or NULL: 0, or one that with size bytes would leave the arena. */
 void *arena_at(const struct arena *arena, arena_id id, size_t size);
@@ -280,6 +286,42 @@ void *arena_at(const struct arena *arena, arena_id id, size_t size);
    longjmp (counted as lost): what it guarded is then whatever it had become. */
 void arena_lock(const struct arena *arena, _Atomic uint32_t *lock, uint32_t thread);
 void arena_unlock(_Atomic uint32_t *lock);
+
+/* Waits until a word that another thread (index + 1) stores to without a barrier holds something
+   else than value; counts a lock as lost where that thread is no more. Before the first one anybody
+   waits for, each process calls arena_await_begin. */
+void arena_await(const struct arena *arena, uint32_t thread, const _Atomic uint32_t *word,
+                 uint32_t value);
+void arena_await_begin(void);
+
+/* Takes and gives a page on behalf of a thread (index + 1). Its first user owns it, and tells by
+   `holds` alone that it uses it: an instruction with a lock would wait for all that the program has
+   under way, write-backs too. When another one comes, all take the page's lock from there on. A
+   thread has one page at a time. */
+#define ARENA_SEVERAL UINT32_MAX
+void arena_take_page(const struct arena *arena, struct model_page *page, uint32_t thread);
+
+static inline void arena_lock_page(const struct arena *arena, struct model_page *page,
+                                   uint32_t thread) {
+    if (LIKELY(atomic_load_explicit(&page->owner, memory_order_relaxed) == thread)) {
+        _Atomic uint32_t *holds = &arena->head->threads[thread - 1].holds;
+        atomic_store_explicit(holds, arena_id_of(arena, page), memory_order_relaxed);
+        /* Whoever takes the page away makes sure that one of the two sees the other. */
+        atomic_signal_fence(memory_order_seq_cst);
+        if (LIKELY(atomic_load_explicit(&page->owner, memory_order_acquire) == thread))
+            return;
+        atomic_store_explicit(holds, 0, memory_order_release);
+    }
+    arena_take_page(arena, page, thread);
+}
+
+static inline void arena_unlock_page(const struct arena *arena, struct model_page *page,
+                                     uint32_t thread) {
+    if (UNLIKELY(atomic_load_explicit(&page->lock, memory_order_relaxed) == thread))
+        arena_unlock(&page->lock);
+    else
+        atomic_store_explicit(&arena->head->threads[thread - 1].holds, 0, memory_order_release);
+}
 
 /* Counts a link of a chain that is followed; false: more than there are records, so that the chain
    was damaged and has become a ring. */

@@ -30,11 +30,12 @@ enum model_judge {
    number has grown, so a drain costs the same whatever is outstanding. Others read while the thread
    itself writes. */
 struct model_thread {
-    _Atomic uint32_t drains;
-    _Atomic uint32_t every;   /* drains after its last drain of every token */
+    _Alignas(64) _Atomic uint32_t drains; /* no line with another thread */
+    _Atomic uint32_t every;               /* drains after its last drain of every token */
     _Atomic uint32_t evicted; /* the newest drain that no longer has a place in tokens */
     _Atomic uint32_t pending; /* something waits that was flushed for a token without a place */
     _Atomic uint32_t failed;  /* its last drain failed */
+    _Atomic uint32_t holds;   /* arena's business: a page that it uses without a lock */
     struct {
         _Atomic uint32_t token;   /* 0: no place taken */
         _Atomic uint32_t drained; /* drains after its last drain of that token */
@@ -80,17 +81,18 @@ struct model_line {
 #define MODEL_UNSEEN UINT32_MAX  /* a store's stack: of code that nobody sees */
 
 struct model_page {
-    _Atomic uint32_t lock; /* its holder's business, see arena */
-    uint32_t next;         /* likewise */
-    uint32_t file;         /* likewise */
-    uint32_t page_drains;  /* of the file, when the page was last flushed */
-    uint32_t page_stack;   /* of that flush */
-    uint32_t shadow;       /* source's business: what the log explains of the page */
-    uint64_t index;        /* offset in the file / MODEL_PAGE_SIZE */
-    uint64_t touched;      /* one bit a line that was stored to */
-    uint64_t based;        /* likewise: one bit a line that the log has */
-    uint64_t storing;      /* likewise: one bit a line that a call is storing to */
-    uint64_t commits;      /* likewise: one bit a line that has a commit point */
+    _Atomic uint32_t lock;  /* its holder's business, see arena */
+    _Atomic uint32_t owner; /* likewise */
+    uint32_t next;          /* likewise */
+    uint32_t file;          /* likewise */
+    uint32_t page_drains;   /* of the file, when the page was last flushed */
+    uint32_t page_stack;    /* of that flush */
+    uint32_t shadow;        /* source's business: what the log explains of the page */
+    uint64_t index;         /* offset in the file / MODEL_PAGE_SIZE */
+    uint64_t touched;       /* one bit a line that was stored to */
+    uint64_t based;         /* likewise: one bit a line that the log has */
+    uint64_t storing;       /* likewise: one bit a line that a call is storing to */
+    uint64_t commits;       /* likewise: one bit a line that has a commit point */
     struct model_line line[MODEL_PAGE_LINES];
 };
 

@@ -44,7 +44,7 @@ static void report(const struct act *act, enum kind kind) {
 }
 
 static void lock_page(struct act *act, struct model_page *page) {
-    arena_lock(arena_here(), &page->lock, act->me->thread + 1);
+    arena_lock_page(arena_here(), page, act->me->thread + 1);
 }
 
 /* One page's share of an act. */
@@ -155,7 +155,7 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
     if (part.page != NULL) {
         lock_page(act, part.page);
         act_on_part(act, &part);
-        arena_unlock(&part.page->lock);
+        arena_unlock_page(arena_here(), part.page, act->me->thread + 1);
     } else {
         act->found.unknown = true;
     }

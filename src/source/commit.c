@@ -160,9 +160,9 @@ static void judge_line(struct judgement *judgement, const struct recent_line *li
         return;
     const struct model_judging judging = judging_of(judgement, page->file);
     judgement->n = line->n;
-    arena_lock(arena_here(), &page->lock, judgement->store->me->thread + 1);
+    arena_lock_page(arena_here(), page, judgement->store->me->thread + 1);
     model_judge(page, &judging, line->line * MODEL_LINE_SIZE, MODEL_LINE_SIZE);
-    arena_unlock(&page->lock);
+    arena_unlock_page(arena_here(), page, judgement->store->me->thread + 1);
 }
 
 static void judge_data(struct model_page *page, void *context, uint64_t from, uint64_t to) {
@@ -246,9 +246,9 @@ static void mark_page(struct self *me, const struct commit_point *point, uint64_
     uint32_t to = end - start < MODEL_PAGE_SIZE ? (uint32_t)(end - start) : MODEL_PAGE_SIZE;
     if (page == NULL)
         return;
-    arena_lock(arena_here(), &page->lock, me->thread + 1);
+    arena_lock_page(arena_here(), page, me->thread + 1);
     page->commits |= lines_of(from, to);
-    arena_unlock(&page->lock);
+    arena_unlock_page(arena_here(), page, me->thread + 1);
 }
 
 /* The point's record, if it was declared before. */

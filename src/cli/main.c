@@ -24,6 +24,8 @@ static const struct command {
     {"cut", "nvrtl cut", CLI_USAGE, cli_cut, "cut the power at random moments, and check"},
     {"report", "nvrtl report", CLI_USAGE, cli_report,
      "turn reports into other formats, merge or compare them"},
+    {"bench", "nvrtl bench", CLI_USAGE, cli_bench,
+     "what the routines take on this machine, and what others do"},
     {"copy", "nvrtl copy", CLI_USAGE, cli_copy,
      "copy a file durably: the old one or the new, never half"},
     {"flush", "nvrtl flush", CLI_USAGE, cli_flush, "make a part of a file durable"},

@@ -5,9 +5,10 @@
 #include <stdatomic.h>
 
 #include "hook/sync.h"
+#include "source/extra.h"
 #include "source/frames.h"
 
-bool hook_on;
+bool hook_on, hook_reads;
 
 void hook_begin(void) {
     int error = errno;
@@ -18,6 +19,7 @@ void hook_begin(void) {
         source_process.hooked =
             head->stores == ARENA_STORES_AUTO || head->stores == ARENA_STORES_HOOKS;
         hook_on = source_process.hooked;
+        hook_reads = hook_on && (head->extras & ARENA_EXTRA_READS) != 0;
     }
     errno = error;
 }
@@ -78,6 +80,18 @@ void hook_tell(const struct hook_act *act) {
         } else {
             runtime_defer(me, &event);
         }
+    }
+    errno = error;
+}
+
+/* A signal handler's read is not looked at where the runtime is busy: that may miss something. */
+void hook_read_told(uintptr_t address, const void *site, size_t length) {
+    const char *frame = HOOK_FRAME;
+    int error = errno;
+    struct self *me = hook_enter(__builtin_frame_address(0));
+    if (me != NULL) {
+        reads_note(me, address, length, hook_stack(me, site, frame));
+        runtime_leave(me);
     }
     errno = error;
 }

@@ -25,6 +25,8 @@ static const struct command {
     {"crash", "nvrtl crash", CLI_USAGE, cli_crash, "tell what power cuts could leave of a trace"},
     {"report", "nvrtl report", CLI_USAGE, cli_report,
      "turn reports into other formats, merge or compare them"},
+    {"bench", "nvrtl bench", CLI_USAGE, cli_bench,
+     "what the routines take on this machine, and what others do"},
     {"copy", "nvrtl copy", CLI_USAGE, cli_copy,
      "copy a file durably: the old one or the new, never half"},
     {"flush", "nvrtl flush", CLI_USAGE, cli_flush, "make a part of a file durable"},

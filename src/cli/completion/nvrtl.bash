@@ -38,8 +38,12 @@ _nvrtl_offer_value() {
     --severity) _nvrtl_offer 'error warning performance note' ;;
     --pid) _nvrtl_offer "$(cd /proc && printf '%s ' [0-9]*)" ;;
     --vs) _nvrtl_offer 'libpmem' ;;
-    --model) _nvrtl_offer 'x86 eadr page' ;;
-    --error-exitcode | --at | --first | -j | --jobs) COMPREPLY=() ;;
+    --model)
+        _nvrtl_offer "x86 eadr page$([[ ${COMP_WORDS[1]} == cut ]] || echo ' arm')"
+        ;;
+    --direct64) _nvrtl_offer 'atomic pieces' ;;
+    --image) _nvrtl_offer_files -f ;;
+    --error-exitcode | --at | --memory | --first | -j | --jobs) COMPREPLY=() ;;
     -n | --runs | --seed | --time | --timeout) COMPREPLY=() ;;
     -c | --check | --reset) COMPREPLY=() ;;
     *) return 1 ;;
@@ -58,6 +62,7 @@ _nvrtl_offer_options() {
         options+=' --at= --check= --first= --jobs= --keep= --model= --reset= --runs= --seed= --time='
         options+=' --timeout= -c -j -n -s'
         ;;
+    crash) options+=' --direct64= --enumerate --image= --memory= --model= --stable-pages --streams=' ;;
     report) options+=' --base= --json --severity= --suppressions=' ;;
     bench) options+=' --csv --directory= --quick --svg= --vs=' ;;
     copy) options+=' --force -f' ;;
@@ -116,8 +121,8 @@ _nvrtl_offer_argument() {
         ;;
     bench) _nvrtl_offer "$_nvrtl_questions" ;;
     copy) ((arguments < 2)) && _nvrtl_offer_files -f ;;
-    flush) ((arguments < 1)) && _nvrtl_offer_files -f ;;
-    help) ((arguments < 1)) && _nvrtl_offer 'info run cut report bench copy flush' ;;
+    crash | flush) ((arguments < 1)) && _nvrtl_offer_files -f ;;
+    help) ((arguments < 1)) && _nvrtl_offer 'info run cut crash report bench copy flush' ;;
     esac
     return 0
 }
@@ -130,7 +135,7 @@ _nvrtl() {
         if [[ $cur == -* ]]; then
             _nvrtl_offer_options ''
         else
-            _nvrtl_offer 'info run cut report bench copy flush help'
+            _nvrtl_offer 'info run cut crash report bench copy flush help'
         fi
         return 0
     fi

@@ -25,8 +25,8 @@
  *   whatever means it was written; the routines of nvrtl.h work on them. The bytes between a
  *   region's end and the end of its last page are yours to leave alone.
  * - Keep nothing else from one call to the next: no static state, no open file, no thread and no
- *   child. What is allocated is to be freed, or the process meets its limit. `--isolate` gives each image
- *   a process of its own, for recovery that cannot keep to this.
+ *   child. What is allocated is to be freed, or the process meets its limit. `--isolate` gives each
+ *   image a process of its own, for recovery that cannot keep to this.
  * - To crash, to call abort() or exit(), and to exceed --check-timeout are failures too, told as
  *   what they are. A failure is told only if the same image fails in a fresh process once more.
  * - Standard output and error go nowhere, except for that once more, which the report shows.

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "arena/kinds.h"
+#include "base/bits.h"
 #include "event/run.h"
 #include "model/model.h"
 
@@ -204,12 +205,14 @@ struct arena_head {
     uint32_t judge;        /* enum model_judge */
     uint32_t stacks_mode;  /* enum arena_stacks */
     uint32_t stores;       /* enum arena_stores: what was asked for */
+    uint32_t placed;       /* a streaming store may change its line in the cache */
     _Atomic uint64_t used; /* bytes */
     struct arena_lost lost;
     struct arena_log log;
     _Atomic uint32_t process_count, thread_count, module_count, file_count;
     _Atomic uint32_t lock;    /* modules, files, tokens */
     _Atomic uint32_t commits; /* commit points of all files */
+    uint32_t extras;          /* enum arena_extra, set by the parent before the run */
     _Atomic uint32_t hooked;  /* processes in which code with hooks has run */
     struct arena_process processes[ARENA_PROCESSES];
     struct arena_module modules[ARENA_MODULES]; /* module number 1 is the first */
@@ -232,6 +235,9 @@ enum arena_stores {
     ARENA_STORES_INTERVAL, /* pages, looked at at each drain */
     ARENA_STORES_HOOKS
 };
+
+/* What is looked at only where it was asked for, one bit each. */
+enum arena_extra { ARENA_EXTRA_OVERWRITES = 1, ARENA_EXTRA_READS = 2 };
 
 enum arena_stacks { ARENA_STACKS_CACHED, ARENA_STACKS_FULL, ARENA_STACKS_SITE };
 
@@ -265,7 +271,12 @@ bool arena_escaped(const struct arena_head *head);
 
 /* A new record of size bytes, zeroed; NULL when the arena is full (counted as lost). */
 void *arena_new(const struct arena *arena, size_t size);
-arena_id arena_id_of(const struct arena *arena, const void *record);
+static inline arena_id arena_id_of(const struct arena *arena, const void *record) {
+    return record == NULL
+               ? 0
+               : (arena_id)((uint64_t)((const char *)record - (const char *)arena->head) /
+                            ARENA_GRAIN);
+}
 
 /* The record of an id, or NULL: 0, or one that with size bytes would leave the arena. */
 void *arena_at(const struct arena *arena, arena_id id, size_t size);
@@ -275,6 +286,42 @@ void *arena_at(const struct arena *arena, arena_id id, size_t size);
    longjmp (counted as lost): what it guarded is then whatever it had become. */
 void arena_lock(const struct arena *arena, _Atomic uint32_t *lock, uint32_t thread);
 void arena_unlock(_Atomic uint32_t *lock);
+
+/* Waits until a word that another thread (index + 1) stores to without a barrier holds something
+   else than value; counts a lock as lost where that thread is no more. Before the first one anybody
+   waits for, each process calls arena_await_begin. */
+void arena_await(const struct arena *arena, uint32_t thread, const _Atomic uint32_t *word,
+                 uint32_t value);
+void arena_await_begin(void);
+
+/* Takes and gives a page on behalf of a thread (index + 1). Its first user owns it, and tells by
+   `holds` alone that it uses it: an instruction with a lock would wait for all that the program has
+   under way, write-backs too. When another one comes, all take the page's lock from there on. A
+   thread has one page at a time. */
+#define ARENA_SEVERAL UINT32_MAX
+void arena_take_page(const struct arena *arena, struct model_page *page, uint32_t thread);
+
+static inline void arena_lock_page(const struct arena *arena, struct model_page *page,
+                                   uint32_t thread) {
+    if (LIKELY(atomic_load_explicit(&page->owner, memory_order_relaxed) == thread)) {
+        _Atomic uint32_t *holds = &arena->head->threads[thread - 1].holds;
+        atomic_store_explicit(holds, arena_id_of(arena, page), memory_order_relaxed);
+        /* Whoever takes the page away makes sure that one of the two sees the other. */
+        atomic_signal_fence(memory_order_seq_cst);
+        if (LIKELY(atomic_load_explicit(&page->owner, memory_order_acquire) == thread))
+            return;
+        atomic_store_explicit(holds, 0, memory_order_release);
+    }
+    arena_take_page(arena, page, thread);
+}
+
+static inline void arena_unlock_page(const struct arena *arena, struct model_page *page,
+                                     uint32_t thread) {
+    if (UNLIKELY(atomic_load_explicit(&page->lock, memory_order_relaxed) == thread))
+        arena_unlock(&page->lock);
+    else
+        atomic_store_explicit(&arena->head->threads[thread - 1].holds, 0, memory_order_release);
+}
 
 /* Counts a link of a chain that is followed; false: more than there are records, so that the chain
    was damaged and has become a ring. */
@@ -307,6 +354,13 @@ void arena_report(const struct arena *arena, const struct arena_finding *wish);
 /* From now on no finding is about [offset, offset + length) of a file. pre: head's lock */
 void arena_ignore(const struct arena *arena, struct arena_file *file, uint64_t offset,
                   uint64_t length);
+
+/* Is no finding about [offset, offset + length) of a file? */
+bool arena_ignores(const struct arena *arena, uint32_t file, uint64_t offset, uint64_t length);
+
+/* How the run judges a file's pages. */
+struct model_judging arena_judging(const struct arena *arena, uint32_t file, model_tell *tell,
+                                   void *context);
 
 /* Judges [offset, offset + length) of a file and reports what is not durable. wish: what all these
    findings share (file, related, roles, call, abnormal). */

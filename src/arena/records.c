@@ -114,9 +114,9 @@ static void visit_page(struct tour *tour, struct model_page *page) {
     uint64_t to = tour->end - start < MODEL_PAGE_SIZE ? tour->end - start : MODEL_PAGE_SIZE;
     if (from >= to)
         return;
-    arena_lock(tour->arena, &page->lock, tour->pages->thread);
+    arena_lock_page(tour->arena, page, tour->pages->thread);
     tour->visit(page, tour->context, from, to);
-    arena_unlock(&page->lock);
+    arena_unlock_page(tour->arena, page, tour->pages->thread);
 }
 
 static void see_page(struct tour *tour, struct model_page *page) {

@@ -49,29 +49,31 @@ struct start {
     struct clock known;
 };
 
-static void take_start(struct start *start, void *given) {
-    *start = *(struct start *)given;
-    real_get()->munmap(given, sizeof *start);
+APART static void take_start(void *given) {
+    const struct start start = *(struct start *)given;
+    real_get()->munmap(given, sizeof start);
     struct self *me = hook_enter(__builtin_frame_address(0));
     if (me != NULL) {
-        clock_join(me, &start->known);
+        clock_join(me, &start.known);
         runtime_leave(me);
     }
 }
 
 /* The body is jumped to (see the build), so that this is on no stack. */
 static void *begin(void *given) {
-    struct start start;
-    take_start(&start, given);
-    void *(*body)(void *) = start.body;
-    return body(start.argument);
+    const struct start *start = given;
+    void *(*body)(void *) = start->body;
+    void *argument = start->argument;
+    take_start(given);
+    return body(argument);
 }
 
 static int begin_plain(void *given) {
-    struct start start;
-    take_start(&start, given);
-    int (*body)(void *) = start.plain_body;
-    return body(start.argument);
+    const struct start *start = given;
+    int (*body)(void *) = start->plain_body;
+    void *argument = start->argument;
+    take_start(given);
+    return body(argument);
 }
 
 /* NULL: the thread begins without. */

@@ -30,11 +30,12 @@ enum model_judge {
    number has grown, so a drain costs the same whatever is outstanding. Others read while the thread
    itself writes. */
 struct model_thread {
-    _Atomic uint32_t drains;
-    _Atomic uint32_t every;   /* drains after its last drain of every token */
+    _Alignas(64) _Atomic uint32_t drains; /* no line with another thread */
+    _Atomic uint32_t every;               /* drains after its last drain of every token */
     _Atomic uint32_t evicted; /* the newest drain that no longer has a place in tokens */
     _Atomic uint32_t pending; /* something waits that was flushed for a token without a place */
     _Atomic uint32_t failed;  /* its last drain failed */
+    _Atomic uint32_t holds;   /* arena's business: a page that it uses without a lock */
     struct {
         _Atomic uint32_t token;   /* 0: no place taken */
         _Atomic uint32_t drained; /* drains after its last drain of that token */
@@ -70,6 +71,7 @@ struct model_line {
     uint32_t page_durable;
     uint32_t storers; /* index + 1 of the thread whose stores no flush of its own has covered yet */
     uint32_t number;  /* of the storer, in its clock, at its last store; 0: not known */
+    uint8_t placed;   /* units whose last store was MODEL_PLACED, one bit each */
     uint64_t content; /* of the bytes at the last store or flush; source's business */
     struct model_flush flush[2];
     struct model_unit unit[MODEL_LINE_UNITS];
@@ -79,17 +81,18 @@ struct model_line {
 #define MODEL_UNSEEN UINT32_MAX  /* a store's stack: of code that nobody sees */
 
 struct model_page {
-    _Atomic uint32_t lock; /* its holder's business, see arena */
-    uint32_t next;         /* likewise */
-    uint32_t file;         /* likewise */
-    uint32_t page_drains;  /* of the file, when the page was last flushed */
-    uint32_t page_stack;   /* of that flush */
-    uint32_t shadow;       /* source's business: what the log explains of the page */
-    uint64_t index;        /* offset in the file / MODEL_PAGE_SIZE */
-    uint64_t touched;      /* one bit a line that was stored to */
-    uint64_t based;        /* likewise: one bit a line that the log has */
-    uint64_t storing;      /* likewise: one bit a line that a call is storing to */
-    uint64_t commits;      /* likewise: one bit a line that has a commit point */
+    _Atomic uint32_t lock;  /* its holder's business, see arena */
+    _Atomic uint32_t owner; /* likewise */
+    uint32_t next;          /* likewise */
+    uint32_t file;          /* likewise */
+    uint32_t page_drains;   /* of the file, when the page was last flushed */
+    uint32_t page_stack;    /* of that flush */
+    uint32_t shadow;        /* source's business: what the log explains of the page */
+    uint64_t index;         /* offset in the file / MODEL_PAGE_SIZE */
+    uint64_t touched;       /* one bit a line that was stored to */
+    uint64_t based;         /* likewise: one bit a line that the log has */
+    uint64_t storing;       /* likewise: one bit a line that a call is storing to */
+    uint64_t commits;       /* likewise: one bit a line that has a commit point */
     struct model_line line[MODEL_PAGE_LINES];
 };
 
@@ -113,9 +116,11 @@ struct model_actor {
 
 /* Which bytes does the store itself flush? */
 enum model_way {
-    MODEL_CACHED, /* none */
-    MODEL_STREAM, /* those it stores: its thread's next drain makes them durable */
-    MODEL_PERSIST /* likewise; and the caller need not flush the line after it */
+    MODEL_CACHED,  /* none */
+    MODEL_STREAM,  /* those it stores: its thread's next drain makes them durable */
+    MODEL_PERSIST, /* likewise; and the caller need not flush the line after it */
+    MODEL_PLACED /* as MODEL_STREAM, but it may have changed its line in the cache: what is drained
+                      waits for a flush all the same */
 };
 
 /* Stores [start, start + length) of the page. continues: the store began on the page before.
@@ -166,10 +171,11 @@ bool model_drain_needed(const struct model_thread *thread);
 
 /* A run of bytes from one store that is not durable. */
 struct model_hole {
-    bool flushed;           /* and only the drain is missing */
-    bool page_rescued;      /* durable all the same, because its page was flushed and drained */
-    bool token_rescued;     /* durable all the same, because its thread drained another token */
-    bool continues;         /* the store began before the run, maybe on the page before */
+    bool flushed;       /* and only the drain is missing */
+    bool page_rescued;  /* durable all the same, because its page was flushed and drained */
+    bool token_rescued; /* durable all the same, because its thread drained another token */
+    bool placed;        /* its store was MODEL_PLACED and is drained; only the flush is missing */
+    bool continues;     /* the store began before the run, maybe on the page before */
     uint32_t start, length; /* in the page */
     uint32_t store, flush;  /* stacks; flush is 0 unless flushed */
     uint32_t thread;        /* of the store */
@@ -191,5 +197,14 @@ struct model_judging {
 /* Tells of every hole in [start, start + length) of the page, each byte once. */
 void model_judge(struct model_page *page, const struct model_judging *judging, uint32_t start,
                  uint32_t length);
+
+/* Is it known that the hole's store happened before what a thread does that knows this? */
+bool model_came_before(const struct model_page *page, const struct model_hole *hole,
+                       const struct model_order *order);
+
+/* Is the first n-th store of the line durable, whatever came after it? One that streamed never is
+   for this. */
+bool model_lasts(struct model_page *page, const struct model_judging *judging, uint32_t line,
+                 uint32_t n);
 
 #endif

@@ -4,6 +4,7 @@
 #include "source/commit.h"
 #include "source/content.h"
 #include "source/explain.h"
+#include "source/extra.h"
 #include "source/pages.h"
 #include "source/regions.h"
 #include "source/tokens.h"
@@ -43,7 +44,7 @@ static void report(const struct act *act, enum kind kind) {
 }
 
 static void lock_page(struct act *act, struct model_page *page) {
-    arena_lock(arena_here(), &page->lock, act->me->thread + 1);
+    arena_lock_page(arena_here(), page, act->me->thread + 1);
 }
 
 /* One page's share of an act. */
@@ -102,6 +103,9 @@ static void act_on_part(struct act *act, const struct part *part) {
     const struct pages_share *share = &part->share;
     struct model_page *page = part->page;
     if (act->event->kind == EVENT_STORE) {
+        if (extra_any(ARENA_EXTRA_OVERWRITES))
+            overwrite_before(
+                &(struct commit_store){act->me, page, share->from, share->to, act->actor.stack});
         model_store(page, &act->actor, share->from, share->to - share->from,
                     share->address + share->from != act->event->address, act->way);
         if (!act->late && part->shadow != NULL)
@@ -151,12 +155,14 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
     if (part.page != NULL) {
         lock_page(act, part.page);
         act_on_part(act, &part);
-        arena_unlock(&part.page->lock);
+        arena_unlock_page(arena_here(), part.page, act->me->thread + 1);
     } else {
         act->found.unknown = true;
     }
     if (commits)
         commit_after(&committed);
+    if (store && part.page != NULL && extra_any(ARENA_EXTRA_READS))
+        reads_stored(&committed);
     if (part.shadow != NULL)
         pages_unlock(part.shadow);
 }
@@ -202,6 +208,8 @@ static void drain_file(uint32_t index) {
 static void drain(struct act *act) {
     struct arena_head *head = arena_here()->head;
     model_drain(&act->actor);
+    if (extra_any(ARENA_EXTRA_READS))
+        reads_drained(act->me);
     if (pages_wanted())
         pages_drained(act->me, act->actor.token);
     if (act->token == NULL)

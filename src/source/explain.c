@@ -86,9 +86,9 @@ void explain_flush(struct self *me, const struct event *event) {
         me->flushing = page != NULL;
         if (page == NULL)
             return;
-        arena_lock(&source_process.arena, &page->lock, me->thread + 1);
+        arena_lock_page(&source_process.arena, page, me->thread + 1);
         explain_line(page, &actor, at % MODEL_PAGE_SIZE / MODEL_LINE_SIZE, at);
-        arena_unlock(&page->lock);
+        arena_unlock_page(&source_process.arena, page, me->thread + 1);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "source/commit.h"
 #include "source/explain.h"
+#include "source/extra.h"
 #include "source/regions.h"
 
 static struct model_actor actor_of(const struct hooks_site *site) {
@@ -15,7 +16,11 @@ static struct model_actor actor_of(const struct hooks_site *site) {
 }
 
 static void lock_page(const struct hooks_site *site, struct model_page *page) {
-    arena_lock(&source_process.arena, &page->lock, site->me->thread + 1);
+    arena_lock_page(&source_process.arena, page, site->me->thread + 1);
+}
+
+static void unlock_page(const struct hooks_site *site, struct model_page *page) {
+    arena_unlock_page(&source_process.arena, page, site->me->thread + 1);
 }
 
 /* A store on its way from page to page. */
@@ -37,13 +42,17 @@ static void store_on_page(const struct storing *storing, uintptr_t address, size
     if (commit_any())
         commit_before(&store);
     lock_page(storing->site, page);
+    if (extra_any(ARENA_EXTRA_OVERWRITES))
+        overwrite_before(&store);
     explain_begin(page, address);
     explain_stored(page, from, from + (uint32_t)length);
     model_store(page, &storing->actor, from, (uint32_t)length, address != storing->address,
                 storing->way);
-    arena_unlock(&page->lock);
+    unlock_page(storing->site, page);
     if (commit_any())
         commit_after(&store);
+    if (extra_any(ARENA_EXTRA_READS))
+        reads_stored(&store);
 }
 
 static void store_stretch(void *context, const struct stretch *stretch) {
@@ -77,17 +86,16 @@ void hooks_store(const struct hooks_site *site, uintptr_t address, size_t length
 
 bool hooks_store_quick(const struct hooks_site *site, uintptr_t address, size_t length) {
     struct model_page *page = regions_page(address);
-    uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE), nobody = 0;
-    if (UNLIKELY(page == NULL || page->based == 0 || commit_any()) ||
-        !atomic_compare_exchange_strong_explicit(&page->lock, &nobody, site->me->thread + 1,
-                                                 memory_order_acquire, memory_order_relaxed))
+    uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE);
+    if (UNLIKELY(page == NULL || page->based == 0 || commit_any() || extra_any(UINT32_MAX)))
         return false;
+    lock_page(site, page);
     const struct model_actor actor = actor_of(site);
     bool done = model_store_word(page, &actor, from, (uint32_t)length);
     if (done)
         page->line[from / MODEL_LINE_SIZE].content |= ((UINT64_C(1) << length) - 1)
                                                       << from % MODEL_LINE_SIZE;
-    arena_unlock(&page->lock);
+    unlock_page(site, page);
     return done;
 }
 
@@ -103,11 +111,15 @@ bool hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t len
     lock_page(site, page);
     explain_begin(page, address);
     bool done = attempt(context);
+    if (done && extra_any(ARENA_EXTRA_OVERWRITES))
+        overwrite_before(&store);
     if (done)
         explain_stored(page, from, from + (uint32_t)length);
     if (done)
         model_store(page, &actor, from, (uint32_t)length, false, MODEL_CACHED);
-    arena_unlock(&page->lock);
+    unlock_page(site, page);
+    if (done && extra_any(ARENA_EXTRA_READS))
+        reads_stored(&store);
     if (done && commit_any()) {
         commit_before(&store);
         commit_after(&store);
@@ -139,13 +151,15 @@ void hooks_flush(const struct hooks_site *site, uintptr_t address, bool at_once)
     enum model_flushed flushed = model_flush(page, &actor, line);
     if (at_once)
         model_flush_done(page, &actor, line);
-    arena_unlock(&page->lock);
+    unlock_page(site, page);
     if (flushed == MODEL_FLUSH_AGAIN && atomic_load(&actor.threads[actor.thread].failed) == 0)
         report_again(site, page);
     if (flushed != MODEL_FLUSH_UNKNOWN && !at_once) {
         model_note_pending(&actor);
         site->me->waiting = true;
     }
+    if (at_once && extra_any(ARENA_EXTRA_READS))
+        reads_drained(site->me);
 }
 
 void hooks_drain(const struct hooks_site *site, bool locked) {
@@ -155,6 +169,16 @@ void hooks_drain(const struct hooks_site *site, bool locked) {
     site->me->waiting = false;
     site->me->emptied = locked;
     model_drain(&actor);
+    if (extra_any(ARENA_EXTRA_READS))
+        reads_drained(site->me);
+}
+
+/* What the instruction flushes: a direct store writes back what the cache holds of its line. */
+static enum model_way way_of(const struct event *event) {
+    if ((event->effect & EFFECT_STREAM) == 0)
+        return MODEL_CACHED;
+    bool direct = (event->effect & EFFECT_FLUSH) != 0;
+    return direct || !source_process.arena.head->placed ? MODEL_STREAM : MODEL_PLACED;
 }
 
 void hooks_handle(struct self *me, const struct event *event, arena_id stack) {
@@ -162,8 +186,7 @@ void hooks_handle(struct self *me, const struct event *event, arena_id stack) {
     if (event->kind == EVENT_RAW_DRAIN || (event->effect & EFFECT_LOCKED) != 0)
         hooks_drain(&site, (event->effect & EFFECT_LOCKED) != 0);
     if (event->kind == EVENT_RAW_STORE)
-        hooks_store(&site, event->address, event->length,
-                    (event->effect & EFFECT_STREAM) != 0 ? MODEL_STREAM : MODEL_CACHED);
+        hooks_store(&site, event->address, event->length, way_of(event));
     if (event->kind == EVENT_RAW_FLUSH)
         hooks_flush(&site, event->address, (event->effect & EFFECT_DRAIN) != 0);
 }

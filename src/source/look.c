@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Looks for direct stores that nobody flushed: pages that were stored to, against their shadows. */
 #include <errno.h>
-#include <linux/membarrier.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -94,12 +92,12 @@ static void tell_changes(const struct look *look, const struct pages_share *shar
             shadow_set_modelled(
                 pages_chunk(look->me, share->file, share->index / SHADOW_CHUNK_PAGES, true),
                 (uint32_t)(share->index % SHADOW_CHUNK_PAGES));
-            arena_lock(arena_here(), &page->lock, look->me->thread + 1);
+            arena_lock_page(arena_here(), page, look->me->thread + 1);
         }
         shadow_tell(page, &actor, l, bytes);
     }
     if (page != NULL)
-        arena_unlock(&page->lock);
+        arena_unlock_page(arena_here(), page, look->me->thread + 1);
 }
 
 static void look_at_page(struct look *look, uintptr_t address, bool present) {
@@ -246,8 +244,6 @@ void pages_got(struct self *me, const struct arena_token *token) {
     struct look look = {.me = me, .token = token};
     arena_id none = 0;
     atomic_compare_exchange_strong(&last_drain, &none, token->got);
-    /* See pages_lock_page. Where there is no such barrier it waits instead. */
-    syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0);
     tokens_stretches(token, 0, UINT64_MAX, begin_stretch, &look);
 }
 

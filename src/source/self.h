@@ -59,6 +59,7 @@ struct self {
         const void *site;
     } announced;             /* a copy that the compiler told of, and that a function may make */
     struct recent *recent;   /* stores since commits; NULL: there are no commit points */
+    struct reads *reads;     /* of what is not durable; NULL: there were none */
     struct clock_self clock; /* of threads in code with hooks */
     bool flushing;           /* a routine is, and its lines were looked at */
     bool waiting;            /* something flushed or streamed waits for a drain of every token */

@@ -53,6 +53,7 @@ static void screen_page(const struct claims *claims, void *record) {
     /* Whoever held it is dead, and left the page as it was: that counts as a loss. */
     if (atomic_exchange(&page->lock, 0) != 0)
         atomic_fetch_add(&claims->arena->head->lost.locks, 1);
+    atomic_store(&page->owner, ARENA_SEVERAL);
     for (size_t l = 0; l < MODEL_PAGE_LINES && page->touched != 0; l++)
         screen_line(&page->line[l]);
 }
@@ -132,11 +133,14 @@ static void screen_shadows(struct claims *claims, arena_id id) {
     }
 }
 
-/* What threads have flushed of direct stores. */
-static void screen_lists(struct claims *claims) {
-    uint32_t threads = atomic_load(&claims->arena->head->thread_count);
+/* What threads have flushed of direct stores, and the pages that they were using when they died. */
+static void screen_threads(struct claims *claims) {
+    struct arena_head *head = claims->arena->head;
+    uint32_t threads = atomic_load(&head->thread_count);
     for (size_t i = 0; i < threads && i < ARENA_THREADS; i++) {
-        struct shadow_list *list = &claims->arena->head->lists[i];
+        struct shadow_list *list = &head->lists[i];
+        if (atomic_exchange(&head->threads[i].holds, 0) != 0)
+            atomic_fetch_add(&head->lost.locks, 1);
         arena_id log = atomic_load(&list->log);
         screen_chain(claims, &list->first, blocks);
         if (log != 0 && claim(claims, log, sizeof(struct shadow_log)) == NULL)
@@ -152,7 +156,7 @@ static void screen_chains(struct claims *claims) {
         screen_chain(claims, &head->shadows[b], chunks);
         screen_shadows(claims, atomic_load(&head->shadows[b]));
     }
-    screen_lists(claims);
+    screen_threads(claims);
     for (size_t b = 0; b < ARENA_FINDING_BUCKETS; b++)
         screen_chain(claims, &head->findings[b], findings);
     for (uint32_t i = 0; i < claims->files; i++) {

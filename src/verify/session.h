@@ -11,9 +11,10 @@
 #include "verify/finding.h"
 
 struct verify_options {
-    const char *judge;  /* strict, memory, page-cache, actual */
-    const char *stacks; /* cached, full, site */
-    const char *stores; /* auto, api, pages, pages=interval, hooks */
+    const char *judge;   /* strict, memory, page-cache, actual */
+    const char *stacks;  /* cached, full, site */
+    const char *stores;  /* auto, api, pages, pages=interval, hooks */
+    const char *streams; /* drain, inplace */
     bool wanted[KIND_COUNT];
 };
 

@@ -98,6 +98,18 @@ int main(int count, char **arguments) {
 }
 """
 
+FLUSHED = BEGIN + """
+int main(int count, char **arguments) {
+    long *base = begin(arguments[1]);
+    for (int i = 0; i < 100; i++) {
+        base[i * 16] = i + count;
+        if (i != 50 || count < 3)
+            RtlFlushNonVolatileMemory(map.token, base + i * 16, 8, 0);
+    }
+    return NvRtlUnmapFile(&map) != 0;
+}
+"""
+
 SIMPLE = BEGIN + """
 int main(int count, char **arguments) {
     long *base = begin(arguments[1]);
@@ -182,6 +194,19 @@ class ProgramsTest(unittest.TestCase):
         self.assertEqual((report["stores"], report["findings"]), ("api", []), result.stderr)
         report, result = self.run_nvrtl(program, self.path("file"))
         self.assertEqual((report["stores"], len(report["findings"])), ("hooks", 1), result.stderr)
+
+    def test_hooks_while_pages_are_looked_at(self):
+        """Then they tell of nothing: each store is found by what it has changed."""
+        for name in "gcc", "clang":
+            command, environment = compiler_of(name)
+            program = self.build(f"{name}-flushed", FLUSHED, command, environment)
+            report, result = self.run_nvrtl(program, self.path(f"{name}-file"),
+                                            options=["--stores=pages"])
+            self.assertEqual((report["stores"], report["findings"]), ("pages", []), result.stderr)
+            report, result = self.run_nvrtl(program, self.path(f"{name}-file"), "wrong",
+                                            options=["--stores=pages"])
+            self.assertEqual([one["kind"] for one in report["findings"]], ["unflushed-write"],
+                             result.stderr)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,210 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Seeded bugs and their correct twins: builds each program with each compiler and level, runs it
+under the verifier, and holds what is reported against what bugs.txt and the marks in the sources
+say. Prints a table; fails if a bug is missed or told of elsewhere, or if anything else is told."""
+
+import argparse
+import concurrent.futures
+import itertools
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import packages
+from table import HERE, PROGRAMS, read_bugs, read_marks
+
+NVRTL = os.environ.get("NVRTL_BIN", "nvrtl")
+INCLUDE = os.environ.get("NVRTL_INCLUDE", "/usr/include")
+LIBRARY = os.environ.get("NVRTL_LIBRARY", "libnvrtl.so")
+COMPILERS = ("gcc", "clang")
+LEVELS = ("O0", "O2", "O3")
+WAYS = tuple(itertools.product(COMPILERS, LEVELS))
+TOLD = ("error", "warning", "performance")
+TIMEOUT = 120
+
+
+def cpu_flags():
+    """Options by which the compiler may use what this CPU has to write lines back."""
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+        flags = next((line.split() for line in file if line.startswith("flags")), [])
+    return [f"-m{name}" for name in ("clwb", "clflushopt", "avx512f") if name in flags]
+
+
+class Program:
+    """One program: its sources, its bugs, and what is expected of each."""
+
+    def __init__(self, name, bugs, folder):
+        self.name, self.bugs = name, {bug.number: bug for bug in bugs}
+        self.flags = []
+        own = [path for path in (PROGRAMS / f"{name}.c", PROGRAMS / f"{name}.cc") if path.exists()]
+        self.sources = list(own)
+        if name in packages.PACKAGES:
+            sources, self.flags = packages.prepare(name, folder)
+            self.sources += sources
+        self.cxx = self.sources[0].suffix == ".cc"
+        kinds = {number: bug.kind for number, bug in self.bugs.items()}
+        self.marks = read_marks(self.sources, kinds)
+        self.needs_cpu = "cpu" in self.marks.settings
+        self.options = [word for word in self.marks.settings if word.startswith("--")]
+        unmarked = set(self.bugs) ^ set(self.marks.places)
+        assert not unmarked, f"{name}: of {sorted(unmarked)} the table and the marks differ"
+
+    def expected(self, bug):
+        return self.marks.places.get(bug, set())
+
+
+class Bench:
+    """Builds and runs."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.cpu = cpu_flags()
+
+    def build(self, program, bug, way):
+        compiler, level = way
+        driver = os.path.join(os.path.dirname(NVRTL), "nvrtl-c++" if program.cxx else "nvrtl-cc")
+        made = self.folder / f"{program.name}-{bug}-{compiler}-{level}"
+        name = compiler.replace("gcc", "g++").replace("clang", "clang++")
+        environment = dict(os.environ, NVRTL_CC=compiler, NVRTL_CXX=name)
+        command = [driver, "-std=c++17" if program.cxx else "-std=gnu11", "-D_GNU_SOURCE",
+                   *(program.flags or ["-Wall", "-Wextra", "-Werror"]), f"-{level}", "-g",
+                   *self.cpu, f"-DRECALL_BUG={bug}", f"-I{INCLUDE}", f"-I{PROGRAMS}",
+                   *map(str, program.sources), "-o", str(made), LIBRARY,
+                   f"-Wl,-rpath,{os.path.dirname(LIBRARY)}", "-pthread"]
+        result = subprocess.run(command, env=environment, capture_output=True, text=True,
+                                check=False)
+        if result.returncode != 0:
+            raise RuntimeError(f"{' '.join(command)}:\n{result.stderr}")
+        return made
+
+    def run(self, program, binary, stores):
+        """What is reported of a run, by whatever callers: (severity, kind, file, line)."""
+        work = tempfile.mkdtemp(dir=self.folder)
+        command = [NVRTL, "run", f"--stores={stores}", "--report=json", f"--output={work}",
+                   *program.options, "--", str(binary), work]
+        environment = dict(os.environ, NVRTL_DOMAIN="volatile!")
+        if "page-cache" in program.marks.settings:
+            environment["NVRTL_DOMAIN"] = "page-cache!"
+        result = subprocess.run(command, env=environment, capture_output=True, text=True,
+                                check=False, timeout=TIMEOUT)
+        try:
+            with open(os.path.join(work, "report.json"), encoding="utf-8") as file:
+                report = json.load(file)
+        except FileNotFoundError as missing:
+            raise RuntimeError(f"{' '.join(command)}:\n{result.stderr}") from missing
+        shutil.rmtree(work)
+        told = [(one["severity"], one["kind"], os.path.basename(one["at"].get("file", "?")),
+                 one["at"].get("line", 0))
+                for one in report["findings"] if one["severity"] in TOLD]
+        if report["exit"] != 0:
+            told.append(("error", f"exit {report['exit']} {result.stderr[-500:]}", "?", 0))
+        return set(told)
+
+
+def hold(program, bug, stores, told):
+    """What is wrong with what was told; empty: nothing."""
+    wanted = program.expected(bug)
+    if stores != "pages":
+        found = {place[1:] for place in told}
+        return ([f"missed {kind} at {file}:{line}" for kind, file, line in wanted - found] +
+                [f"false {kind} at {file}:{line}" for kind, file, line in found - wanted])
+    # They know no lines; of a bug that shows in two ways they see what is left behind.
+    kinds, found = {place[0] for place in wanted}, {place[1] for place in told}
+    missed = [program.bugs[bug].kind] if bug and program.bugs[bug].kind not in found else []
+    return [f"missed {kind}" for kind in missed] + \
+        [f"false {place[1]}" for place in told if place[1] not in kinds and place[0] == "error"]
+
+
+def plan(programs, short):
+    """Jobs: (program, bug, way). The short form goes through the ways in turn."""
+    turn = itertools.cycle(WAYS)
+    jobs = []
+    for program in programs:
+        for bug in (0, *program.bugs):
+            ways = [next(turn)] if short else WAYS
+            jobs += [(program, bug, way) for way in ways]
+    return jobs
+
+
+def work_off(bench, job):
+    """What was wrong: (stores, words)."""
+    program, bug, way = job
+    binary = bench.build(program, bug, way)
+    sources = program.bugs[bug].sources if bug else \
+        sorted({one for each in program.bugs.values() for one in each.sources})
+    wrong = [(stores, words) for stores in sources
+             for words in hold(program, bug, stores, bench.run(program, binary, stores))]
+    binary.unlink()
+    return len(sources), wrong
+
+
+def print_table(programs, results, file):
+    """results: by job, (runs, what was wrong)"""
+    print("| program | bugs | runs with a bug | missed | runs of the twin | false alarms |\n"
+          "| --- | --- | --- | --- | --- | --- |", file=file)
+    totals = [0] * 5
+    for program in programs:
+        mine = [(bug, *result) for (owner, bug, _), result in results.items() if owner is program]
+        row = [len(program.bugs),
+               sum(runs for bug, runs, _ in mine if bug),
+               sum(1 for bug, _, wrong in mine if bug and wrong),
+               sum(runs for bug, runs, _ in mine if not bug),
+               sum(1 for bug, _, wrong in mine if not bug and wrong)]
+        totals = [sum(pair) for pair in zip(totals, row)]
+        print(f"| {program.name} | {' | '.join(map(str, row))} |", file=file)
+    print(f"| all | {' | '.join(map(str, totals))} |", file=file)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true", help="one compiler and level a build")
+    parser.add_argument("--only", default="", help="these programs, with commas")
+    parser.add_argument("--bug", type=int, help="this bug (0: the twin)")
+    parser.add_argument("--packages", action="store_true", help="programs of others too")
+    parser.add_argument("--cache", default="", help="where source packages are kept")
+    parser.add_argument("--table", help="write the table of results there")
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    wanted = [name for name in options.only.split(",") if name]
+    bugs = read_bugs()
+    names = [name for name in dict.fromkeys(bug.program for bug in bugs)
+             if (name in wanted if wanted else
+                 (name in packages.PACKAGES) == options.packages or name not in packages.PACKAGES)]
+    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None
+    with tempfile.TemporaryDirectory(prefix="nvrtl-recall-", dir=shared) as folder:
+        bench = Bench(folder)
+        programs = []
+        for name in names:
+            program = Program(name, [bug for bug in bugs if bug.program == name],
+                              options.cache or folder)
+            if program.needs_cpu and not {"-mclwb", "-mclflushopt"} & set(bench.cpu):
+                print(f"skipped: {name} (this CPU has neither clwb nor clflushopt)")
+                continue
+            programs.append(program)
+        jobs = [job for job in plan(programs, options.short)
+                if options.bug is None or job[1] == options.bug]
+        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+            results = dict(zip(jobs, pool.map(lambda job: work_off(bench, job), jobs)))
+    wrong = 0
+    for (program, bug, way), (_, words) in results.items():
+        for stores, word in words:
+            wrong += 1
+            print(f"{program.name} bug {bug} {'-'.join(way)} {stores}: {word}")
+    print_table(programs, results, sys.stdout)
+    if options.table:
+        with open(options.table, "w", encoding="utf-8") as file:
+            print_table(programs, results, file)
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    print(f"{len(jobs)} builds, {sum(runs for runs, _ in results.values())} runs, "
+          f"{sum(one.ru_utime + one.ru_stime for one in used):.0f} s of CPU, {wrong} wrong")
+    return 1 if wrong or not jobs else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -91,7 +91,7 @@ void batch_wait(_Atomic uint32_t *word, uint32_t value);
 void batch_wake(_Atomic uint32_t *word);
 
 /* The images as one process has them. */
-struct image_region {
+struct live_region {
     int descriptor;
     uint8_t *view;  /* where the checker sees it */
     uint8_t *alias; /* the same bytes, untracked */
@@ -99,33 +99,33 @@ struct image_region {
     uint64_t size, room;
     bool tracked, differs;
 };
-#define IMAGES_PATH 4096u
-struct images {
+#define LIVE_PATH 4096u
+struct live {
     const struct sandbox *sandbox;
     uint32_t seat;
     char folder[288];
-    struct image_region regions[SANDBOX_REGIONS];
+    struct live_region regions[SANDBOX_REGIONS];
     uint64_t base; /* number of the base's state that they show; 0: none */
 };
 
 /* Makes them; for an object views at the recorded addresses, else files in a folder. false: the
    batch's problem says why. */
-bool images_open(struct images *images, const struct sandbox *sandbox, uint32_t seat);
+bool live_open(struct live *live, const struct sandbox *sandbox, uint32_t seat);
 /* Makes them the batch's base. */
-void images_follow(struct images *images);
-void images_apply(const struct images *images, const struct batch_image *image);
+void live_follow(struct live *live);
+void live_apply(const struct live *live, const struct batch_image *image);
 /* Makes them the base again after the image. all: do not trust what is known of who has written.
-   false: as images_open */
-bool images_restore(struct images *images, const struct batch_image *image, bool all);
+   false: as live_open */
+bool live_restore(struct live *live, const struct batch_image *image, bool all);
 /* Do they show the base, every byte? */
-bool images_are_base(struct images *images);
+bool live_is_base(struct live *live);
 /* From here on no page has been touched; false: that cannot be known here. */
-bool images_forget_touched(const struct images *images);
+bool live_forget_touched(const struct live *live);
 /* Adds the pages that were to what is known of the batch. */
-void images_tell_touched(const struct images *images);
+void live_tell_touched(const struct live *live);
 
 /* The path of a region's file. */
-const char *images_path(const struct images *images, size_t region, char *buffer, size_t size);
+const char *live_path(const struct live *live, size_t region, char *buffer, size_t size);
 
 /* The process of a worker, from its first step to its end. */
 struct worker {
@@ -143,7 +143,7 @@ bool limits_set(const struct sandbox *sandbox);
 
 /* The judges. object_open: false: the batch's problem says why. */
 bool object_open(const struct sandbox *sandbox);
-struct sandbox_verdict object_judge(const struct images *images, const struct batch_image *image);
-struct sandbox_verdict command_judge(const struct images *images, const struct batch_image *image);
+struct sandbox_verdict object_judge(const struct live *live, const struct batch_image *image);
+struct sandbox_verdict command_judge(const struct live *live, const struct batch_image *image);
 
 #endif

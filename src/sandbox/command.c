@@ -20,18 +20,18 @@ static void put_quoted(FILE *out, const char *text) {
 }
 
 /* The command with each {} replaced by the quoted names of the files. NULL: no memory. */
-static char *fill_in(const struct images *images) {
-    char *text = NULL, path[IMAGES_PATH];
+static char *fill_in(const struct live *live) {
+    char *text = NULL, path[LIVE_PATH];
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
-    for (const char *at = images->sandbox->options.check; out != NULL && *at != '\0'; at++) {
+    for (const char *at = live->sandbox->options.check; out != NULL && *at != '\0'; at++) {
         if (strncmp(at, "{}", 2) != 0) {
             putc(*at, out);
             continue;
         }
-        for (size_t i = 0; i < images->sandbox->options.region_count; i++) {
+        for (size_t i = 0; i < live->sandbox->options.region_count; i++) {
             fputs(i != 0 ? " " : "", out);
-            put_quoted(out, images_path(images, i, path, sizeof path));
+            put_quoted(out, live_path(live, i, path, sizeof path));
         }
         at++;
     }
@@ -52,8 +52,8 @@ static void set_ids(const char *name, const uint64_t *ids, size_t count) {
 }
 
 /* The program's words; those that name a file of the run name the image's instead. */
-static char **words(const struct images *images) {
-    char *const *program = images->sandbox->options.program;
+static char **words(const struct live *live) {
+    char *const *program = live->sandbox->options.program;
     size_t count = 0;
     while (program[count] != NULL)
         count++;
@@ -61,11 +61,11 @@ static char **words(const struct images *images) {
     for (size_t i = 0; made != NULL && i < count; i++) {
         char *whole = i > 0 ? realpath(program[i], NULL) : NULL;
         made[i] = program[i];
-        for (size_t r = 0; r < images->sandbox->options.region_count; r++) {
-            const char *path = images->sandbox->options.regions[r].path;
-            char copy[IMAGES_PATH];
+        for (size_t r = 0; r < live->sandbox->options.region_count; r++) {
+            const char *path = live->sandbox->options.regions[r].path;
+            char copy[LIVE_PATH];
             if (strcmp(program[i], path) == 0 || (whole != NULL && strcmp(whole, path) == 0))
-                made[i] = strdup(images_path(images, r, copy, sizeof copy));
+                made[i] = strdup(live_path(live, r, copy, sizeof copy));
         }
         free(whole);
     }
@@ -73,29 +73,29 @@ static char **words(const struct images *images) {
 }
 
 /* In the child. */
-static _Noreturn void become(const struct images *images, const struct batch_image *image) {
-    const struct sandbox *sandbox = images->sandbox;
+static _Noreturn void become(const struct live *live, const struct batch_image *image) {
+    const struct sandbox *sandbox = live->sandbox;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     set_ids("NVRTL_BEGUN", sandbox->marks[0], image->begun);
     set_ids("NVRTL_ACKED", sandbox->marks[1], image->acked);
     if (sandbox->options.judge == SANDBOX_COMMAND) {
-        char *command = fill_in(images);
+        char *command = fill_in(live);
         if (command != NULL)
             execl("/bin/sh", "sh", "-c", command, (char *)NULL);
     } else {
-        char **program = words(images);
+        char **program = words(live);
         if (program != NULL)
             execvp(program[0], program);
     }
     _exit(127);
 }
 
-struct sandbox_verdict command_judge(const struct images *images, const struct batch_image *image) {
-    const struct sandbox *sandbox = images->sandbox;
+struct sandbox_verdict command_judge(const struct live *live, const struct batch_image *image) {
+    const struct sandbox *sandbox = live->sandbox;
     int status;
     pid_t child = fork();
     if (child == 0)
-        become(images, image);
+        become(live, image);
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
     if (child < 0)

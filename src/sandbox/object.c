@@ -18,14 +18,14 @@ bool object_open(const struct sandbox *sandbox) {
     return found != NULL;
 }
 
-struct sandbox_verdict object_judge(const struct images *images, const struct batch_image *image) {
-    const struct sandbox *sandbox = images->sandbox;
+struct sandbox_verdict object_judge(const struct live *live, const struct batch_image *image) {
+    const struct sandbox *sandbox = live->sandbox;
     struct NvRtlCrashRegion regions[SANDBOX_REGIONS];
     for (size_t i = 0; i < sandbox->options.region_count; i++) {
         const struct sandbox_region *region = &sandbox->options.regions[i];
         regions[i] = (struct NvRtlCrashRegion){.path = region->path,
                                                .base = (void *)(uintptr_t)region->base,
-                                               .image = images->regions[i].view,
+                                               .image = live->regions[i].view,
                                                .size = region->size};
     }
     const struct NvRtlCrash crash = {.structSize = sizeof crash,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A worker: takes images, lets recovery meet them, and takes back what it did. */
+/* A worker: takes live, lets recovery meet them, and takes back what it did. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -40,11 +40,11 @@ static void settle_in(const struct worker *worker) {
         mprotect(worker->sandbox->regions[i].bytes, worker->sandbox->regions[i].room, PROT_READ);
 }
 
-static struct sandbox_verdict judge(const struct images *images, const struct batch_image *image,
+static struct sandbox_verdict judge(const struct live *live, const struct batch_image *image,
                                     const struct worker *worker) {
     if (worker->sandbox->options.judge == SANDBOX_OBJECT)
-        return object_judge(images, image);
-    return command_judge(images, image);
+        return object_judge(live, image);
+    return command_judge(live, image);
 }
 
 static struct sandbox_verdict of_status(int status) {
@@ -59,12 +59,12 @@ static void tell(struct batch_image *image, struct sandbox_verdict verdict) {
 }
 
 /* In a process of its own. What that one did was done through its views, not through this one's. */
-static void judge_apart(const struct images *images, struct batch_image *image,
+static void judge_apart(const struct live *live, struct batch_image *image,
                         const struct worker *worker) {
     int status;
     pid_t child = fork();
     if (child == 0) {
-        tell(image, judge(images, image, worker));
+        tell(image, judge(live, image, worker));
         _exit(0);
     }
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
@@ -76,42 +76,42 @@ static void judge_apart(const struct images *images, struct batch_image *image,
 }
 
 /* false: the images are lost. */
-static bool serve(struct images *images, struct batch_image *image, const struct worker *worker) {
+static bool serve(struct live *live, struct batch_image *image, const struct worker *worker) {
     const struct sandbox *sandbox = worker->sandbox;
     struct batch *batch = sandbox->batch;
     bool apart = sandbox->options.isolate && sandbox->options.judge == SANDBOX_OBJECT;
-    bool traced = batch->traced != 0 && !apart && images_forget_touched(images);
+    bool traced = batch->traced != 0 && !apart && live_forget_touched(live);
     if (batch->traced != 0 && !traced)
         atomic_store(&batch->untraced, 1);
-    images_apply(images, image);
+    live_apply(live, image);
     if (apart)
-        judge_apart(images, image, worker);
+        judge_apart(live, image, worker);
     else
-        tell(image, judge(images, image, worker));
+        tell(image, judge(live, image, worker));
     if (traced)
-        images_tell_touched(images);
-    return images_restore(images, image, apart || atomic_load(&batch->untracked) != 0);
+        live_tell_touched(live);
+    return live_restore(live, image, apart || atomic_load(&batch->untracked) != 0);
 }
 
 /* false: this process is of no more use. */
-static bool take_images(struct images *images, const struct worker *worker, uint64_t *count) {
+static bool take_images(struct live *live, const struct worker *worker, uint64_t *count) {
     struct batch *batch = worker->sandbox->batch;
     struct batch_seat *seat = seat_of(worker);
     uint32_t index = 0;
-    images_follow(images);
+    live_follow(live);
     while ((index = atomic_fetch_add(&batch->next, 1)) < batch->count) {
         if (atomic_load(&batch->images[index].outcome) != SANDBOX_PENDING)
             continue;
         atomic_store(&seat->since, batch_now());
         atomic_store(&seat->image, index + 1);
-        bool served = serve(images, &batch->images[index], worker);
+        bool served = serve(live, &batch->images[index], worker);
         atomic_store(&seat->image, 0);
         atomic_fetch_add(&batch->served, 1);
         if (!served)
             return false;
-        if (++*count % LOOK_EVERY == 0 && !images_are_base(images)) {
+        if (++*count % LOOK_EVERY == 0 && !live_is_base(live)) {
             atomic_store(&batch->untracked, 1);
-            if (!images_restore(images, NULL, true))
+            if (!live_restore(live, NULL, true))
                 return false;
         }
         if (worker->sandbox->options.respawn != 0 && *count >= worker->sandbox->options.respawn)
@@ -121,13 +121,13 @@ static bool take_images(struct images *images, const struct worker *worker, uint
 }
 
 /* The one image of a fresh process. */
-static _Noreturn void serve_only(struct images *images, const struct worker *worker) {
+static _Noreturn void serve_only(struct live *live, const struct worker *worker) {
     struct batch_image *image = &worker->sandbox->batch->images[worker->only - 1];
-    images_follow(images);
+    live_follow(live);
     atomic_store(&seat_of(worker)->since, batch_now());
     atomic_store(&seat_of(worker)->image, worker->only);
-    images_apply(images, image);
-    tell(image, judge(images, image, worker));
+    live_apply(live, image);
+    tell(image, judge(live, image, worker));
     atomic_store(&seat_of(worker)->image, 0);
     _exit(0);
 }
@@ -139,16 +139,16 @@ static void say_ready(const struct worker *worker, uint32_t number) {
 }
 
 _Noreturn void worker_main(const struct worker *worker) {
-    static struct images images;
+    static struct live live;
     struct batch *batch = worker->sandbox->batch;
     uint32_t number;
     uint64_t count = 0;
     settle_in(worker);
-    if (!images_open(&images, worker->sandbox, worker->seat)) {
+    if (!live_open(&live, worker->sandbox, worker->seat)) {
         atomic_store(&batch->broken, 1);
         _exit(0);
     }
-    setenv("TMPDIR", images.folder, 1);
+    setenv("TMPDIR", live.folder, 1);
     if (!limits_set(worker->sandbox))
         atomic_store(&batch->unlimited, 1);
     if (worker->sandbox->options.judge == SANDBOX_OBJECT && !object_open(worker->sandbox)) {
@@ -156,10 +156,10 @@ _Noreturn void worker_main(const struct worker *worker) {
         _exit(0);
     }
     if (worker->only != 0)
-        serve_only(&images, worker);
+        serve_only(&live, worker);
     for (;;) {
         number = atomic_load(&batch->number);
-        if (!take_images(&images, worker, &count))
+        if (!take_images(&live, worker, &count))
             _exit(0);
         say_ready(worker, number);
         batch_wait(&batch->number, number);

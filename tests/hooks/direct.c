@@ -172,8 +172,8 @@ CASE(fence_drains) {
     CLOSE(); /* role: freed */
 }
 
-/* Two stores of one line, and two calls of it, are one mistake for a reader; another line, though of
-   the same function, is another one. */
+/* Two stores of one line, and two calls of it, are one mistake for a reader; another line, though
+   of the same function, is another one. */
 CASE(on_one_line) {
     OPEN();
     /* expect: unflushed-write 2x */

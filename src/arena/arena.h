@@ -35,6 +35,7 @@
 #define ARENA_SHADOW_BUCKETS 65536
 #define ARENA_TOKEN_BUCKETS 4096
 #define ARENA_FINDING_BUCKETS 4096
+#define ARENA_SITE_BUCKETS 4096
 #define ARENA_STACK_DEPTH 32
 #define ARENA_RANGES 8
 #define ARENA_RELATED 6
@@ -153,6 +154,26 @@ struct arena_finding {
 };
 enum arena_rescue { ARENA_RESCUE_NONE, ARENA_RESCUE_PAGE, ARENA_RESCUE_TOKEN };
 
+/* What is counted for a profile. */
+enum arena_cost {
+    ARENA_COST_STORES,
+    ARENA_COST_BYTES, /* that they stored */
+    ARENA_COST_FLUSHES,
+    ARENA_COST_LINES, /* that were flushed, or streamed */
+    ARENA_COST_PAGES, /* that those lie on, call by call */
+    ARENA_COST_DIRTY, /* bytes in them that waited for it */
+    ARENA_COST_DRAINS,
+    ARENA_COSTS
+};
+
+/* A place of the program, and what it did to a file. */
+struct arena_site {
+    arena_id next;
+    uint32_t stack;
+    uint32_t file; /* index + 1; 0: none */
+    _Atomic uint64_t counts[ARENA_COSTS];
+};
+
 enum arena_end {
     ARENA_RUNS,
     ARENA_EXITED,  /* by exit() or return from main */
@@ -226,6 +247,7 @@ struct arena_head {
     _Atomic arena_id shadows[ARENA_SHADOW_BUCKETS];
     _Atomic arena_id tokens[ARENA_TOKEN_BUCKETS];
     _Atomic arena_id findings[ARENA_FINDING_BUCKETS];
+    _Atomic arena_id sites[ARENA_SITE_BUCKETS];
 };
 /* Where stores are seen. */
 enum arena_stores {
@@ -237,7 +259,7 @@ enum arena_stores {
 };
 
 /* What is looked at only where it was asked for, one bit each. */
-enum arena_extra { ARENA_EXTRA_OVERWRITES = 1, ARENA_EXTRA_READS = 2 };
+enum arena_extra { ARENA_EXTRA_OVERWRITES = 1, ARENA_EXTRA_READS = 2, ARENA_EXTRA_COSTS = 4 };
 
 enum arena_stacks { ARENA_STACKS_CACHED, ARENA_STACKS_FULL, ARENA_STACKS_SITE };
 
@@ -352,6 +374,10 @@ void arena_each_page(const struct arena *arena, const struct arena_pages *pages,
 
 /* Counts a finding like wish; ranges beyond the first are not kept. */
 void arena_report(const struct arena *arena, const struct arena_finding *wish);
+
+/* Adds to what a place has done to a file (index + 1, or 0). */
+void arena_count(const struct arena *arena, uint32_t stack, uint32_t file, enum arena_cost cost,
+                 uint64_t amount);
 
 /* From now on no finding is about [offset, offset + length) of a file. pre: head's lock */
 void arena_ignore(const struct arena *arena, struct arena_file *file, uint64_t offset,

@@ -141,6 +141,9 @@ enum model_flushed {
     MODEL_FLUSH_AGAIN,   /* clean, or this thread has flushed it since its last store */
 };
 
+/* How many bytes of the line wait for a flush. */
+uint32_t model_waiting(struct model_page *page, uint32_t line);
+
 /* Flushes one line. */
 enum model_flushed model_flush(struct model_page *page, const struct model_actor *actor,
                                uint32_t line);

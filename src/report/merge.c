@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "report/key.h"
 #include "report/place.h"
+#include "verify/profile.h"
 
 /* A finding and its key, for sorting equal ones together; number is the place in the report. */
 static int compare_keys(const void *left, const void *right) {
@@ -210,7 +211,8 @@ bool report_merge(struct loaded *parts, size_t count, struct report *into, char 
         into->exit = into->exit != 0 ? into->exit : part->exit;
         into->incomplete |= part->incomplete;
         into->stores = least_seen(into->stores, part->stores);
-        complete = add_findings(into, part) && add_remarks(into, part);
+        complete = add_findings(into, part) && add_remarks(into, part) &&
+                   profile_absorb(&into->profile, &part->profile);
     }
     return complete &&
            (count == 1 || (report_fold(into, KEY_SEVERITY) && remark_runs(into, parts, count)));

@@ -3,6 +3,7 @@
 """Each litmus file shows one rule, and has all images that it allows at its end, as `# image ...`:
 the command and the machine find exactly these. A file is read in both forms."""
 
+import itertools
 import os
 import re
 import subprocess
@@ -36,6 +37,36 @@ class LitmusTest(unittest.TestCase):
                 self.assertEqual(machine.enumerate_images(text), images, path.name)
                 self.assertEqual(nvrtl("trace", "pack", "-o", packed, path), ("", 0, ""))
                 self.assertEqual(nvrtl("crash", "--enumerate", packed), answer, path.name)
+
+    def test_explanations(self):
+        """A cut can leave what is in the list, and nothing else; and that is said with a reason."""
+        reasons = set()
+        for path in FILES:
+            images = re.findall(r"^# image (.*)$", path.read_text(encoding="ascii"), re.MULTILINE)
+            parts = [sorted(set(part)) for part in zip(*(image.split(" ") for image in images))]
+            for image in map(" ".join, itertools.islice(itertools.product(*parts), 40)):
+                stdout, status, stderr = nvrtl("crash", "--explain", image, path)
+                self.assertEqual((status, stderr), (int(image not in images), ""), path.name)
+                self.assertRegex(stdout, "^impossible: " if status else "^possible: ")
+                reasons.add(stdout.splitlines()[0].split(": ")[-1] if status else "")
+            wrong = images[0].replace("0", "7")
+            self.assertEqual(nvrtl("crash", "--explain", wrong, path)[1], 1, path.name)
+        self.assertIn("what is missing was durable", reasons)
+
+    def test_an_explanation_names_the_events(self):
+        trace = FILES[0].parent / "x86-clwb-sfence.trace"
+        stdout = nvrtl("crash", "--explain", "0" * 16 + " " + "02" * 8, trace)[0]
+        self.assertEqual(stdout, """\
+impossible: region 1, the line at 0x0: what is missing was durable
+missing 6: 1 store 1 0x0 8 0101010101010101
+flushed 7: 1 flush 1 0x0 8
+durable 8: 1 drain
+later   9: 1 store 2 0x0 8 0202020202020202
+""")
+        trace = FILES[0].parent / "x86-copy-before-store.trace"
+        stdout = nvrtl("crash", "--explain", "11" * 8 + "0" * 32, trace)[0]
+        words = [line.split()[0] for line in stdout.splitlines()]
+        self.assertEqual(words, ["possible:", "torn", "out"])
 
     def test_options_go_before_the_trace(self):
         """An option for the model says what a header would."""

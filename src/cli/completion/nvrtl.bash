@@ -45,7 +45,7 @@ _nvrtl_offer_value() {
         _nvrtl_offer "x86 eadr page$([[ ${COMP_WORDS[1]} == cut ]] || echo ' arm')"
         ;;
     --direct64) _nvrtl_offer 'atomic pieces' ;;
-    --image | --import-pmemcheck) _nvrtl_offer_files -f ;;
+    --explain | --image | --import-pmemcheck) _nvrtl_offer_files -f ;;
     --error-exitcode | --at | --memory | --first | -j | --jobs) COMPREPLY=() ;;
     -n | --runs | --seed | --time | --timeout) COMPREPLY=() ;;
     -c | --check | --reset) COMPREPLY=() ;;
@@ -65,7 +65,10 @@ _nvrtl_offer_options() {
         options+=' --at= --check= --first= --jobs= --keep= --model= --reset= --runs= --seed= --time='
         options+=' --timeout= -c -j -n -s'
         ;;
-    crash) options+=' --direct64= --enumerate --image= --memory= --model= --stable-pages --streams=' ;;
+    crash)
+        options+=' --direct64= --enumerate --explain= --image= --import-pmemcheck= --memory= --model='
+        options+=' --stable-pages --streams='
+        ;;
     trace) options+=' --import-pmemcheck= --output= -o' ;;
     report) options+=' --base= --json --severity= --suppressions=' ;;
     bench) options+=' --csv --directory= --quick --svg= --vs=' ;;

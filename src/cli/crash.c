@@ -7,11 +7,15 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/crash.h"
 #include "cli/number.h"
+#include "cli/trace.h"
 #include "crash/enumerate.h"
 
 enum {
     OPTION_ENUMERATE = 256,
+    OPTION_EXPLAIN,
+    OPTION_IMPORT,
     OPTION_IMAGE,
     OPTION_MODEL,
     OPTION_STREAMS,
@@ -22,6 +26,8 @@ enum {
 
 static const struct argp_option option_table[] = {
     {"enumerate", OPTION_ENUMERATE, NULL, 0, "print every image that a cut could leave", 0},
+    {"explain", OPTION_EXPLAIN, "IMAGE", 0, "say why a cut could leave it, or not", 0},
+    {"import-pmemcheck", OPTION_IMPORT, "LOG", 0, "a store log of pmemcheck as the trace", 0},
     {"image", OPTION_IMAGE, "FILE", 0, "what the regions held at first", 0},
     {"model", OPTION_MODEL, "MODEL", 0, "x86, arm, eadr, page (default: the trace's)", 0},
     {"streams", OPTION_STREAMS, "HOW", 0, "streaming stores: drain, inplace", 0},
@@ -30,31 +36,40 @@ static const struct argp_option option_table[] = {
     {"memory", OPTION_MEMORY, "SIZE", 0, "for the images (default 1G)", 0},
     {0}};
 
-struct arguments {
-    const char *trace, *image;
-    struct crash_wish wish;
-    uint64_t memory; /* bytes */
-    bool enumerate;
-};
-
-static void set_streams(struct arguments *arguments, const char *how, struct argp_state *state) {
+static void set_streams(struct crash_arguments *arguments, const char *how,
+                        struct argp_state *state) {
     if (strcmp(how, "drain") != 0 && strcmp(how, "inplace") != 0)
         argp_error(state, "streaming stores are not '%s' (drain, inplace)", how);
     arguments->wish.streams =
         strcmp(how, "drain") == 0 ? TRACE_STREAMS_DRAIN : TRACE_STREAMS_INPLACE;
 }
 
-static void set_direct64(struct arguments *arguments, const char *how, struct argp_state *state) {
+static void set_direct64(struct crash_arguments *arguments, const char *how,
+                         struct argp_state *state) {
     if (strcmp(how, "atomic") != 0 && strcmp(how, "pieces") != 0)
         argp_error(state, "direct stores of 64 bytes are not '%s' (atomic, pieces)", how);
     arguments->wish.direct64_atomic = strcmp(how, "atomic") == 0;
 }
 
+static void set_trace(struct crash_arguments *arguments, const char *trace,
+                      struct argp_state *state) {
+    if (arguments->trace != NULL)
+        argp_error(state, "'%s' is one trace too many", trace);
+    arguments->trace = trace;
+}
+
 static error_t parse(int key, char *text, struct argp_state *state) {
-    struct arguments *arguments = state->input;
+    struct crash_arguments *arguments = state->input;
     switch (key) {
     case OPTION_ENUMERATE:
         arguments->enumerate = true;
+        return 0;
+    case OPTION_EXPLAIN:
+        arguments->explain = text;
+        return 0;
+    case OPTION_IMPORT:
+        arguments->imports = true;
+        set_trace(arguments, text, state);
         return 0;
     case OPTION_IMAGE:
         arguments->image = text;
@@ -78,15 +93,13 @@ static error_t parse(int key, char *text, struct argp_state *state) {
             argp_error(state, "'%s' is no size", text);
         return 0;
     case ARGP_KEY_ARG:
-        if (arguments->trace != NULL)
-            argp_error(state, "'%s' is one trace too many", text);
-        arguments->trace = text;
+        set_trace(arguments, text, state);
         return 0;
     case ARGP_KEY_END:
         if (arguments->trace == NULL)
             argp_error(state, "which trace?");
-        if (!arguments->enumerate)
-            argp_error(state, "what with it? --enumerate");
+        if (arguments->enumerate == (arguments->explain != NULL))
+            argp_error(state, "what with it? (--enumerate or --explain)");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -111,14 +124,10 @@ static void print_image(const struct crash_scan *scan, const uint8_t *image) {
     fwrite(line, 1, used, stdout);
 }
 
-static int print_images(FILE *trace, const struct arguments *arguments,
+static int print_images(FILE *trace, const struct crash_arguments *arguments,
                         const struct crash_scan *scan) {
     struct images images;
     const char *problem;
-    if (scan->total == 0) {
-        cli_complain("%s: no region is told of", arguments->trace);
-        return CLI_USAGE;
-    }
     images_start(&images, (size_t)scan->total, arguments->memory);
     bool good = enumerate(trace, scan, &arguments->wish, &images, &problem);
     if (!good)
@@ -129,22 +138,36 @@ static int print_images(FILE *trace, const struct arguments *arguments,
     return good ? EXIT_SUCCESS : CLI_RUN_FAILED;
 }
 
-static FILE *open_file(const char *path) {
+FILE *crash_open(const char *path) {
     FILE *file = fopen(path, "re");
     if (file == NULL)
         cli_complain("cannot open %s: %s", path, strerror(errno));
     return file;
 }
 
-static int look(FILE *trace, const struct arguments *arguments, FILE *image) {
+/* A trace that is read more than once. */
+static FILE *open_trace(const struct crash_arguments *arguments) {
+    FILE *log = crash_open(arguments->trace);
+    if (log == NULL || !arguments->imports)
+        return log;
+    FILE *trace = trace_import(log, arguments->trace);
+    fclose(log);
+    return trace;
+}
+
+static int look(FILE *trace, const struct crash_arguments *arguments, FILE *image) {
     struct crash_scan scan;
+    uint64_t most = arguments->enumerate ? ENUMERATE_MOST : arguments->memory;
     int status = CLI_USAGE;
-    if (!scan_trace(trace, ENUMERATE_MOST, image, &scan))
+    if (!scan_trace(trace, most, image, &scan))
         cli_complain("%s: %s", arguments->trace, scan.problem);
     else if (fseek(trace, 0, SEEK_SET) != 0)
         cli_complain("%s cannot be read twice", arguments->trace);
+    else if (scan.total == 0)
+        cli_complain("%s: no region is told of", arguments->trace);
     else
-        status = print_images(trace, arguments, &scan);
+        status = arguments->enumerate ? print_images(trace, arguments, &scan)
+                                      : crash_explain(trace, arguments, &scan);
     if (status != CLI_USAGE && scan.damaged)
         cli_complain("%s: read up to the damage: %s", arguments->trace, scan.problem);
     scan_free(&scan);
@@ -157,16 +180,16 @@ int cli_crash(int argc, char **argv) {
         .parser = parse,
         .args_doc = "TRACE",
         .doc = "Tell what power cuts could leave of a recorded run.\v"
-               "--enumerate prints every distinct image of the regions that a power cut at any\n"
-               "moment could leave, one a line, in hexadecimal and sorted; the regions together\n"
-               "have at most 4096 bytes.\n\n"
-               "Exits with 0; 2: wrong usage, or a trace that cannot be read; 125: the images are\n"
-               "too many, or nvrtl failed."};
-    struct arguments arguments = {.memory = UINT64_C(1) << 30};
+               "--enumerate prints every distinct image of the regions, one a line, in\n"
+               "hexadecimal and sorted; the regions together have at most 4096 bytes.\n"
+               "--explain takes one of these, or a file with all bytes of the regions.\n\n"
+               "Exits with 0; 1: no cut leaves what is to be explained; 2: wrong usage, or a\n"
+               "trace that cannot be read; 125: too many images, or nvrtl failed."};
+    struct crash_arguments arguments = {.memory = UINT64_C(1) << 30};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    FILE *trace = open_file(arguments.trace), *image = NULL;
+    FILE *trace = open_trace(&arguments), *image = NULL;
     if (trace != NULL && arguments.image != NULL)
-        image = open_file(arguments.image);
+        image = crash_open(arguments.image);
     int status = CLI_USAGE;
     if (trace != NULL && (image != NULL || arguments.image == NULL))
         status = look(trace, &arguments, image);

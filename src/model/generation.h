@@ -167,6 +167,11 @@ struct generation_choice generation_random(const struct generation_line *line,
 void generation_content(const struct generation_line *line, struct generation_choice choice,
                         uint8_t *bytes);
 
+/* Finds a choice that gives these bytes, line->size of them; the one that keeps least. Bytes beyond
+   `size` do not matter. Under arm only the first 2^20 choices are tried. */
+bool generation_match(const struct generation_line *line, const uint8_t *bytes, uint32_t size,
+                      struct generation_choice *choice);
+
 /* Does the choice keep piece number index? */
 bool generation_keeps(const struct generation_line *line, struct generation_choice choice,
                       uint32_t index);

@@ -4,6 +4,7 @@
 
 #include "api/call.h"
 #include "drain/drain.h"
+#include "isa/quick.h"
 
 #define KNOWN_FLAGS (WRITE_NV_MEMORY_FLAG_PERSIST | WRITE_NV_MEMORY_FLAG_NO_DRAIN)
 
@@ -148,28 +149,84 @@ APART static NTSTATUS fill_resolved(PVOID value, void *destination, size_t lengt
     return store_resolved(value, &wish, caller);
 }
 
+/* The long way, for whatever the short one leaves open. */
+APART static NTSTATUS write_any(PVOID value, void *destination, const void *source, size_t length,
+                                ULONG flags, const void *caller) {
+    struct token_view token;
+    if (UNLIKELY(!token_find((uintptr_t)value, &token)))
+        return write_resolved(value, destination, source, length, flags, caller);
+    if (UNLIKELY(!call_inside(&token, (uintptr_t)destination, length)))
+        return STATUS_INVALID_PARAMETER;
+    const struct wish wish = {CALL_WRITE, destination, source, length, flags, 0};
+    return store_unobserved(&token, &wish);
+}
+
+APART static NTSTATUS fill_any(PVOID value, void *destination, size_t length, UCHAR byte,
+                               ULONG flags, const void *caller) {
+    struct token_view token;
+    if (UNLIKELY(!token_find((uintptr_t)value, &token)))
+        return fill_resolved(value, destination, length, byte, flags, caller);
+    if (UNLIKELY(!call_inside(&token, (uintptr_t)destination, length)))
+        return STATUS_INVALID_PARAMETER;
+    const struct wish wish = {CALL_FILL, destination, NULL, length, flags, byte};
+    return store_unobserved(&token, &wish);
+}
+
+/* Neither NULL nor near the end of the address space, where no program has memory. */
+CALL_TEXT bool is_plain(uintptr_t address) {
+    return (intptr_t)address > 0;
+}
+
+/* Can few bytes go the short way with these flags? A write-back needs the token's lines to be of
+   that kind; PERSIST prefers direct stores, and what goes past the cache goes the long way. */
+CALL_TEXT bool is_quick(PVOID token, uintptr_t address, size_t length, ULONG flags) {
+    ULONG kind = flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_NO_DRAIN;
+    if (LIKELY(kind == 0))
+        return token_quick(TOKEN_KEY_STORES, (uintptr_t)token, address, length);
+    return (kind == WRITE_NV_MEMORY_FLAG_FLUSH ||
+            (kind == WRITE_NV_MEMORY_FLAG_PERSIST && !token_table.choice.direct)) &&
+           token_quick(TOKEN_KEY_LINES, (uintptr_t)token, address, length);
+}
+
+/* What they need after they were stored. false: there is no page, and the long way tells why. */
+CALL_TEXT bool finish_quick(uintptr_t address, uintptr_t last, ULONG flags) {
+    if (LIKELY((flags & WRITE_NV_MEMORY_FLAG_PERSIST) == 0))
+        return true;
+    if (UNLIKELY(!isa_quick_back(address, last)))
+        return false;
+    if (wants_drain(flags))
+        isa_quick_fence();
+    return true;
+}
+
+/* Few bytes, in most domains: nothing is called. The source must not be overwritten before it is
+   read. */
 NVRTL_API NTSTATUS RtlWriteNonVolatileMemory(PVOID NvToken, void *NvDestination, const void *Source,
                                              SIZE_T Size, ULONG Flags) {
-    struct token_view token;
-    if (UNLIKELY(observed() || !token_find((uintptr_t)NvToken, &token)))
+    uintptr_t to = (uintptr_t)NvDestination, from = (uintptr_t)Source;
+    if (UNLIKELY(observed()))
         return write_resolved(NvToken, NvDestination, Source, Size, Flags,
                               __builtin_return_address(0));
-    if (UNLIKELY(!call_inside(&token, (uintptr_t)NvDestination, Size)))
-        return STATUS_INVALID_PARAMETER;
-    const struct wish wish = {CALL_WRITE, NvDestination, Source, Size, Flags, 0};
-    return store_unobserved(&token, &wish);
+    if (LIKELY(ISA_QUICK && Size <= ISA_QUICK_MAX && is_quick(NvToken, to, Size, Flags)) &&
+        LIKELY(is_plain(from) && to - from >= Size) &&
+        LIKELY(isa_quick_copy((char *)NvDestination, (const char *)Source, Size) &&
+               finish_quick(to, to + Size - 1, Flags)))
+        return STATUS_SUCCESS;
+    return write_any(NvToken, NvDestination, Source, Size, Flags, __builtin_return_address(0));
 }
 
 NVRTL_API NTSTATUS RtlFillNonVolatileMemory(PVOID NvToken, void *NvDestination, SIZE_T Size,
                                             UCHAR Value, ULONG Flags) {
-    struct token_view token;
-    if (UNLIKELY(observed() || !token_find((uintptr_t)NvToken, &token)))
+    uintptr_t to = (uintptr_t)NvDestination;
+    uint64_t pattern = Value * UINT64_C(0x0101010101010101);
+    if (UNLIKELY(observed()))
         return fill_resolved(NvToken, NvDestination, Size, Value, Flags,
                              __builtin_return_address(0));
-    if (UNLIKELY(!call_inside(&token, (uintptr_t)NvDestination, Size)))
-        return STATUS_INVALID_PARAMETER;
-    const struct wish wish = {CALL_FILL, NvDestination, NULL, Size, Flags, Value};
-    return store_unobserved(&token, &wish);
+    if (LIKELY(ISA_QUICK && Size <= ISA_QUICK_MAX && is_quick(NvToken, to, Size, Flags)) &&
+        LIKELY(isa_quick_fill((char *)NvDestination, pattern, Size) &&
+               finish_quick(to, to + Size - 1, Flags)))
+        return STATUS_SUCCESS;
+    return fill_any(NvToken, NvDestination, Size, Value, Flags, __builtin_return_address(0));
 }
 
 NVRTL_API NTSTATUS NvRtlReadNonVolatileMemory(void *token, void *destination, const void *source,

@@ -42,6 +42,22 @@ enum fault isa_fill(void *destination, uint64_t pattern, size_t length) {
     __builtin_trap();
 }
 
+struct os_guarded isa_guarded(void) {
+    return (struct os_guarded){0};
+}
+
+enum fault isa_copy_lines(enum isa_lines how, enum isa_vector vector, void *destination,
+                          const void *source, size_t count) {
+    (void)how, (void)vector, (void)destination, (void)source, (void)count;
+    __builtin_trap();
+}
+
+enum fault isa_fill_lines(enum isa_lines how, enum isa_vector vector, void *destination,
+                          uint64_t pattern, size_t count) {
+    (void)how, (void)vector, (void)destination, (void)pattern, (void)count;
+    __builtin_trap();
+}
+
 enum fault isa_touch(void *address) {
     __atomic_fetch_or((char *)address, 0, __ATOMIC_RELAXED);
     return FAULT_NONE;

@@ -13,15 +13,31 @@ _Static_assert(FILL_NV_MEMORY_FLAG_PERSIST == WRITE_NV_MEMORY_FLAG_PERSIST &&
                    FILL_NV_MEMORY_FLAG_NO_DRAIN == WRITE_NV_MEMORY_FLAG_NO_DRAIN,
                "one reading of the flags serves both");
 
+/* Does the token's flush do what kernels do that write lines back themselves? */
+static bool has_lines(const struct token_view *token) {
+    return token_table.choice.lines && token->operations.flush == ISA_FLUSH_CLWB;
+}
+
 /* The kind of store that the flags and the token allow. Direct stores, where the CPU has them, are
    both ways past the cache at once: documented as durable at the next fence. */
-static enum store_way choose_way(const struct token_view *token, ULONG flags) {
-    if ((flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) == 0)
+static enum store_way choose_way(const struct token_view *token, uintptr_t destination,
+                                 size_t length, ULONG flags, bool copies) {
+    bool past_cache = (flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) != 0;
+    bool streams = past_cache && (token->operations.flags & TOKEN_STREAM) != 0;
+    bool persist = (flags & WRITE_NV_MEMORY_FLAG_PERSIST) == WRITE_NV_MEMORY_FLAG_PERSIST;
+    if ((flags & WRITE_NV_MEMORY_FLAG_PERSIST) == 0)
         return STORE_CACHED;
-    if (token->operations.flags & TOKEN_DIRECT)
+    if (past_cache && (token->operations.flags & TOKEN_DIRECT))
         return STORE_DIRECT;
-    bool persist = (flags & WRITE_NV_MEMORY_FLAG_FLUSH) != 0;
-    return (token->operations.flags & TOKEN_STREAM) && !persist ? STORE_STREAM : STORE_CACHED;
+    if (!has_lines(token))
+        return streams && !persist ? STORE_STREAM : STORE_CACHED;
+    if (!streams)
+        return STORE_CACHED_BACK;
+    if (!persist)
+        return length >= 128 ? STORE_STREAM_BACK : STORE_STREAM;
+    return length >= store_streams_from(copies, token_table.choice.vector, destination)
+               ? STORE_STREAM_BACK
+               : STORE_CACHED_BACK;
 }
 
 /* Does the call end with a drain? PERSIST ignores NO_DRAIN. */
@@ -31,7 +47,7 @@ static bool wants_drain(ULONG flags) {
     return (flags & WRITE_NV_MEMORY_FLAG_FLUSH) && (flags & WRITE_NV_MEMORY_FLAG_NO_DRAIN) == 0;
 }
 
-/* Flushes what was stored and drains as the flags ask. Streaming stores are written back too: no
+/* Flushes what was stored and was not written back already, and drains as the flags ask. Streaming stores are written back too: no
    vendor documents that one which hits a cached line leaves the cache. Of direct stores only the
    ends that are no whole word went through the cache. */
 static enum result finish(const struct token_view *token, enum store_way way, uintptr_t address,
@@ -39,7 +55,9 @@ static enum result finish(const struct token_view *token, enum store_way way, ui
     enum result result;
     if ((flags & WRITE_NV_MEMORY_FLAG_PERSIST) == 0)
         return RESULT_OK;
-    if (way != STORE_DIRECT) {
+    if (way == STORE_CACHED_BACK || way == STORE_STREAM_BACK) {
+        result = RESULT_OK;
+    } else if (way != STORE_DIRECT) {
         result = call_flush(token, address, length);
     } else {
         uintptr_t last = address + length - 1;
@@ -65,10 +83,12 @@ struct wish {
 /* *fault: it ended in the middle of the stores. */
 CALL_TEXT enum result perform(const struct token_view *token, const struct wish *wish,
                               enum fault *fault) {
-    enum store_way way = choose_way(token, wish->flags);
-    *fault = wish->call == CALL_WRITE
-                 ? store_copy(&way, wish->destination, wish->source, wish->length)
-                 : store_fill(&way, wish->destination, wish->value, wish->length);
+    bool copies = wish->call == CALL_WRITE;
+    enum isa_vector vector = token_table.choice.vector;
+    enum store_way way =
+        choose_way(token, (uintptr_t)wish->destination, wish->length, wish->flags, copies);
+    *fault = copies ? store_copy(&way, vector, wish->destination, wish->source, wish->length)
+                    : store_fill(&way, vector, wish->destination, wish->value, wish->length);
     if (UNLIKELY(*fault != FAULT_NONE))
         return call_fault(token, *fault);
     return finish(token, way, (uintptr_t)wish->destination, wish->length, wish->flags);
@@ -238,6 +258,6 @@ NVRTL_API NTSTATUS NvRtlReadNonVolatileMemory(void *token, void *destination, co
         return call_refuse(&CALL_SITE(CALL_READ, &view), token, (uintptr_t)source, size, result);
     if (UNLIKELY(range_wraps((uintptr_t)destination, size) || (destination == NULL && size != 0)))
         return STATUS_INVALID_PARAMETER;
-    enum fault fault = store_copy(&way, destination, source, size);
+    enum fault fault = store_copy(&way, token_table.choice.vector, destination, source, size);
     return call_status(fault == FAULT_NONE ? RESULT_OK : call_fault(&view, fault));
 }

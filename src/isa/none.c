@@ -8,6 +8,10 @@ uint32_t isa_features(void) {
     return 0;
 }
 
+uint32_t isa_cpu(void) {
+    return 0;
+}
+
 uint32_t isa_line_size(void) {
     return 64;
 }

@@ -85,14 +85,16 @@ static struct x86_64_raw read_raw(void) {
     return raw;
 }
 
-/* CPUID traps to the hypervisor in a virtual machine, some 20 us a leaf, so it is asked once. The
-   line size, never 0, is in the upper half. */
+/* CPUID traps to the hypervisor in a virtual machine, some 20 us a leaf, so it is asked once. Above
+   the features lie the line size, never 0, and family and model. */
 static uint64_t this_cpu(void) {
     static _Atomic uint64_t known;
     uint64_t cpu = atomic_load_explicit(&known, memory_order_relaxed);
     if (cpu == 0) {
         struct x86_64_raw raw = read_raw();
-        cpu = (uint64_t)isa_decode_line_size(&raw) << 32 | isa_decode_features(&raw);
+        uint64_t model = raw.leaf_0.eax >= 1 ? raw.leaf_1.eax >> 4 & 0xffffff : 0;
+        cpu = model << 40 | (uint64_t)(isa_decode_line_size(&raw) / 8 & 0xff) << 32 |
+              isa_decode_features(&raw);
         atomic_store_explicit(&known, cpu, memory_order_relaxed);
     }
     return cpu;
@@ -102,8 +104,12 @@ uint32_t isa_features(void) {
     return (uint32_t)this_cpu();
 }
 
+uint32_t isa_cpu(void) {
+    return (uint32_t)(this_cpu() >> 40) << 4;
+}
+
 uint32_t isa_line_size(void) {
-    return (uint32_t)(this_cpu() >> 32);
+    return (uint32_t)(this_cpu() >> 32 & 0xff) * 8;
 }
 
 /* One instruction on each line from first to last; x86_64_kernels.S. */

@@ -32,13 +32,30 @@ static PVOID token;
 static struct {
     _Alignas(64) unsigned char started[AREA], durable[AREA];
     size_t write_backs[AREA / 64 + 1], fences, steps;
+    _Alignas(8) unsigned char before[AREA];
+    size_t first, end; /* aligned words that a call stores */
+    size_t torn;       /* ... of which neither the old value nor the new one was seen */
 } seen;
 
 static void reset(void) {
     memcpy(seen.started, area, AREA);
     memcpy(seen.durable, area, AREA);
     memset(seen.write_backs, 0, sizeof seen.write_backs);
-    seen.fences = 0;
+    memcpy(seen.before, area, AREA);
+    seen.fences = seen.torn = seen.first = seen.end = 0;
+}
+
+static void reset_for(size_t start, size_t length) {
+    reset();
+    seen.first = align_up(start, 8);
+    seen.end = align_down(start + length, 8);
+}
+
+static void look_for_torn_words(void) {
+    for (size_t at = seen.first; at < seen.end; at += 8) {
+        uint64_t now = __atomic_load_n((uint64_t *)(void *)(area + at), __ATOMIC_RELAXED);
+        seen.torn += memcmp(&now, seen.before + at, 8) != 0 && memcmp(&now, expected + at, 8) != 0;
+    }
 }
 
 #if defined(__x86_64__)
@@ -83,6 +100,7 @@ static void on_step(int number, siginfo_t *info, void *context) {
     unsigned rex = 0;
     (void)number, (void)info;
     seen.steps++;
+    look_for_torn_words();
     code += *code == 0x66;
     if ((*code & 0xf0) == 0x40)
         rex = *code++;
@@ -141,6 +159,7 @@ static void check_lines(size_t start, size_t length, bool wanted) {
 static void check_call(size_t start, size_t length, ULONG flags) {
     bool drains = (flags & 3) == 3 || (flags & 0x101) == 1;
     assert_memory_equal(area, expected, AREA);
+    assert_int_equal(seen.torn, 0);
     check_lines(start, length, (flags & 3) != 0);
     if ((flags & 3) == 0) {
         assert_int_equal(seen.fences, 0);
@@ -159,12 +178,12 @@ static void check_stores_of(size_t start, size_t length, ULONG flags, uint64_t *
     uint64_t random = random_next(seed);
     const unsigned char *from = source + random % LINE;
     memcpy(expected + start, from, length);
-    reset();
+    reset_for(start, length);
     STEPPED(RtlWriteNonVolatileMemory(token, area + start, from, length, flags));
     check_call(start, length, flags);
 
     memset(expected + start, (int)(random >> 32 & 0xff), length);
-    reset();
+    reset_for(start, length);
     STEPPED(RtlFillNonVolatileMemory(token, area + start, length, (UCHAR)(random >> 32), flags));
     check_call(start, length, flags);
 }
@@ -193,7 +212,7 @@ static void test_long_stores(void **state) {
 
 static void check_overlap(size_t to, size_t from, size_t length, ULONG flags) {
     memmove(expected + to, expected + from, length);
-    reset();
+    reset_for(to, length);
     STEPPED(RtlWriteNonVolatileMemory(token, area + to, area + from, length, flags));
     check_call(to, length, flags);
 }

@@ -86,10 +86,9 @@ static void tell_outcome(FILE *out, const struct cut_failure *failure) {
         fputs("  Cut off, the newest last:\n", out);
     for (size_t i = 0; i < outcome->example_count; i++) {
         const struct cut_fate *fate = &outcome->examples[i];
-        const char *path =
-            fate->file < failure->before->count ? failure->before->list[fate->file].path : "?";
         fprintf(out, "    record %" PRIu64 ": %" PRIu64 " bytes at 0x%" PRIx64 " of %s%s\n",
-                fate->record, fate->length, fate->offset, path, fate->kept != 0 ? ", in part" : "");
+                fate->record, fate->length, fate->offset, fate->path,
+                fate->kept != 0 ? ", in part" : "");
     }
 }
 

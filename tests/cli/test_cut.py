@@ -5,8 +5,10 @@
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -288,6 +290,24 @@ class CasesTest(CutTest):
                     self.assert_survives(result, 40)
                 else:
                     self.assert_found(result, 40)
+
+    def test_a_file_that_is_met_under_two_names(self):
+        """Whatever a drain under one name covers is not cut off under the other. On a disk a new
+        file gets the number of one that was deleted."""
+        folder = tempfile.mkdtemp(prefix="nvrtl-test-")
+        self.addCleanup(shutil.rmtree, folder)
+        kept = os.path.join(folder, "moved")
+        names = kept + "-not-yet", kept
+        check = f"{shlex.quote(CASES)} check renamed {shlex.quote(kept)}"
+        for kind in "renamed", "recreated", "renamed-bad":
+            result = self.cut("--runs", 100, "--reset", "rm -f " + shlex.join(names), "--check",
+                              check, "--", CASES, kind, *names)
+            with self.subTest(kind=kind):
+                if kind == "renamed-bad":
+                    self.assert_found(result, 100)
+                    self.assertIn(f" bytes at 0x8 of {kept}\n", result.stdout)
+                else:
+                    self.assertEqual((result.returncode, result.stderr), (0, ""), result.stdout)
 
     def test_many_ids(self):
         """More than the environment of a process takes. Who has no check needs none of them."""

@@ -30,15 +30,20 @@ static atomic_flag program_used = ATOMIC_FLAG_INIT;
 #define RESULT(context) ((context)->uc_mcontext.regs[0])
 #endif
 
+/* Does it come of the interrupted instruction? Somebody may have sent it, or the kernel, to a
+   process that wants to know early of a damaged page that nobody uses now. */
+static bool is_fault(const siginfo_t *info) {
+    return info->si_code > 0 && info->si_code != BUS_MCEERR_AO;
+}
+
 /* Continues the guarded code at its landing pad, if that is what was interrupted. */
 static bool leave_guarded(const siginfo_t *info, ucontext_t *context) {
 #ifdef PC
     uintptr_t pc = (uintptr_t)PC(context);
-    /* Only what the instruction itself did: a SIGBUS that was sent is the program's. */
-    if (info->si_code <= 0 || pc < guarded.begin || pc >= guarded.end)
+    /* Any other SIGBUS is the program's. */
+    if (!is_fault(info) || pc < guarded.begin || pc >= guarded.end)
         return false;
-    bool poison = info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO;
-    RESULT(context) = poison ? FAULT_POISON : FAULT_BUS;
+    RESULT(context) = info->si_code == BUS_MCEERR_AR ? FAULT_POISON : FAULT_BUS;
     PC(context) = (__typeof__(PC(context)))guarded.pad;
     return true;
 #else
@@ -52,7 +57,7 @@ static bool leave_guarded(const siginfo_t *info, ucontext_t *context) {
 static void die(int number, siginfo_t *info) {
     const struct sigaction none = {.sa_handler = SIG_DFL};
     os_calls.sigaction(number, &none, NULL);
-    if (info->si_code > 0)
+    if (is_fault(info))
         return;
     if (syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), number, info) != 0)
         raise(number);
@@ -69,7 +74,7 @@ static void on_bus(int number, siginfo_t *info, void *context) {
     }
     /* An ignored signal is dropped when somebody sent it; the kernel does not let an instruction
        ignore its own. */
-    if (program.sa_handler == SIG_IGN && info->si_code <= 0)
+    if (program.sa_handler == SIG_IGN && !is_fault(info))
         return;
     if (program.sa_handler == SIG_DFL || program.sa_handler == SIG_IGN || over)
         die(number, info);

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -145,6 +146,26 @@ static void child_ignored_sent(void) {
     raise(SIGBUS);
 }
 
+/* As the kernel tells of a page that is damaged and not in use. Only the main thread may send it,
+   to whichever thread does not block it. */
+static void send_early(void) {
+    siginfo_t info = {.si_signo = SIGBUS, .si_code = BUS_MCEERR_AO};
+    CHILD_NEED(syscall(SYS_rt_sigqueueinfo, getpid(), SIGBUS, &info) == 0);
+}
+
+static void child_default_early(void) {
+    (void)make_cut_file();
+    send_early();
+    _exit(1);
+}
+
+static void child_ignored_early(void) {
+    signal(SIGBUS, SIG_IGN);
+    struct cut_file file = make_cut_file();
+    send_early();
+    CHILD_NEED(query_flags(file.token) & NVRTL_TOKEN_GUARDED);
+}
+
 static void child_ignored_fault(void) {
     signal(SIGBUS, SIG_IGN);
     struct cut_file file = make_cut_file();
@@ -156,6 +177,8 @@ static void test_default(void **state) {
     check_child(child_default, SIGBUS);
     check_child(child_default_sent, SIGBUS);
     check_child(child_ignored_sent, 0);
+    check_child(child_default_early, SIGBUS);
+    check_child(child_ignored_early, 0);
     check_child(child_ignored_fault, SIGBUS);
 }
 
@@ -317,9 +340,32 @@ static void child_sent_meanwhile(void) {
     pthread_join(sender, NULL);
 }
 
+static void *copy_on(void *context) {
+    const struct cut_file *file = context;
+    while (!stop_sending)
+        CHILD_NEED(RtlFillNonVolatileMemory(file->token, file->view, PAGES * PAGE, 1, 0) ==
+                   STATUS_SUCCESS);
+    return NULL;
+}
+
+static void child_early_meanwhile(void) {
+    signal(SIGBUS, count_bus);
+    struct cut_file file = open_cut_file();
+    sigset_t bus;
+    sigemptyset(&bus);
+    sigaddset(&bus, SIGBUS);
+    CHILD_NEED(pthread_create(&copier, NULL, copy_on, &file) == 0);
+    CHILD_NEED(pthread_sigmask(SIG_BLOCK, &bus, NULL) == 0);
+    for (int i = 0; i < 2000 || handled < 100; i++)
+        send_early();
+    stop_sending = true;
+    pthread_join(copier, NULL);
+}
+
 static void test_sent_meanwhile(void **state) {
     (void)state;
     check_child(child_sent_meanwhile, 0);
+    check_child(child_early_meanwhile, 0);
 }
 
 /* Many threads fault at once; each gets its own status. */

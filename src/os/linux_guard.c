@@ -84,7 +84,7 @@ static void on_bus(int number, siginfo_t *info, void *context) {
 
 void os_guard_start(const struct os_guarded *code) {
     int saved = errno;
-    struct sigaction guard;
+    struct sigaction guard, before;
     if (guarded.begin == 0 && os_calls.sigaction(SIGBUS, NULL, &program) == 0) {
         guarded = *code;
         /* Its mask, its stack, its way to be interrupted are the program's handler's. */
@@ -94,8 +94,11 @@ void os_guard_start(const struct os_guarded *code) {
             (program.sa_handler == SIG_DFL || program.sa_handler == SIG_IGN))
             guard.sa_flags |= SA_ONSTACK;
         guard.sa_sigaction = on_bus;
-        if (os_calls.sigaction(SIGBUS, &guard, NULL) != 0)
+        if (os_calls.sigaction(SIGBUS, &guard, &before) != 0)
             guarded.begin = 0;
+        /* Another thread has set one since the question: it came later, and wins. */
+        else if (before.sa_sigaction != program.sa_sigaction || before.sa_flags != program.sa_flags)
+            os_calls.sigaction(SIGBUS, &before, NULL);
     }
     errno = saved;
 }

@@ -25,6 +25,7 @@
 
 #include <nvrtl.h>
 
+#include "os/calls.h"
 #include "unit/child.h"
 
 #define PAGE ((size_t)4096)
@@ -298,6 +299,24 @@ static void child_later(void) {
                STATUS_IO_DEVICE_ERROR);
 }
 
+/* Another thread sets a handler while the first Get looks at what there is. */
+static int sigaction_beside(int number, const struct sigaction *action, struct sigaction *old) {
+    int result = sigaction(number, action, old);
+    os_calls.sigaction = sigaction;
+    signal(SIGBUS, on_bus);
+    return result;
+}
+
+static void child_later_meanwhile(void) {
+    os_calls.sigaction = sigaction_beside;
+    struct cut_file file = make_cut_file();
+    struct sigaction now;
+    CHILD_NEED(sigaction(SIGBUS, NULL, &now) == 0 && now.sa_handler == on_bus);
+    CHILD_NEED((query_flags(file.token) & NVRTL_TOKEN_GUARDED) == 0);
+    fault_once(&file);
+    CHILD_NEED(handled == 1);
+}
+
 static void child_without(void) {
     setenv("NVRTL_NO_SIGBUS", "1", 1);
     struct cut_file file = make_cut_file();
@@ -308,6 +327,7 @@ static void child_without(void) {
 static void test_later_and_without(void **state) {
     (void)state;
     check_child(child_later, 0);
+    check_child(child_later_meanwhile, 0);
     check_child(child_without, SIGBUS);
 }
 

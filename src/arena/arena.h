@@ -338,6 +338,9 @@ struct arena_pages {
 /* [from, to): the part of the page that lies in the stretch. The page is locked. */
 typedef void arena_visit(struct model_page *page, void *context, uint64_t from, uint64_t to);
 
+/* Where the arena's lines lie, for the model; without any that are spare. */
+struct model_lines arena_lines(const struct arena *arena);
+
 /* Visits the pages of the stretch that the arena has, in the file's order unless they lie very far
    apart. */
 void arena_each_page(const struct arena *arena, const struct arena_pages *pages, arena_visit *visit,

@@ -182,7 +182,9 @@ void arena_judge(const struct arena *arena, uint32_t file, uint64_t offset, uint
                                   .process = thread <= ARENA_THREADS
                                                  ? arena->head->thread_processes[thread - 1]
                                                  : ARENA_PROCESSES};
+    const struct model_lines lines = arena_lines(arena);
     struct model_judging judging = {.threads = arena->head->threads,
+                                    .lines = &lines,
                                     .judge = (enum model_judge)arena->head->judge,
                                     .pages = record->domain == DOMAIN_PAGE_CACHE,
                                     .file_drains = atomic_load(&record->drains),

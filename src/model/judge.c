@@ -85,9 +85,11 @@ void model_judge(struct model_page *page, const struct model_judging *judging, u
     uint32_t end = start + length;
     bool page_done = page->page_drains != judging->file_drains;
     for (uint32_t at = start / MODEL_UNIT_SIZE; at * MODEL_UNIT_SIZE < end; at++) {
-        struct model_line *line = &page->line[at / MODEL_LINE_UNITS];
+        struct model_line *line = line_at(page, judging->lines, at / MODEL_LINE_UNITS);
         uint32_t u = at % MODEL_LINE_UNITS;
         struct model_hole hole;
+        if (line == NULL)
+            continue;
         if (u == 0 || at == start / MODEL_UNIT_SIZE) {
             line_settle(line, judging->threads, line_any_token(judging->judge));
             if (page_done)

@@ -89,7 +89,7 @@ void commit_after(const struct commit_store *store) {
         return;
     for (uint64_t lines = lines_of(store->from, store->to); lines != 0; lines &= lines - 1) {
         uint32_t line = (uint32_t)__builtin_ctzll(lines);
-        note_line(recent, page, line, store->page->line[line].n);
+        note_line(recent, page, line, model_stores(store->page, &store->me->lines, line));
     }
 }
 
@@ -164,6 +164,7 @@ static void tell_hole(void *context, const struct model_page *page, const struct
 static struct model_judging judging_of(struct judgement *judgement, uint32_t file) {
     const struct arena_head *head = arena_here()->head;
     return (struct model_judging){.threads = head->threads,
+                                  .lines = &judgement->store->me->lines,
                                   .judge = (enum model_judge)head->judge,
                                   .pages = head->files[file].domain == DOMAIN_PAGE_CACHE,
                                   .file_drains = atomic_load(&head->files[file].drains),

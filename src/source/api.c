@@ -128,14 +128,18 @@ static void act_on_part(struct act *act, const struct part *part) {
     }
 }
 
-/* The record of a page of the stretch, which lies at address. Where hooks look for regions it is
-   mostly known already. */
-static struct model_page *page_at(const struct stretch *stretch, uint64_t index, uintptr_t address,
-                                  bool make) {
-    struct model_page *page = explain_wanted() ? regions_page(address) : NULL;
-    if (page != NULL && page->file == stretch->file && page->index == index)
-        return page;
-    return arena_page(arena_here(), stretch->file, index, make);
+/* The record of a page of a file. Programs come back to a page many times before they go on. */
+static struct model_page *page_at(struct self *me, uint32_t file, uint64_t index, bool make) {
+    uint64_t key = (uint64_t)(file + 1) << 48 | index;
+    size_t place = (index ^ (uint64_t)file * 31) % SELF_PAGES;
+    if (LIKELY(me->found[place].key == key))
+        return me->found[place].page;
+    struct model_page *page = arena_page(arena_here(), file, index, make);
+    if (page != NULL) {
+        me->found[place].key = key;
+        me->found[place].page = page;
+    }
+    return page;
 }
 
 /* Visits one page's share of a stretch. address: of the page's first byte in this view */
@@ -150,7 +154,7 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
         return;
     if (looks)
         part.shadow = pages_lock(&part.share, part.readable);
-    part.page = page_at(stretch, index, address, store || part.shadow != NULL);
+    part.page = page_at(act->me, stretch->file, index, store || part.shadow != NULL);
     const struct commit_store committed = {act->me, part.page, from, to, act->actor.stack};
     bool commits = store && part.page != NULL && commit_any();
     if (commits)

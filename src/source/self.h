@@ -15,6 +15,7 @@
 #define SELF_QUEUE 1024 /* memory is used as far as it is needed only */
 #define SELF_CHUNKS 1024
 #define SELF_FLUSHED 4096
+#define SELF_PAGES 256
 
 /* What the source `pages` keeps of one thread. */
 struct self_pages {
@@ -66,6 +67,10 @@ struct self {
     const struct arena_token *told_token; /* whose flushes can be told before they are made */
     bool waiting; /* something flushed or streamed waits for a drain of every token */
     bool emptied; /* by a locked instruction, since the last Drain */
+    struct {
+        uint64_t key; /* 0: nothing here */
+        struct model_page *page;
+    } found[SELF_PAGES]; /* pages found before, which stay where they are */
     struct model_actor actor;
     struct model_lines lines; /* of the arena; spare ones are this thread's */
     struct model_spare spare;

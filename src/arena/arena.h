@@ -310,29 +310,31 @@ void arena_lock(const struct arena *arena, _Atomic uint32_t *lock, uint32_t thre
 void arena_unlock(_Atomic uint32_t *lock);
 
 /* Waits until a word that another thread (index + 1) stores to without a barrier holds something
-   else than value; counts a lock as lost where that thread is no more. Before the first one anybody
-   waits for, each process calls arena_await_begin. */
+   else than value; counts a lock as lost where that thread is no more. */
 void arena_await(const struct arena *arena, uint32_t thread, const _Atomic uint32_t *word,
                  uint32_t value);
-void arena_await_begin(void);
 
 /* Takes and gives a page on behalf of a thread (index + 1). Its first user owns it, and tells by
    `holds` alone that it uses it: an instruction with a lock would wait for all that the program has
    under way, write-backs too. When another one comes, all take the page's lock from there on. A
    thread has one page at a time. */
 #define ARENA_SEVERAL UINT32_MAX
+/* Of a thread that has lost many pages so: soon it takes locks for those that it still owns; and by
+   now it does. */
+enum arena_locks { ARENA_LOCKS_NOT, ARENA_LOCKS_SOON, ARENA_LOCKS_ALWAYS };
 void arena_take_page(const struct arena *arena, struct model_page *page, uint32_t thread);
 
 static inline void arena_lock_page(const struct arena *arena, struct model_page *page,
                                    uint32_t thread) {
     if (LIKELY(atomic_load_explicit(&page->owner, memory_order_relaxed) == thread)) {
-        _Atomic uint32_t *holds = &arena->head->threads[thread - 1].holds;
-        atomic_store_explicit(holds, arena_id_of(arena, page), memory_order_relaxed);
+        struct model_thread *me = &arena->head->threads[thread - 1];
+        atomic_store_explicit(&me->holds, arena_id_of(arena, page), memory_order_relaxed);
         /* Whoever takes the page away makes sure that one of the two sees the other. */
         atomic_signal_fence(memory_order_seq_cst);
-        if (LIKELY(atomic_load_explicit(&page->owner, memory_order_acquire) == thread))
+        if (LIKELY(atomic_load_explicit(&page->owner, memory_order_acquire) == thread) &&
+            LIKELY(atomic_load_explicit(&me->locks, memory_order_acquire) == ARENA_LOCKS_NOT))
             return;
-        atomic_store_explicit(holds, 0, memory_order_release);
+        atomic_store_explicit(&me->holds, 0, memory_order_release);
     }
     arena_take_page(arena, page, thread);
 }

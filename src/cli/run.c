@@ -102,8 +102,9 @@ static void choose_defaults(struct run_options *options, struct argp_state *stat
         options->verify.streams = isa_streams_are_durable() ? "drain" : "inplace";
     if (options->watch != NULL && strcmp(options->verify.stores, "auto") == 0)
         options->verify.stores = "pages";
-    if (options->watch != NULL && strncmp(options->verify.stores, "pages", 5) != 0)
-        argp_error(state, "--watch sees stores by --stores=pages alone");
+    if (options->watch != NULL && strncmp(options->verify.stores, "pages", 5) != 0 &&
+        strcmp(options->verify.stores, "hooks") != 0)
+        argp_error(state, "--watch sees stores by --stores=pages or --stores=hooks");
 }
 
 static void check_names(const struct run_options *options, struct argp_state *state) {
@@ -242,7 +243,8 @@ int cli_run(int argc, char **argv) {
     }
     pid_t pid;
     int status;
-    const struct run_preload preload = {.wanted = strncmp(options.verify.stores, "pages", 5) == 0,
+    const struct run_preload preload = {.wanted = options.watch != NULL ||
+                                                  strncmp(options.verify.stores, "pages", 5) == 0,
                                         .watch = options.watch};
     int result = run_child(session, options.program, &preload, &pid, &status);
     if (result == 0)

@@ -36,6 +36,8 @@ struct model_thread {
     _Atomic uint32_t pending; /* something waits that was flushed for a token without a place */
     _Atomic uint32_t failed;  /* its last drain failed */
     _Atomic uint32_t holds;   /* arena's business: a page that it uses without a lock */
+    _Atomic uint32_t locks;   /* likewise: whether it takes locks all the same */
+    _Atomic uint32_t lost;    /* likewise: pages that others have taken away */
     struct {
         _Atomic uint32_t token;   /* 0: no place taken */
         _Atomic uint32_t drained; /* drains after its last drain of that token */

@@ -51,6 +51,7 @@ static void flush_stretch(void *context, const struct stretch *stretch) {
     const struct sync *sync = context;
     const struct arena_pages pages = {stretch->file, stretch->offset, stretch->length,
                                       sync->me->thread + 1};
+    atomic_store(&source_process.arena.head->files[stretch->file].synced, 1);
     arena_each_page(&source_process.arena, &pages, flush_page, context);
 }
 

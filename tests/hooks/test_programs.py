@@ -123,6 +123,96 @@ int main(int count, char **arguments) {
 }
 """
 
+# What a thread stores another one flushes when it has heard of it, and should drain.
+SYNCHRONISING = """#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+""" + BEGIN + """
+static std::mutex mutex;
+static std::condition_variable changed;
+static std::once_flag flag;
+static std::atomic<int> told{0};
+static bool stored;
+static int broken;
+static long *base;
+static void store(int at) {
+    base[at * 64] = 1;
+}
+static void flush(int at) {
+    RtlFlushNonVolatileMemory(map.token, base + at * 64, 8, FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN);
+    if (!broken)
+        RtlDrainNonVolatileFlush(map.token);
+}
+static void by_condition() {
+    std::thread other([] {
+        std::unique_lock<std::mutex> lock(mutex);
+        changed.wait(lock, [] { return stored; });
+        flush(0); /* line A */
+    });
+    {
+        std::lock_guard<std::mutex> lock(mutex);
+        store(0);
+        stored = true;
+    }
+    changed.notify_one();
+    other.join();
+}
+static void by_atomic() {
+    std::thread other([] {
+        while (told.load(std::memory_order_acquire) == 0)
+            std::this_thread::yield();
+        flush(1); /* line B */
+    });
+    store(1);
+    told.store(1, std::memory_order_release);
+    other.join();
+}
+static void by_join() {
+    std::thread other(store, 2);
+    other.join();
+    flush(2); /* line C */
+}
+static void by_start() {
+    store(3);
+    std::thread other([] {
+        flush(3); /* line D */
+    });
+    other.join();
+}
+static void by_once() {
+    std::call_once(flag, [] { store(4); });
+    std::thread other([] {
+        std::call_once(flag, [] { std::abort(); });
+        flush(4); /* line E */
+    });
+    other.join();
+}
+int main(int count, char **arguments) {
+    base = begin(arguments[1]);
+    broken = count > 2;
+    by_condition();
+    by_atomic();
+    by_join();
+    by_start();
+    by_once();
+    try {
+        std::call_once(flag, [] { throw 1; });
+        std::thread nobody;
+        nobody.join();
+        return 8;
+    } catch (const std::system_error &) {
+    }
+    std::once_flag other;
+    try {
+        std::call_once(other, [] { throw 1; });
+        return 7;
+    } catch (int) {
+    }
+    return NvRtlUnmapFile(&map) != 0;
+}
+"""
+
 SIMPLE = BEGIN + """
 int main(int count, char **arguments) {
     long *base = begin(arguments[1]);
@@ -202,6 +292,23 @@ class ProgramsTest(unittest.TestCase):
                                  [(first, "work", "unflushed-write"),
                                   (first + 1, "work", "unflushed-write"),
                                   (first + 2, "work", "undrained-flush")], result.stderr)
+
+    def test_threads_of_another_language(self):
+        """C++'s own functions for them lie in a library that has no hooks."""
+        wanted = [number for number, line in enumerate(SYNCHRONISING.splitlines(), 1)
+                  if "/* line " in line]
+        for name in "g++", "clang++":
+            command, environment = compiler_of(name)
+            for options in (), ("-static-libstdc++",):
+                program = self.build(f"{name}-threads", SYNCHRONISING, command, environment,
+                                     ["-pthread", *options])
+                report, result = self.run_nvrtl(program, self.path("file"))
+                self.assertEqual((result.returncode, report["findings"]), (0, []), result.stderr)
+                report, result = self.run_nvrtl(program, self.path("file"), "wrong")
+                told = sorted((one["kind"], one["stack"][1]["line"])
+                              for one in report["findings"])
+                self.assertEqual(told, [("undrained-flush", line) for line in wanted],
+                                 result.stderr)
 
     def test_without_hooks(self):
         """It is told; and what auto sees by then is the routines."""

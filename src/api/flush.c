@@ -4,6 +4,7 @@
 
 #include "api/call.h"
 #include "drain/drain.h"
+#include "isa/quick.h"
 
 #define KNOWN_FLAGS FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN
 
@@ -74,15 +75,31 @@ APART static NTSTATUS flush_resolved(PVOID value, uintptr_t address, size_t leng
     return flush_by(value, address, length, flags, &site);
 }
 
+/* The long way, for whatever the short one leaves open. */
+APART static NTSTATUS flush_any(PVOID value, uintptr_t address, size_t length, ULONG flags,
+                                const void *caller) {
+    struct token_view token;
+    if (UNLIKELY(!token_find((uintptr_t)value, &token)))
+        return flush_resolved(value, address, length, flags, caller);
+    if (UNLIKELY(!call_inside(&token, address, length)))
+        return STATUS_INVALID_PARAMETER;
+    return call_status(flush_of(&token, address, length, flags, NULL));
+}
+
+/* Lines that the CPU writes back: nothing is called. */
 NVRTL_API NTSTATUS RtlFlushNonVolatileMemory(PVOID NvToken, PVOID NvBuffer, SIZE_T Size,
                                              ULONG Flags) {
-    struct token_view token;
     uintptr_t address = (uintptr_t)NvBuffer;
-    if (UNLIKELY(observed() || !token_find((uintptr_t)NvToken, &token)))
+    if (UNLIKELY(observed()))
         return flush_resolved(NvToken, address, Size, Flags, __builtin_return_address(0));
-    if (UNLIKELY(!call_inside(&token, address, Size)))
-        return STATUS_INVALID_PARAMETER;
-    return call_status(flush_of(&token, address, Size, Flags, NULL));
+    if (LIKELY(ISA_QUICK && (Flags & ~(ULONG)KNOWN_FLAGS) == 0) &&
+        LIKELY(token_quick(TOKEN_KEY_LINES, (uintptr_t)NvToken, address, Size)) &&
+        LIKELY(isa_quick_back(address, address + Size - 1))) {
+        if (drains(Flags))
+            isa_quick_fence();
+        return STATUS_SUCCESS;
+    }
+    return flush_any(NvToken, address, Size, Flags, __builtin_return_address(0));
 }
 
 /* Checks every range before the first is flushed; the default token's are resolved one by one. */

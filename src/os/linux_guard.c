@@ -30,13 +30,32 @@ static atomic_flag program_used = ATOMIC_FLAG_INIT;
 #define RESULT(context) ((context)->uc_mcontext.regs[0])
 #endif
 
+static uintptr_t told_from(const int32_t *distance) {
+    return (uintptr_t)distance + (uintptr_t)(intptr_t)*distance;
+}
+
+/* Where a single place in the code goes on; 0: it is none of them. */
+static uintptr_t landing_of(uintptr_t pc) {
+    for (const struct os_landing *at = guarded.landings; at != guarded.landings_end; at++) {
+        if (pc >= told_from(&at->begin) && pc < told_from(&at->end))
+            return told_from(&at->landing);
+    }
+    return 0;
+}
+
 /* Continues the guarded code at its landing pad, if that is what was interrupted. */
 static bool leave_guarded(const siginfo_t *info, ucontext_t *context) {
 #ifdef PC
     uintptr_t pc = (uintptr_t)PC(context);
     /* Only what the instruction itself did: a SIGBUS that was sent is the program's. */
-    if (info->si_code <= 0 || pc < guarded.begin || pc >= guarded.end)
+    if (info->si_code <= 0)
         return false;
+    if (pc < guarded.begin || pc >= guarded.end) {
+        uintptr_t landing = landing_of(pc);
+        if (landing != 0)
+            PC(context) = (__typeof__(PC(context)))landing;
+        return landing != 0;
+    }
     bool poison = info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO;
     RESULT(context) = poison ? FAULT_POISON : FAULT_BUS;
     PC(context) = (__typeof__(PC(context)))guarded.pad;

@@ -58,14 +58,23 @@ struct token_text {
    and after its pages become pending; else they change under the flight lock. */
 enum token_lent { TOKEN_LENT_PENDING = 1, TOKEN_LENT_IN_FLIGHT = 2 };
 
+/* What a call must be able to rely on to go the short way, see token_quick. */
+enum token_key {
+    TOKEN_KEY_STORES, /* stores through the cache are all that a Write without flags is */
+    TOKEN_KEY_LINES,  /* lines of 64 bytes, written back by clwb, are all that a flush is */
+    TOKEN_KEYS
+};
+
 /* One place of the table. state is generation * 2 + live; every other field changes only while the
    state says dead, by release stores. Two cache lines: neighbours never share one. */
 struct token_slot {
     _Alignas(128) _Atomic uint64_t state;
     _Atomic uintptr_t base;
     _Atomic size_t length;
-    _Atomic uint64_t operations;    /* struct token_operations */
-    _Atomic span pending;           /* page-cache: flushed and not yet drained */
+    _Atomic uintptr_t last;            /* byte of the region */
+    _Atomic uint64_t keys[TOKEN_KEYS]; /* for each: the handle, or token_no_key */
+    _Atomic uint64_t operations;       /* struct token_operations */
+    _Atomic span pending;              /* page-cache: flushed and not yet drained */
     _Atomic span in_flight;         /* page-cache: being drained; a forked child drains it again */
     _Atomic uint64_t mapped_offset; /* TOKEN_INTERNAL: of its mapping, in the file */
     _Atomic uint8_t lent; /* page-cache: TOKEN_LENT_..., what was flushed with the default token */
@@ -90,8 +99,10 @@ struct token_table {
     struct token_slot *_Atomic slots; /* NULL before the first Get */
     struct token_file *files;
     struct token_text *texts;
-    uint32_t capacity;           /* of all three; set, as they are, before slots */
-    _Atomic uint32_t slots_used; /* slots ever used: [0, slots_used) */
+    struct token_slot *_Atomic quick; /* slots, or a dead one before the first Get */
+    _Atomic uint64_t quick_mask;      /* of the index of a handle */
+    uint32_t capacity;                /* of all three; set, as they are, before slots */
+    _Atomic uint32_t slots_used;      /* slots ever used: [0, slots_used) */
     _Atomic uint32_t files_used;
     _Atomic bool lost;              /* pages flushed with the default token cannot be waited for any
                                        more: their view was gone; told once */
@@ -103,7 +114,7 @@ struct token_table {
     struct isa_choice choice;       /* set with slots, and never changed */
     struct token_settings settings; /* likewise */
 };
-extern struct token_table token_table;
+extern struct token_table token_table __attribute__((visibility("hidden")));
 
 /* A live token as one call sees it. */
 struct token_view {
@@ -149,6 +160,37 @@ static inline bool token_find(uint64_t handle, struct token_view *view) {
         return false;
     uint64_t generation = handle >> TOKEN_INDEX_BITS & ((1u << TOKEN_GENERATION_BITS) - 1);
     return token_read(&slots[index], generation << 1 | 1, view);
+}
+
+/* The key of a place that has none: a value which is looked for in another place, whoever passes it
+   for a handle. */
+static inline uint64_t token_no_key(uint64_t index) {
+    return index == 0;
+}
+
+/* pre: the table's lock is held, or the token's slot is not known yet */
+static inline void token_set_keys(struct token_slot *slot, uint64_t key, bool lines) {
+    atomic_store_explicit(&slot->keys[TOKEN_KEY_STORES], key, memory_order_release);
+    if (lines)
+        atomic_store_explicit(&slot->keys[TOKEN_KEY_LINES], key, memory_order_release);
+}
+
+/* Is handle a token with this key, and does its region hold [address, address + length), which is
+   not empty? In 20 instructions; false leaves all open. Looks twice, as token_read does: a key
+   never stands for two tokens. */
+static inline bool token_quick(enum token_key key, uint64_t handle, uintptr_t address,
+                               size_t length) {
+    uintptr_t latest; /* start of so many bytes; an empty range borrows */
+    struct token_slot *slot = &atomic_load_explicit(
+        &token_table.quick,
+        memory_order_acquire)[handle &
+                              atomic_load_explicit(&token_table.quick_mask, memory_order_relaxed)];
+    return LIKELY(atomic_load_explicit(&slot->keys[key], memory_order_acquire) == handle) &&
+           LIKELY(!__builtin_sub_overflow(atomic_load_explicit(&slot->last, memory_order_acquire),
+                                          length - 1, &latest)) &&
+           LIKELY(address <= latest) &&
+           LIKELY(address >= atomic_load_explicit(&slot->base, memory_order_acquire)) &&
+           LIKELY(atomic_load_explicit(&slot->keys[key], memory_order_relaxed) == handle);
 }
 
 /* The pages that hold [address, address + length) as a span: in units of 2^span_shift bytes,

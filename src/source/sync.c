@@ -22,9 +22,13 @@ static void each_stretch(const struct sync *sync, tokens_visit *visit) {
         return;
     }
     for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
-        const struct stretch whole = {.file = i, .length = atomic_load(&head->files[i].end)};
+        struct stretch stretch = {.file = i, .length = atomic_load(&head->files[i].end)};
+        if (sync->size != 0) {
+            stretch.offset = align_down(sync->offset, MODEL_PAGE_SIZE);
+            stretch.length = align_up(sync->offset - stretch.offset + sync->size, MODEL_PAGE_SIZE);
+        }
         if (head->files[i].device == sync->device && head->files[i].inode == sync->inode)
-            visit((void *)sync, &whole);
+            visit((void *)sync, &stretch);
     }
 }
 

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import packages
@@ -39,18 +40,21 @@ def cpu_flags():
 class Program:
     """One program: its sources, its bugs, and what is expected of each."""
 
-    def __init__(self, name, bugs, folder):
+    def __init__(self, name, bugs, cache, folder):
         self.name, self.bugs = name, {bug.number: bug for bug in bugs}
-        self.flags = []
-        own = [path for path in (PROGRAMS / f"{name}.c", PROGRAMS / f"{name}.cc") if path.exists()]
-        self.sources = list(own)
+        self.sources = [path for path in (PROGRAMS / f"{name}.c", PROGRAMS / f"{name}.cc")
+                        if path.exists()]
+        self.others, self.include = [], []
         if name in packages.PACKAGES:
-            sources, self.flags = packages.prepare(name, folder)
-            self.sources += sources
+            theirs, package = packages.prepare(name, cache, folder), packages.PACKAGES[name]
+            self.sources += [theirs / source for source in package.edited]
+            self.others = [theirs / source for source in package.others]
+            self.include = [f"-I{theirs}"]
         self.cxx = self.sources[0].suffix == ".cc"
         kinds = {number: bug.kind for number, bug in self.bugs.items()}
         self.marks = read_marks(self.sources, kinds)
         self.needs_cpu = "cpu" in self.marks.settings
+        self.warnings = ["-w"] if self.include else ["-Wall", "-Wextra", "-Werror"]
         self.options = [word for word in self.marks.settings if word.startswith("--")]
         unmarked = set(self.bugs) ^ set(self.marks.places)
         assert not unmarked, f"{name}: of {sorted(unmarked)} the table and the marks differ"
@@ -66,21 +70,35 @@ class Bench:
         self.folder = Path(folder)
         self.cpu = cpu_flags()
 
-    def build(self, program, bug, way):
+    def compile(self, program, way, arguments):
         compiler, level = way
         driver = os.path.join(os.path.dirname(NVRTL), "nvrtl-c++" if program.cxx else "nvrtl-cc")
-        made = self.folder / f"{program.name}-{bug}-{compiler}-{level}"
         name = compiler.replace("gcc", "g++").replace("clang", "clang++")
-        environment = dict(os.environ, NVRTL_CC=compiler, NVRTL_CXX=name)
         command = [driver, "-std=c++17" if program.cxx else "-std=gnu11", "-D_GNU_SOURCE",
-                   *(program.flags or ["-Wall", "-Wextra", "-Werror"]), f"-{level}", "-g",
-                   *self.cpu, f"-DRECALL_BUG={bug}", f"-I{INCLUDE}", f"-I{PROGRAMS}",
-                   *map(str, program.sources), "-o", str(made), LIBRARY,
-                   f"-Wl,-rpath,{os.path.dirname(LIBRARY)}", "-pthread"]
-        result = subprocess.run(command, env=environment, capture_output=True, text=True,
-                                check=False)
+                   *program.warnings, f"-{level}", "-g", *self.cpu, f"-I{INCLUDE}", f"-I{PROGRAMS}",
+                   *program.include, *map(str, arguments)]
+        result = subprocess.run(command, env=dict(os.environ, NVRTL_CC=compiler, NVRTL_CXX=name),
+                                capture_output=True, text=True, check=False)
         if result.returncode != 0:
             raise RuntimeError(f"{' '.join(command)}:\n{result.stderr}")
+
+    def objects(self, program, way):
+        """Of the sources that no bug changes."""
+        made = []
+        for source in program.others:
+            path = self.folder / f"{source.stem}-{'-'.join(way)}.o"
+            if not path.exists():
+                part = path.with_suffix(f".{threading.get_ident()}.o")
+                self.compile(program, way, ["-c", source, "-o", part])
+                part.rename(path)
+            made.append(path)
+        return made
+
+    def build(self, program, bug, way):
+        made = self.folder / f"{program.name}-{bug}-{'-'.join(way)}"
+        self.compile(program, way, [
+            f"-DRECALL_BUG={bug}", *program.sources, *self.objects(program, way), "-o", made,
+            LIBRARY, f"-Wl,-rpath,{os.path.dirname(LIBRARY)}", "-pthread"])
         return made
 
     def run(self, program, binary, stores):
@@ -113,6 +131,8 @@ def hold(program, bug, stores, told):
     found = {place[1:] for place in told}
     if stores == "hooks":
         missed, false = wanted - found, found - wanted
+        if bug and program.bugs[bug].widely:
+            false = {place for place in false if place[0] != kind}
     elif stores == "api":
         # Of a bug that shows in two ways it sees what the routines have to do with.
         missed, false = {place for place in wanted if place[0] == kind} - found, found - wanted
@@ -171,23 +191,27 @@ def main():
     parser.add_argument("--only", default="", help="these programs, with commas")
     parser.add_argument("--ways", default="", help="these ways, with commas: gcc-O2")
     parser.add_argument("--bug", type=int, help="this bug (0: the twin)")
-    parser.add_argument("--packages", action="store_true", help="programs of others too")
-    parser.add_argument("--cache", default="", help="where source packages are kept")
+    parser.add_argument("--packages", metavar="CACHE",
+                        help="programs of others too, whose sources are kept there")
     parser.add_argument("--table", help="write the table of results there")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     wanted = [name for name in options.only.split(",") if name]
     bugs = read_bugs()
     names = [name for name in dict.fromkeys(bug.program for bug in bugs)
-             if (name in wanted if wanted else
-                 (name in packages.PACKAGES) == options.packages or name not in packages.PACKAGES)]
+             if (not wanted or name in wanted) and
+             (options.packages or name not in packages.PACKAGES)]
     shared = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None
     with tempfile.TemporaryDirectory(prefix="nvrtl-recall-", dir=shared) as folder:
         bench = Bench(folder)
         programs = []
         for name in names:
-            program = Program(name, [bug for bug in bugs if bug.program == name],
-                              options.cache or folder)
+            try:
+                program = Program(name, [bug for bug in bugs if bug.program == name],
+                                  options.packages, folder)
+            except packages.CannotFetch as reason:
+                print(f"skipped: {name}: {reason}")
+                continue
             if program.needs_cpu and not {"-mclwb", "-mclflushopt"} & set(bench.cpu):
                 print(f"skipped: {name} (this CPU has neither clwb nor clflushopt)")
                 continue

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Programs of others, with bugs: Debian's source packages, fetched once into a cache, and lines that
-packages/NAME.edits puts into them. Nothing of theirs is in this repository."""
+"""Programs of others, with bugs: Debian's source packages, fetched once into a cache, and lines
+that packages/NAME.edits puts into them. Nothing of theirs is in this repository."""
 
 import fcntl
 import hashlib

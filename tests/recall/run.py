@@ -18,7 +18,8 @@ import threading
 from pathlib import Path
 
 import packages
-from table import HERE, PROGRAMS, read_bugs, read_marks
+import summary
+from table import PROGRAMS, read_bugs, read_marks
 
 NVRTL = os.environ.get("NVRTL_BIN", "nvrtl")
 INCLUDE = os.environ.get("NVRTL_INCLUDE", "/usr/include")
@@ -120,6 +121,9 @@ class Bench:
         told = [(one["severity"], one["kind"], os.path.basename(one["at"].get("file", "?")),
                  one["at"].get("line", 0))
                 for one in report["findings"] if one["severity"] in TOLD]
+        wanted = 1 if any(one[0] == "error" for one in told) else 0
+        if report["exit"] == 0 and result.returncode != wanted:
+            told.append(("error", f"exit {result.returncode} of nvrtl", "?", 0))
         if report["exit"] != 0:
             told.append(("error", f"exit {report['exit']} {result.stderr[-500:]}", "?", 0))
         return set(told)
@@ -168,23 +172,6 @@ def work_off(bench, job):
     return len(sources), wrong
 
 
-def print_table(programs, results, file):
-    """results: by job, (runs, what was wrong)"""
-    print("| program | bugs | runs with a bug | missed | runs of the twin | false alarms |\n"
-          "| --- | --- | --- | --- | --- | --- |", file=file)
-    totals = [0] * 5
-    for program in programs:
-        mine = [(bug, *result) for (owner, bug, _), result in results.items() if owner is program]
-        row = [len(program.bugs),
-               sum(runs for bug, runs, _ in mine if bug),
-               sum(1 for bug, _, wrong in mine if bug and wrong),
-               sum(runs for bug, runs, _ in mine if not bug),
-               sum(1 for bug, _, wrong in mine if not bug and wrong)]
-        totals = [sum(pair) for pair in zip(totals, row)]
-        print(f"| {program.name} | {' | '.join(map(str, row))} |", file=file)
-    print(f"| all | {' | '.join(map(str, totals))} |", file=file)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="one compiler and level a build")
@@ -226,10 +213,10 @@ def main():
         for stores, word in words:
             wrong += 1
             print(f"{program.name} bug {bug} {'-'.join(way)} {stores}: {word}")
-    print_table(programs, results, sys.stdout)
-    if options.table:
+    print(summary.table(programs, results))
+    if options.table and not wrong:
         with open(options.table, "w", encoding="utf-8") as file:
-            print_table(programs, results, file)
+            file.write(summary.document(programs, results))
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     print(f"{len(jobs)} builds, {sum(runs for runs, _ in results.values())} runs, "
           f"{sum(one.ru_utime + one.ru_stime for one in used):.0f} s of CPU, {wrong} wrong")

@@ -40,7 +40,8 @@ def read_bugs(path=HERE / "bugs.txt"):
         if line.startswith("#") or not line.strip():
             continue
         program, bug, kind, sources, origin, words = line.split(None, 5)
-        made = Bug(program, int(bug), kind.rstrip("+"), kind.endswith("+"), tuple(sources.split(",")), origin, words)
+        made = Bug(program, int(bug), kind.rstrip("+"), kind.endswith("+"),
+                   tuple(sources.split(",")), origin, words)
         assert set(made.sources) <= set(SOURCES), f"bugs.txt:{number}: who?"
         assert made.origin in ORIGINS, f"bugs.txt:{number}: from where?"
         assert not any((one.program, one.number) == (program, made.number) for one in bugs), number

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* recall: cpu */
+/* recall: cpu --streams=drain */
 /* A file system's write path: data are copied past the cache by streaming stores of 8 and 16 bytes,
    what is not aligned at either edge goes through the cache and has to be flushed; then the inode
    says how long the file is. */

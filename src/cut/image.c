@@ -26,6 +26,7 @@ struct work {
     const struct log_record **records;
     size_t record_count;
     struct generation *generation;
+    enum generation_model model;
     struct view views[ARENA_FILES];
     uint32_t *kept, *lost; /* of each record, words */
     struct chance *chance;
@@ -39,7 +40,8 @@ static bool fail(struct work *work, const char *problem, const char *path, int e
     return false;
 }
 
-static void replay_store(struct generation *generation, const struct log_record *record) {
+static void replay_store(struct generation *generation, enum generation_model model,
+                         const struct log_record *record) {
     static const enum generation_kind kinds[] = {[LOG_STORE] = GENERATION_CACHED,
                                                  [LOG_STREAM] = GENERATION_STREAM,
                                                  [LOG_UNSEEN] = GENERATION_UNSEEN};
@@ -51,6 +53,9 @@ static void replay_store(struct generation *generation, const struct log_record 
                                            .bytes = record->bytes,
                                            .tag = record->number};
     generation_store(generation, &store);
+    /* In the page cache the routines have its pages written. */
+    if (record->kind == LOG_STREAM && model == GENERATION_PAGE)
+        generation_flush(generation, record->thread, record->file, record->offset, record->length);
     /* Whoever stored unseen may have made it durable unseen too. */
     if (record->kind == LOG_UNSEEN)
         generation_settle(generation, record->file, record->offset, record->length);
@@ -91,7 +96,7 @@ static void replay(struct work *work, const struct log_record *record) {
     case LOG_STORE:
     case LOG_STREAM:
     case LOG_UNSEEN:
-        replay_store(generation, record);
+        replay_store(generation, work->model, record);
         return;
     case LOG_FLUSH:
         replay_flush(generation, record);
@@ -322,6 +327,7 @@ static void sum_up(struct work *work) {
 }
 
 static bool make(struct work *work, enum generation_model model) {
+    work->model = model;
     work->generation = generation_new(model);
     if (work->generation == NULL)
         return fail(work, "there is no memory for the states of", "the run", ENOMEM);

@@ -10,6 +10,7 @@
 #include "verify/remarks.h"
 #include "verify/screen.h"
 #include "verify/session.h"
+#include "verify/sites.h"
 
 struct collector {
     const struct collect_run *run;
@@ -363,6 +364,10 @@ static bool add_regions(struct collector *collector) {
     return true;
 }
 
+static bool site_stack(void *context, uint32_t id, struct source_stack *stack) {
+    return append_stack(context, id, stack);
+}
+
 bool collect_report(const struct collect_run *run, struct report *report) {
     struct collector collector = {.run = run, .report = report, .symbols = symbols_open()};
     if (collector.symbols == NULL)
@@ -371,7 +376,8 @@ bool collect_report(const struct collect_run *run, struct report *report) {
     if (done)
         judge_end(run);
     done = done && add_regions(&collector) && add_findings(&collector) &&
-           remarks_add(run->arena->head, report);
+           remarks_add(run->arena->head, report) &&
+           (!run->profile || sites_collect(run->arena, site_stack, &collector, &report->profile));
     symbols_close(collector.symbols);
     verify_sort_findings(report);
     return done;

@@ -172,6 +172,18 @@ def work_off(bench, job):
     return len(sources), wrong
 
 
+def key_of(job):
+    return f"{job[0].name} {job[1]} {'-'.join(job[2])}"
+
+
+def read_results(path):
+    """What was right before."""
+    if not path or not os.path.exists(path):
+        return {}
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="one compiler and level a build")
@@ -181,6 +193,7 @@ def main():
     parser.add_argument("--packages", metavar="CACHE",
                         help="programs of others too, whose sources are kept there")
     parser.add_argument("--table", help="write the table of results there")
+    parser.add_argument("--results", metavar="FILE", help="goes on from there, and adds to it")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     wanted = [name for name in options.only.split(",") if name]
@@ -203,11 +216,19 @@ def main():
                 print(f"skipped: {name} (this CPU has neither clwb nor clflushopt)")
                 continue
             programs.append(program)
+        known = read_results(options.results)
         jobs = [job for job in plan(programs, options.short)
                 if (options.bug is None or job[1] == options.bug) and
-                (not options.ways or "-".join(job[2]) in options.ways.split(","))]
+                (not options.ways or "-".join(job[2]) in options.ways.split(",")) and
+                key_of(job) not in known]
+        kept = {job: known[key_of(job)] for job in plan(programs, False) if key_of(job) in known}
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
             results = dict(zip(jobs, pool.map(lambda job: work_off(bench, job), jobs)))
+    if options.results:
+        known |= {key_of(job): result for job, result in results.items() if not result[1]}
+        with open(options.results, "w", encoding="utf-8") as file:
+            json.dump(known, file)
+    results |= kept
     wrong = 0
     for (program, bug, way), (_, words) in results.items():
         for stores, word in words:
@@ -220,7 +241,7 @@ def main():
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     print(f"{len(jobs)} builds, {sum(runs for runs, _ in results.values())} runs, "
           f"{sum(one.ru_utime + one.ru_stime for one in used):.0f} s of CPU, {wrong} wrong")
-    return 1 if wrong or not jobs else 0
+    return 1 if wrong or not results else 0
 
 
 if __name__ == "__main__":

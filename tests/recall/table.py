@@ -8,7 +8,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PROGRAMS = HERE / "programs"
 SOURCES = ("hooks", "api", "pages")
-ORIGINS = ("own", "PMDebugger", "Witcher", "Chipmunk", "pmemcheck")
+ORIGINS = ("own", "PMDebugger", "Witcher", "Chipmunk", "PMRace", "pmemcheck")
 MARK = re.compile(r"/\* bug ([^*]*) \*/")
 ONE_MARK = re.compile(r"(\d+)(?:: ([a-z-]+))?")
 SETTINGS = re.compile(r"/\* recall: (.*?) \*/")

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A durable lock-free queue, four threads at it at once: nothing here is wrong, whoever comes first.
-   A thread that finds a link flushes it before it relies on it. */
+/* A durable lock-free queue, four threads at it at once: nothing here is wrong, whoever comes
+   first. A thread that finds a link flushes it before it relies on it. */
 #include "recall.h"
 
 #include <stdatomic.h>

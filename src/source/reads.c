@@ -118,6 +118,16 @@ static void look_at(struct look *look, struct model_page *page, uint32_t start, 
     unlock_page(look->me, page);
 }
 
+/* The record of the page at an address, if there is one: not by the table alone, which has no pages
+   that lie in a region in part. */
+static struct model_page *page_at(uintptr_t address) {
+    struct model_page *page = regions_page(address);
+    struct stretch stretch;
+    if (page == NULL && regions_find(address, &stretch))
+        page = arena_page(arena_here(), stretch.file, stretch.offset / MODEL_PAGE_SIZE, false);
+    return page;
+}
+
 void reads_note(struct self *me, uintptr_t address, uint64_t length, arena_id stack) {
     struct look look = {.me = me, .stack = stack};
     uintptr_t end = address + length;
@@ -125,7 +135,7 @@ void reads_note(struct self *me, uintptr_t address, uint64_t length, arena_id st
         return;
     while (address < end) {
         uintptr_t stop = align_down(address, MODEL_PAGE_SIZE) + MODEL_PAGE_SIZE;
-        struct model_page *page = regions_page(address);
+        struct model_page *page = page_at(address);
         if (stop > end)
             stop = end;
         if (page != NULL)

@@ -3,7 +3,7 @@
 # command.
 
 set(rt_map ${PROJECT_SOURCE_DIR}/src/source/nvrtl-rt.map)
-nvrtl_rooms(rt_rooms base range event os map model arena source hook)
+nvrtl_rooms(rt_rooms base range event os map track model arena source hook)
 add_library(nvrtl_rt SHARED)
 target_link_libraries(nvrtl_rt PRIVATE nvrtl_compile ${rt_rooms} Threads::Threads)
 # What the library copies and clears itself is nobody's store.

@@ -36,6 +36,8 @@ struct model_thread {
     _Atomic uint32_t pending; /* something waits that was flushed for a token without a place */
     _Atomic uint32_t failed;  /* its last drain failed */
     _Atomic uint32_t holds;   /* arena's business: a page that it uses without a lock */
+    _Atomic uint32_t locks;   /* likewise: whether it takes locks all the same */
+    _Atomic uint32_t lost;    /* likewise: pages that others have taken away */
     struct {
         _Atomic uint32_t token;   /* 0: no place taken */
         _Atomic uint32_t drained; /* drains after its last drain of that token */
@@ -138,6 +140,9 @@ enum model_flushed {
     MODEL_FLUSH_NEEDED,  /* or nobody can tell */
     MODEL_FLUSH_AGAIN,   /* clean, or this thread has flushed it since its last store */
 };
+
+/* How many bytes of the line wait for a flush. */
+uint32_t model_waiting(struct model_page *page, uint32_t line);
 
 /* Flushes one line. */
 enum model_flushed model_flush(struct model_page *page, const struct model_actor *actor,

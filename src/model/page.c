@@ -116,6 +116,17 @@ static bool happened_before(const struct model_line *line, const struct model_ac
     return place != 0 && order->known[place - 1] >= line->number;
 }
 
+uint32_t model_waiting(struct model_page *page, uint32_t l) {
+    struct model_line *line = &page->line[l];
+    uint32_t bytes = 0;
+    for (uint32_t u = 0; u < MODEL_LINE_UNITS; u++) {
+        const struct model_unit *unit = &line->unit[u];
+        if (unit->n > line->flushed && line_stream_of(line, u) == NULL)
+            bytes += (uint32_t)__builtin_popcount(unit->mask);
+    }
+    return bytes;
+}
+
 enum model_flushed model_flush(struct model_page *page, const struct model_actor *actor,
                                uint32_t l) {
     struct model_line *line = &page->line[l];

@@ -82,6 +82,7 @@ static void flush_lines(struct act *act, const struct part *part) {
         bool explained = part->shadow == NULL && is_explained(part, l);
         if (explained && !act->looked)
             explain_line(part->page, &act->actor, l, line_address(part, l));
+        extra_line(part->page, l, act->actor.stack);
         enum model_flushed flushed = model_flush(part->page, &act->actor, l);
         act->found.unknown = act->found.unknown || flushed == MODEL_FLUSH_UNKNOWN;
         if (flushed != MODEL_FLUSH_UNKNOWN && part->shadow == NULL && !explained)
@@ -143,7 +144,8 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
     bool loaded = (act->event->effect & EFFECT_LOADED) != 0 && !act->late;
     struct part part = {.share = {act->me, &act->actor, stretch->file, index, from, to, address},
                         .readable = loaded || content_readable(address)};
-    if (looks && !store && !act->pages && part.readable && pages_flush(&part.share, &act->found))
+    if (looks && !store && !act->pages && part.readable && !extra_any(ARENA_EXTRA_COSTS) &&
+        pages_flush(&part.share, &act->found))
         return;
     if (looks)
         part.shadow = pages_lock(&part.share, part.readable);
@@ -163,6 +165,10 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
         commit_after(&committed);
     if (store && part.page != NULL && extra_any(ARENA_EXTRA_READS))
         reads_stored(&committed);
+    if (store && part.page != NULL)
+        extra_store(&committed, address + from == act->event->address, act->way != MODEL_CACHED);
+    if (act->flush)
+        extra_count(act->actor.stack, stretch->file + 1, ARENA_COST_PAGES, 1);
     if (part.shadow != NULL)
         pages_unlock(part.shadow);
 }
@@ -383,6 +389,9 @@ static bool flush_needed(const struct act *act) {
 /* What remains of a call when its kind was dealt with: was it needed, and the drain. */
 static void finish(struct act *act, bool flushes) {
     const struct event *event = act->event;
+    uint32_t file = act->token != NULL ? act->token->file + 1 : 0;
+    extra_count(act->actor.stack, file, ARENA_COST_FLUSHES, act->flush);
+    extra_count(act->actor.stack, file, ARENA_COST_DRAINS, (event->effect & EFFECT_DRAIN) != 0);
     if (flushes && !flush_needed(act))
         report(act, KIND_REDUNDANT_FLUSH);
     if (event->kind == EVENT_DRAIN && (event->effect & EFFECT_DRAIN) && !drain_needed(act))

@@ -53,6 +53,7 @@ static void store_on_page(const struct storing *storing, uintptr_t address, size
         commit_after(&store);
     if (extra_any(ARENA_EXTRA_READS))
         reads_stored(&store);
+    extra_store(&store, address == storing->address, storing->way != MODEL_CACHED);
 }
 
 static void store_stretch(void *context, const struct stretch *stretch) {
@@ -120,6 +121,8 @@ bool hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t len
     unlock_page(site, page);
     if (done && extra_any(ARENA_EXTRA_READS))
         reads_stored(&store);
+    if (done)
+        extra_store(&store, true, false);
     if (done && commit_any()) {
         commit_before(&store);
         commit_after(&store);
@@ -148,6 +151,7 @@ void hooks_flush(const struct hooks_site *site, uintptr_t address, bool at_once)
     uint32_t line = address % MODEL_PAGE_SIZE / MODEL_LINE_SIZE;
     lock_page(site, page);
     explain_line(page, &actor, line, address);
+    extra_line(page, line, site->stack);
     enum model_flushed flushed = model_flush(page, &actor, line);
     if (at_once)
         model_flush_done(page, &actor, line);
@@ -160,6 +164,9 @@ void hooks_flush(const struct hooks_site *site, uintptr_t address, bool at_once)
     }
     if (at_once && extra_any(ARENA_EXTRA_READS))
         reads_drained(site->me);
+    extra_count(site->stack, page->file + 1, ARENA_COST_FLUSHES, 1);
+    extra_count(site->stack, page->file + 1, ARENA_COST_PAGES, 1);
+    extra_count(site->stack, page->file + 1, ARENA_COST_DRAINS, at_once);
 }
 
 void hooks_drain(const struct hooks_site *site, bool locked) {
@@ -171,6 +178,7 @@ void hooks_drain(const struct hooks_site *site, bool locked) {
     model_drain(&actor);
     if (extra_any(ARENA_EXTRA_READS))
         reads_drained(site->me);
+    extra_count(site->stack, 0, ARENA_COST_DRAINS, !locked);
 }
 
 /* What the instruction flushes: a direct store writes back what the cache holds of its line. */

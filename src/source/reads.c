@@ -54,7 +54,11 @@ void reads_forget(struct self *me) {
 }
 
 static void lock_page(const struct self *me, struct model_page *page) {
-    arena_lock(arena_here(), &page->lock, me->thread + 1);
+    arena_lock_page(arena_here(), page, me->thread + 1);
+}
+
+static void unlock_page(const struct self *me, struct model_page *page) {
+    arena_unlock_page(arena_here(), page, me->thread + 1);
 }
 
 /* One look at a page for what is not durable in it. */
@@ -110,7 +114,7 @@ static void look_at(struct look *look, struct model_page *page, uint32_t start, 
     lock_page(look->me, page);
     if (page->touched != 0)
         model_judge(page, &judging, start, length);
-    arena_unlock(&page->lock);
+    unlock_page(look->me, page);
 }
 
 void reads_note(struct self *me, uintptr_t address, uint64_t length, arena_id stack) {
@@ -178,7 +182,7 @@ static bool lasts(const struct self *me, const struct store_at *store) {
     const struct model_judging judging = arena_judging(arena_here(), page->file, NULL, NULL);
     lock_page(me, page);
     bool durable = model_lasts(page, &judging, store->line, store->n);
-    arena_unlock(&page->lock);
+    unlock_page(me, page);
     return durable;
 }
 

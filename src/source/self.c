@@ -202,7 +202,6 @@ static bool attach(void) {
     ssize_t length =
         readlink("/proc/self/exe", source_process.executable, sizeof source_process.executable - 1);
     source_process.executable[length > 0 ? length : 0] = '\0';
-    arena_await_begin();
     return new_process(0);
 }
 

@@ -16,6 +16,7 @@ struct verify_options {
     const char *stores;  /* auto, api, pages, pages=interval, hooks */
     const char *streams; /* drain, inplace */
     bool wanted[KIND_COUNT];
+    bool profile; /* count what places cost */
 };
 
 struct verify_session;

@@ -98,6 +98,19 @@ int main(int count, char **arguments) {
 }
 """
 
+BY_HEADERS = "#include <atomic>\n#include <emmintrin.h>" + BEGIN + """
+static void __attribute__((noinline)) work(long *base) {
+    auto *words = reinterpret_cast<std::atomic<long> *>(base);
+    words[0].store(1);                       /* line 4 */
+    words[16].fetch_add(1);                  /* line 5 */
+    _mm_stream_si64((long long *)base + 32, 7); /* line 6 */
+}
+int main(int, char **arguments) {
+    work(begin(arguments[1]));
+    return NvRtlUnmapFile(&map) != 0; // or throw
+}
+"""
+
 FLUSHED = BEGIN + """
 int main(int count, char **arguments) {
     long *base = begin(arguments[1]);
@@ -175,6 +188,20 @@ class ProgramsTest(unittest.TestCase):
             report, result = self.run_nvrtl(program, self.path("file"), "wrong")
             self.assertEqual([[frame.get("function") for frame in one["stack"]]
                               for one in report["findings"]], [["work", "main"]], result.stderr)
+
+    def test_functions_of_system_headers(self):
+        """Who calls them is blamed."""
+        for name in "g++", "clang++":
+            command, environment = compiler_of(name)
+            for level in "-O0", "-O2":
+                program = self.build(f"{name}{level}", BY_HEADERS, command, environment, [level])
+                report, result = self.run_nvrtl(program, self.path("file"))
+                first = BY_HEADERS[:BY_HEADERS.index("/* line 4")].count("\n") + 1
+                self.assertEqual(sorted((one["at"]["line"], one["at"]["function"],
+                                         one["kind"]) for one in report["findings"]),
+                                 [(first, "work", "unflushed-write"),
+                                  (first + 1, "work", "unflushed-write"),
+                                  (first + 2, "work", "undrained-flush")], result.stderr)
 
     def test_without_hooks(self):
         """It is told; and what auto sees by then is the routines."""

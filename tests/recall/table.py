@@ -9,7 +9,8 @@ HERE = Path(__file__).resolve().parent
 PROGRAMS = HERE / "programs"
 SOURCES = ("hooks", "api", "pages")
 ORIGINS = ("own", "PMDebugger", "Witcher", "Chipmunk", "pmemcheck")
-MARK = re.compile(r"/\* bug (\d+)(?:: ([a-z-]+))? \*/")
+MARK = re.compile(r"/\* bug ([^*]*) \*/")
+ONE_MARK = re.compile(r"(\d+)(?:: ([a-z-]+))?")
 SETTINGS = re.compile(r"/\* recall: (.*?) \*/")
 ONLY_MARKS = re.compile(r"^\s*(/\* bug [^*]*\*/\s*)+$")
 
@@ -47,12 +48,14 @@ def read_bugs(path=HERE / "bugs.txt"):
 
 
 def read_marks(paths, kinds):
-    """kinds: of each bug's number. A mark on a line of its own is about the next line."""
+    """kinds: of each bug's number, where the mark "bug 1, 2: kind" says no other. A mark on a line
+    of its own is about the next line."""
     marks = Marks()
     for path in paths:
         waiting = []
         for number, line in enumerate(path.read_text(encoding="latin-1").splitlines(), 1):
-            waiting += MARK.findall(line)
+            for marks_here in MARK.findall(line):
+                waiting += [ONE_MARK.fullmatch(one).groups() for one in marks_here.split(", ")]
             marks.settings += [word for text in SETTINGS.findall(line) for word in text.split()]
             if ONLY_MARKS.match(line):
                 continue

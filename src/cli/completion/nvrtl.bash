@@ -59,6 +59,7 @@ _nvrtl_offer_options() {
     info) options+=' --json --pid=' ;;
     run)
         options+=' --disable= --enable= --error-exitcode= --gen-suppressions --judge= --output='
+        options+=' --profile'
         options+=' --report= --stacks= --stores= --streams= --suppressions= --watch= -j -r -s'
         ;;
     cut)

@@ -98,7 +98,7 @@ void generation_fold(struct generation *generation, struct generation_line *line
 void generation_fold_set(struct generation *generation, struct generation_line *line, uint64_t set);
 
 /* The thread notes of the line what it may count on; from: only pieces of a greater number. */
-void generation_note(struct generation *generation, struct notes *notes, uint32_t line,
+void generation_note(struct generation *generation, struct notes *notes, uint32_t line_index,
                      uint32_t thread, uint64_t from);
 /* The notes that the thread's flushes go to. */
 struct notes *generation_notes(struct generation *generation, struct thread *thread);

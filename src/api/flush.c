@@ -186,13 +186,55 @@ APART static NTSTATUS flush_ranges_resolved(PVOID value, const NV_MEMORY_RANGE *
                                : call_refuse(&site, value, 0, 0, result);
 }
 
+/* Does [address, address + length), which is not empty, lie in [base, last]? */
+CALL_TEXT bool lies_in(uintptr_t address, size_t length, uintptr_t base, uintptr_t last) {
+    uintptr_t latest;
+    return LIKELY(!__builtin_sub_overflow(last, length - 1, &latest)) &&
+           LIKELY(address <= latest) && LIKELY(address >= base);
+}
+
+/* Checks all ranges, then writes their lines back. false: the long way is to find out why not. */
+CALL_TEXT bool flush_ranges_quick(PVOID token, const NV_MEMORY_RANGE *ranges, size_t count) {
+    uintptr_t base, last;
+    if (!ISA_QUICK || ranges == NULL || count > SIZE_MAX / 2 / sizeof *ranges ||
+        !token_quick_region(TOKEN_KEY_LINES, (uintptr_t)token, &base, &last))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (ranges[i].Length != 0 &&
+            UNLIKELY(!lies_in((uintptr_t)ranges[i].BaseAddress, ranges[i].Length, base, last)))
+            return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        /* The array is the program's and may change under us. */
+        uintptr_t address = (uintptr_t)__atomic_load_n(&ranges[i].BaseAddress, __ATOMIC_RELAXED);
+        size_t length = __atomic_load_n(&ranges[i].Length, __ATOMIC_RELAXED);
+        if (length != 0 && UNLIKELY(!lies_in(address, length, base, last) ||
+                                    !isa_quick_back(address, address + length - 1)))
+            return false;
+    }
+    return true;
+}
+
+APART static NTSTATUS flush_ranges_any(PVOID value, const NV_MEMORY_RANGE *ranges, size_t count,
+                                       ULONG flags, const void *caller) {
+    struct token_view token;
+    if (UNLIKELY(!token_find((uintptr_t)value, &token)))
+        return flush_ranges_resolved(value, ranges, count, flags, caller);
+    return flush_ranges_of(&token, value, ranges, count, flags, NULL);
+}
+
 NVRTL_API NTSTATUS RtlFlushNonVolatileMemoryRanges(PVOID NvToken, PNV_MEMORY_RANGE NvRanges,
                                                    SIZE_T NumRanges, ULONG Flags) {
-    struct token_view token;
-    if (UNLIKELY(observed() || !token_find((uintptr_t)NvToken, &token)))
+    if (UNLIKELY(observed()))
         return flush_ranges_resolved(NvToken, NvRanges, NumRanges, Flags,
                                      __builtin_return_address(0));
-    return flush_ranges_of(&token, NvToken, NvRanges, NumRanges, Flags, NULL);
+    if (LIKELY((Flags & ~(ULONG)KNOWN_FLAGS) == 0) &&
+        LIKELY(flush_ranges_quick(NvToken, NvRanges, NumRanges))) {
+        if (drains(Flags))
+            isa_quick_fence();
+        return STATUS_SUCCESS;
+    }
+    return flush_ranges_any(NvToken, NvRanges, NumRanges, Flags, __builtin_return_address(0));
 }
 
 APART static NTSTATUS drain_resolved(PVOID value, const void *caller) {

@@ -47,9 +47,9 @@ static bool wants_drain(ULONG flags) {
     return (flags & WRITE_NV_MEMORY_FLAG_FLUSH) && (flags & WRITE_NV_MEMORY_FLAG_NO_DRAIN) == 0;
 }
 
-/* Flushes what was stored and was not written back already, and drains as the flags ask. Streaming stores are written back too: no
-   vendor documents that one which hits a cached line leaves the cache. Of direct stores only the
-   ends that are no whole word went through the cache. */
+/* Flushes what was stored and was not written back already, and drains as the flags ask. Streaming
+   stores are written back too: no vendor documents that one which hits a cached line leaves the
+   cache. Of direct stores only the ends that are no whole word went through the cache. */
 static enum result finish(const struct token_view *token, enum store_way way, uintptr_t address,
                           size_t length, ULONG flags) {
     enum result result;

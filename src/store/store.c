@@ -54,7 +54,8 @@ static enum fault write_back(enum store_way way, const void *address, size_t len
     return goes_back(way) ? isa_write_back(ISA_FLUSH_CLWB, address, length, LINE) : FAULT_NONE;
 }
 
-/* Whole lines in vectors, the ends word by word. Each line is written back behind its last store. */
+/* Whole lines in vectors, the ends word by word. Each line is written back behind its last
+   store. */
 static enum fault copy_lines(enum store_way way, enum isa_vector vector, char *to, const char *from,
                              size_t length) {
     size_t head = -(uintptr_t)to & (LINE - 1), whole = (length - head) & ~(LINE - 1);

@@ -171,22 +171,36 @@ static inline void token_set_keys(struct token_slot *slot, uint64_t key, bool li
         atomic_store_explicit(&slot->keys[TOKEN_KEY_LINES], key, memory_order_release);
 }
 
+/* The one place where a handle can be; any value has one. */
+static inline struct token_slot *token_quick_slot(uint64_t handle) {
+    struct token_slot *slots = atomic_load_explicit(&token_table.quick, memory_order_acquire);
+    return &slots[handle & atomic_load_explicit(&token_table.quick_mask, memory_order_relaxed)];
+}
+
 /* Is handle a token with this key, and does its region hold [address, address + length), which is
    not empty? In 20 instructions; false leaves all open. Looks twice, as token_read does: a key
    never stands for two tokens. */
 static inline bool token_quick(enum token_key key, uint64_t handle, uintptr_t address,
                                size_t length) {
     uintptr_t latest; /* start of so many bytes; an empty range borrows */
-    struct token_slot *slot = &atomic_load_explicit(
-        &token_table.quick,
-        memory_order_acquire)[handle &
-                              atomic_load_explicit(&token_table.quick_mask, memory_order_relaxed)];
+    struct token_slot *slot = token_quick_slot(handle);
     return LIKELY(atomic_load_explicit(&slot->keys[key], memory_order_acquire) == handle) &&
            LIKELY(!__builtin_sub_overflow(atomic_load_explicit(&slot->last, memory_order_acquire),
                                           length - 1, &latest)) &&
            LIKELY(address <= latest) &&
            LIKELY(address >= atomic_load_explicit(&slot->base, memory_order_acquire)) &&
            LIKELY(atomic_load_explicit(&slot->keys[key], memory_order_relaxed) == handle);
+}
+
+/* The first and last byte of the region of a token with this key; see token_quick. */
+static inline bool token_quick_region(enum token_key key, uint64_t handle, uintptr_t *base,
+                                      uintptr_t *last) {
+    struct token_slot *slot = token_quick_slot(handle);
+    if (UNLIKELY(atomic_load_explicit(&slot->keys[key], memory_order_acquire) != handle))
+        return false;
+    *base = atomic_load_explicit(&slot->base, memory_order_acquire);
+    *last = atomic_load_explicit(&slot->last, memory_order_acquire);
+    return LIKELY(atomic_load_explicit(&slot->keys[key], memory_order_relaxed) == handle);
 }
 
 /* The pages that hold [address, address + length) as a span: in units of 2^span_shift bytes,

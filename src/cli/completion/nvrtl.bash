@@ -58,7 +58,7 @@ _nvrtl_offer_options() {
         options+=' --timeout= -c -j -n -s'
         ;;
     report) options+=' --base= --json --severity= --suppressions=' ;;
-    bench) options+=' --csv --directory= --quick --svg= --vs=' ;;
+    bench) options+=' --calibrate --csv --directory= --quick --svg= --vs=' ;;
     copy) options+=' --force -f' ;;
     flush) ;;
     *) options='--help --version' ;;

@@ -46,6 +46,7 @@ enum token_flag {
     TOKEN_OVERRIDDEN = 8, /* NVRTL_DOMAIN chose the domain */
     TOKEN_EVERY = 16,     /* in a view only: stands for every token there is */
     TOKEN_LENT = 32,      /* in a view only: stands for the default token */
+    TOKEN_DEFERS = 64,    /* flushes without a drain are remembered; set at any time */
 };
 
 /* What is told about a token and needed by no call. One for each slot, reused with it. */
@@ -111,6 +112,8 @@ struct token_table {
     struct token_settings settings; /* likewise */
 };
 extern struct token_table token_table __attribute__((visibility("hidden")));
+/* The place of every handle before the first Get. It holds no address. */
+extern struct token_slot token_nowhere;
 
 /* A live token as one call sees it. */
 struct token_view {
@@ -200,7 +203,8 @@ static inline bool token_quick_region(enum token_key key, uint64_t handle, uintp
         return false;
     *base = atomic_load_explicit(&slot->base, memory_order_acquire);
     *last = atomic_load_explicit(&slot->last, memory_order_acquire);
-    return LIKELY(atomic_load_explicit(&slot->keys[key], memory_order_relaxed) == handle);
+    return LIKELY(*base <= *last) &&
+           LIKELY(atomic_load_explicit(&slot->keys[key], memory_order_relaxed) == handle);
 }
 
 /* The pages that hold [address, address + length) as a span: in units of 2^span_shift bytes,
@@ -232,6 +236,10 @@ enum result token_make(struct event *event, uint32_t flags);
 /* Ends the token event->token and tells the observer just before. RESULT_INVALID: not a live
    token; RESULT_BUSY as token_make. */
 enum result token_free(const struct event *event);
+
+/* Lets the token defer its flushes, or no longer. RESULT_INVALID: not a live token; RESULT_BUSY as
+   token_make. */
+enum result token_defer(uint64_t handle, bool defers);
 
 /* Copies the token's reason and path; false if it died meanwhile. pre: both are 8-aligned and have
    the sizes of struct token_text */

@@ -6,7 +6,7 @@
 _nvrtl_kinds='unflushed-write undrained-flush unordered-commit torn-commit outside-region bad-token
     unflushed-stream unpersisted-read overwritten-unflushed overlapping-write leaked-token
     redundant-flush redundant-drain'
-_nvrtl_questions='flush flush-drain write fill write-start write-flush write-persist fill-zero ranges
+_nvrtl_questions='flush flush-drain write fill write-start write-flush write-persist fill-zero deferred ranges
     pages commits threads tokens'
 
 # _nvrtl_offer <words>: what begins as the current word

@@ -20,8 +20,10 @@ static bool judge_unit(const struct model_page *page, struct model_line *line, u
     bool actual = judging->judge == MODEL_JUDGE_ACTUAL;
     bool by_pages = judging->judge == MODEL_JUDGE_PAGES || (actual && judging->pages);
     enum verdict verdict = by_pages ? pages : lines;
-    *hole = (struct model_hole){
-        .store = unit->stack, .thread = unit->thread, .n = unit->n, .continues = unit->continues};
+    *hole = (struct model_hole){.store = unit->stack,
+                                .thread = unit->thread,
+                                .n = line->base + unit->n,
+                                .continues = unit->continues};
     if (by_pages && actual && pages == VERDICT_DURABLE && lines == VERDICT_UNFLUSHED) {
         hole->page_rescued = true;
         verdict = lines;

@@ -30,8 +30,8 @@ static inline uint64_t compare_take_four(uint8_t *shadow, __m128i a, __m128i b, 
     return ~same;
 }
 
-/* Two words, each read by itself: what was stored a moment ago is still on its way to the cache, and
-   a CPU hands it to a load that is no wider than the store. */
+/* Two words, each read by itself: what was stored a moment ago is still on its way to the cache,
+   and a CPU hands it to a load that is no wider than the store. */
 static inline __m128i compare_pair(const volatile uint64_t *words) {
     uint64_t low = words[0], high = words[1];
     return _mm_set_epi64x((long long)high, (long long)low);

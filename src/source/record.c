@@ -233,6 +233,23 @@ static void get(struct act *act) {
     append(act, LOG_GET, token->file, 0, atomic_load(&file->end), NULL, 0);
 }
 
+static void tell_settled(void *context, const struct stretch *stretch) {
+    append(context, LOG_SETTLE, stretch->file, stretch->offset, stretch->length, NULL, 0);
+}
+
+/* Was this process forked from that one? Its views are here too, if nobody unmapped them; what else
+   may lie there now is not looked at. */
+static bool is_ancestor(uint32_t process) {
+    const struct arena_head *head = arena_here()->head;
+    uint32_t parent = head->processes[source_process.process].parent;
+    for (unsigned steps = 0; parent != 0 && steps < ARENA_PROCESSES; steps++) {
+        if (parent - 1 == process)
+            return true;
+        parent = head->processes[parent - 1].parent;
+    }
+    return false;
+}
+
 /* Of the live tokens' views of a file [address, address + length) is durable. */
 static void settle(struct act *act, const struct arena_file *file, uintptr_t address,
                    uint64_t length) {
@@ -244,6 +261,8 @@ static void settle(struct act *act, const struct arena_file *file, uintptr_t add
             return;
         if (atomic_load(&token->freed) == 0 && token->process == source_process.process)
             tokens_stretches(token, address, length, act_on_stretch, act);
+        else if (atomic_load(&token->freed) == 0 && is_ancestor(token->process))
+            tokens_stretches(token, address, length, tell_settled, act);
         id = atomic_load(&token->sibling);
     }
 }

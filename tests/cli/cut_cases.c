@@ -120,6 +120,15 @@ static void count_by_the_system(struct region *region) {
     close(file);
 }
 
+static int wait_in_a_child(const struct region *region) {
+    pid_t child = fork();
+    int status;
+    if (child == 0)
+        _exit(msync(region->mapping.base, SIZE, MS_SYNC) == 0 ? 0 : 1);
+    require(waitpid(child, &status, 0) == child, "child");
+    return status;
+}
+
 /* What Write and Fill have stored the program itself waits for, by turns by each call that there
    is. */
 static void count_and_wait(struct region *region) {
@@ -127,10 +136,11 @@ static void count_and_wait(struct region *region) {
     for (uint64_t i = 1; i <= ROUNDS; i++) {
         put(region, 0, i, 0);
         put(region, 1, i, WRITE_NV_MEMORY_FLAG_FLUSH | WRITE_NV_MEMORY_FLAG_NO_DRAIN);
-        int failed = i % 4 == 0   ? msync(region->mapping.base, SIZE, MS_SYNC)
-                     : i % 4 == 1 ? fsync(file)
-                     : i % 4 == 2 ? fdatasync(file)
-                                  : syncfs(file);
+        int failed = i % 5 == 0   ? msync(region->mapping.base, SIZE, MS_SYNC)
+                     : i % 5 == 1 ? fsync(file)
+                     : i % 5 == 2 ? fdatasync(file)
+                     : i % 5 == 3 ? syncfs(file)
+                                  : wait_in_a_child(region);
         require(failed == 0, "sync");
         acknowledge(region, i);
     }

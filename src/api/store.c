@@ -3,7 +3,7 @@
 #include "store/store.h"
 
 #include "api/call.h"
-#include "drain/drain.h"
+#include "flush/flush.h"
 #include "isa/quick.h"
 
 #define KNOWN_FLAGS (WRITE_NV_MEMORY_FLAG_PERSIST | WRITE_NV_MEMORY_FLAG_NO_DRAIN)
@@ -18,26 +18,35 @@ static bool has_lines(const struct token_view *token) {
     return token_table.choice.lines && token->operations.flush == ISA_FLUSH_CLWB;
 }
 
+/* The kind of store where lines are written back by kernels, for flags that have a write-back. */
+CALL_TEXT enum store_way choose_line_way(uintptr_t destination, size_t length, ULONG flags,
+                                         bool streams, bool copies) {
+    if (!streams || (flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) == 0)
+        return STORE_CACHED_BACK;
+    if ((flags & WRITE_NV_MEMORY_FLAG_PERSIST) != WRITE_NV_MEMORY_FLAG_PERSIST)
+        return length >= 128 ? STORE_STREAM_BACK : STORE_STREAM;
+    return length >= store_streams_from(copies, token_table.choice.vector, destination)
+               ? STORE_STREAM_BACK
+               : STORE_CACHED_BACK;
+}
+
 /* The kind of store that the flags and the token allow. Direct stores, where the CPU has them, are
    both ways past the cache at once: documented as durable at the next fence. */
 static enum store_way choose_way(const struct token_view *token, uintptr_t destination,
                                  size_t length, ULONG flags, bool copies) {
     bool past_cache = (flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) != 0;
-    bool streams = past_cache && (token->operations.flags & TOKEN_STREAM) != 0;
-    bool persist = (flags & WRITE_NV_MEMORY_FLAG_PERSIST) == WRITE_NV_MEMORY_FLAG_PERSIST;
+    bool streams = (token->operations.flags & TOKEN_STREAM) != 0;
     if ((flags & WRITE_NV_MEMORY_FLAG_PERSIST) == 0)
         return STORE_CACHED;
     if (past_cache && (token->operations.flags & TOKEN_DIRECT))
         return STORE_DIRECT;
-    if (!has_lines(token))
-        return streams && !persist ? STORE_STREAM : STORE_CACHED;
-    if (!streams)
-        return STORE_CACHED_BACK;
-    if (!persist)
-        return length >= 128 ? STORE_STREAM_BACK : STORE_STREAM;
-    return length >= store_streams_from(copies, token_table.choice.vector, destination)
-               ? STORE_STREAM_BACK
-               : STORE_CACHED_BACK;
+    if ((flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_FLUSH) == WRITE_NV_MEMORY_FLAG_NO_DRAIN &&
+        (token->operations.flags & TOKEN_DEFERS) != 0)
+        return STORE_CACHED;
+    if (has_lines(token))
+        return choose_line_way(destination, length, flags, streams, copies);
+    bool persist = (flags & WRITE_NV_MEMORY_FLAG_PERSIST) == WRITE_NV_MEMORY_FLAG_PERSIST;
+    return past_cache && streams && !persist ? STORE_STREAM : STORE_CACHED;
 }
 
 /* Does the call end with a drain? PERSIST ignores NO_DRAIN. */
@@ -47,9 +56,9 @@ static bool wants_drain(ULONG flags) {
     return (flags & WRITE_NV_MEMORY_FLAG_FLUSH) && (flags & WRITE_NV_MEMORY_FLAG_NO_DRAIN) == 0;
 }
 
-/* Flushes what was stored and was not written back already, and drains as the flags ask. Streaming stores are written back too: no
-   vendor documents that one which hits a cached line leaves the cache. Of direct stores only the
-   ends that are no whole word went through the cache. */
+/* Flushes what was stored and was not written back already, and drains as the flags ask. Streaming
+   stores are written back too: no vendor documents that one which hits a cached line leaves the
+   cache. Of direct stores only the ends that are no whole word went through the cache. */
 static enum result finish(const struct token_view *token, enum store_way way, uintptr_t address,
                           size_t length, ULONG flags) {
     enum result result;
@@ -58,16 +67,16 @@ static enum result finish(const struct token_view *token, enum store_way way, ui
     if (way == STORE_CACHED_BACK || way == STORE_STREAM_BACK) {
         result = RESULT_OK;
     } else if (way != STORE_DIRECT) {
-        result = call_flush(token, address, length);
+        result = call_flush(token, address, length, way == STORE_CACHED && !wants_drain(flags));
     } else {
         uintptr_t last = address + length - 1;
         bool head = address % 8 != 0, tail = last % 8 != 7;
         bool one_line = (address ^ last) >> token->operations.line_shift == 0;
-        result = call_flush(token, address, head);
+        result = call_flush(token, address, head, false);
         if (result == RESULT_OK)
-            result = call_flush(token, last, tail && !(head && one_line));
+            result = call_flush(token, last, tail && !(head && one_line), false);
     }
-    return LIKELY(result == RESULT_OK) && wants_drain(flags) ? drain_token(token) : result;
+    return LIKELY(result == RESULT_OK) && wants_drain(flags) ? call_drain(token) : result;
 }
 
 /* What is stored where: CALL_WRITE copies source, CALL_FILL stores value. */
@@ -205,7 +214,7 @@ CALL_TEXT bool is_quick(PVOID token, uintptr_t address, size_t length, ULONG fla
         return token_quick(TOKEN_KEY_STORES, (uintptr_t)token, address, length);
     return (kind == WRITE_NV_MEMORY_FLAG_FLUSH ||
             (kind == WRITE_NV_MEMORY_FLAG_PERSIST && !token_table.choice.direct)) &&
-           token_quick(TOKEN_KEY_LINES, (uintptr_t)token, address, length);
+           !flush_has_later() && token_quick(TOKEN_KEY_LINES, (uintptr_t)token, address, length);
 }
 
 /* What they need after they were stored. false: there is no page, and the long way tells why. */
@@ -219,16 +228,66 @@ CALL_TEXT bool finish_quick(uintptr_t address, uintptr_t last, ULONG flags) {
     return true;
 }
 
-/* Few bytes, in most domains: nothing is called. The source must not be overwritten before it is
-   read. */
+/* Do two ranges of length bytes share none? So that a call which met a missing page on the short
+   way can be made anew. */
+CALL_TEXT bool lie_apart(uintptr_t a, uintptr_t b, size_t length) {
+    return a - b + (length - 1) >= 2 * length - 1;
+}
+
+/* More bytes, where kernels write the lines back: one call of store. Without a write-back every
+   token will do. false: the long way is to do it. */
+CALL_TEXT bool store_lines(PVOID token, const struct wish *wish) {
+    const struct isa_choice *choice = &token_table.choice;
+    uintptr_t to = (uintptr_t)wish->destination;
+    bool copies = wish->call == CALL_WRITE, back = (wish->flags & 3) != 0;
+    enum store_way way = STORE_CACHED;
+    if (!token_quick(back ? TOKEN_KEY_LINES : TOKEN_KEY_STORES, (uintptr_t)token, to,
+                     wish->length) ||
+        is_wrong(wish) ||
+        (copies && range_overlaps(to, wish->length, (uintptr_t)wish->source, wish->length)))
+        return false;
+    if (back) {
+        way = choose_line_way(to, wish->length, wish->flags, choice->stream, copies);
+        if (way == STORE_STREAM || flush_has_later() ||
+            ((wish->flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) != 0 && choice->direct))
+            return false;
+    }
+    enum fault fault =
+        copies ? store_copy(&way, choice->vector, wish->destination, wish->source, wish->length)
+               : store_fill(&way, choice->vector, wish->destination, wish->value, wish->length);
+    if (fault != FAULT_NONE || (back && way != STORE_CACHED_BACK && way != STORE_STREAM_BACK))
+        return false;
+    if (wants_drain(wish->flags))
+        isa_quick_fence();
+    return true;
+}
+
+APART static NTSTATUS write_lines(PVOID value, void *destination, const void *source, size_t length,
+                                  ULONG flags, const void *caller) {
+    const struct wish wish = {CALL_WRITE, destination, source, length, flags, 0};
+    return store_lines(value, &wish) ? STATUS_SUCCESS
+                                     : write_any(value, destination, source, length, flags, caller);
+}
+
+APART static NTSTATUS fill_lines(PVOID value, void *destination, size_t length, UCHAR byte,
+                                 ULONG flags, const void *caller) {
+    const struct wish wish = {CALL_FILL, destination, NULL, length, flags, byte};
+    return store_lines(value, &wish) ? STATUS_SUCCESS
+                                     : fill_any(value, destination, length, byte, flags, caller);
+}
+
+/* Few bytes, in most domains: nothing is called. */
 NVRTL_API NTSTATUS RtlWriteNonVolatileMemory(PVOID NvToken, void *NvDestination, const void *Source,
                                              SIZE_T Size, ULONG Flags) {
     uintptr_t to = (uintptr_t)NvDestination, from = (uintptr_t)Source;
     if (UNLIKELY(observed()))
         return write_resolved(NvToken, NvDestination, Source, Size, Flags,
                               __builtin_return_address(0));
-    if (LIKELY(ISA_QUICK && Size <= ISA_QUICK_MAX && is_quick(NvToken, to, Size, Flags)) &&
-        LIKELY(is_plain(from) && to - from >= Size) &&
+    if (ISA_QUICK && Size > ISA_QUICK_MAX)
+        return write_lines(NvToken, NvDestination, Source, Size, Flags,
+                           __builtin_return_address(0));
+    if (LIKELY(ISA_QUICK && is_quick(NvToken, to, Size, Flags)) &&
+        LIKELY(is_plain(from) && lie_apart(to, from, Size)) &&
         LIKELY(isa_quick_copy((char *)NvDestination, (const char *)Source, Size) &&
                finish_quick(to, to + Size - 1, Flags)))
         return STATUS_SUCCESS;
@@ -242,7 +301,9 @@ NVRTL_API NTSTATUS RtlFillNonVolatileMemory(PVOID NvToken, void *NvDestination, 
     if (UNLIKELY(observed()))
         return fill_resolved(NvToken, NvDestination, Size, Value, Flags,
                              __builtin_return_address(0));
-    if (LIKELY(ISA_QUICK && Size <= ISA_QUICK_MAX && is_quick(NvToken, to, Size, Flags)) &&
+    if (ISA_QUICK && Size > ISA_QUICK_MAX)
+        return fill_lines(NvToken, NvDestination, Size, Value, Flags, __builtin_return_address(0));
+    if (LIKELY(ISA_QUICK && is_quick(NvToken, to, Size, Flags)) &&
         LIKELY(isa_quick_fill((char *)NvDestination, pattern, Size) &&
                finish_quick(to, to + Size - 1, Flags)))
         return STATUS_SUCCESS;

@@ -51,8 +51,8 @@ struct isa_choice {
 /* Features of this CPU (and of the operating system's register saving, XCR0). Reads CPUID once. */
 uint32_t isa_features(void);
 
-/* Which CPU this is: family and model, as CPUID leaf 1 has them in eax, without the stepping; 0 where
-   there is no such thing. */
+/* Which CPU this is: family and model, as CPUID leaf 1 has them in eax, without the stepping; 0
+   where there is no such thing. */
 uint32_t isa_cpu(void);
 
 /* The cache line size of this CPU in bytes. */

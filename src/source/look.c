@@ -69,10 +69,7 @@ static uint64_t bytes_of(const struct pages_share *share, uint32_t start) {
 /* Tells the model of what has changed on the page. pre: shadow is locked */
 static void tell_changes(const struct look *look, const struct pages_share *share,
                          struct shadow_page *shadow) {
-    struct model_actor actor = {.threads = arena_here()->head->threads,
-                                .judge = (enum model_judge)arena_here()->head->judge,
-                                .thread = look->me->thread,
-                                .token = arena_id_of(arena_here(), look->token)};
+    struct model_actor actor = *self_actor(look->me, arena_id_of(arena_here(), look->token), 0);
     struct model_page *page = NULL;
     for (uint32_t l = share->from / MODEL_LINE_SIZE; l * MODEL_LINE_SIZE < share->to; l++) {
         uint32_t start = l * MODEL_LINE_SIZE;

@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "observe/observe.h"
 #include "source/api.h"
+#include "source/early.h"
 #include "source/explain.h"
 #include "source/extra.h"
 #include "source/hooks.h"
@@ -57,7 +58,7 @@ static void handle(struct self *me, const struct event *event, bool late) {
     if (!late && !extra_any(ARENA_EXTRA_COSTS) && pages_quick(me, event))
         return;
     if (event->kind == EVENT_FLUSHING) {
-        if (explain_wanted() && !late)
+        if (explain_wanted() && !late && !early_flush(me, event))
             explain_flush(me, event);
         return;
     }

@@ -100,6 +100,14 @@ static struct self *new_self(void) {
     head->thread_processes[made->thread] = source_process.process;
     made->busy = made->queued = made->handled = made->ends = 0;
     pages_begin(made);
+    made->lines = arena_lines(&source_process.arena);
+    made->lines.spare = &made->spare;
+    made->actor = (struct model_actor){.threads = head->threads,
+                                       .lines = &made->lines,
+                                       .judge = (enum model_judge)head->judge,
+                                       .thread = made->thread};
+    made->flushed.count = 0;
+    made->told_handle = 0;
     made->waiting = made->emptied = false;
     if (made->frames != NULL)
         frames_clear(made->frames);

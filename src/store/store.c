@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "store/store.h"
 
+#include <stdatomic.h>
+
 #include "base/bits.h"
 #include "isa/isa.h"
 #include "range/range.h"
@@ -54,36 +56,37 @@ static enum fault write_back(enum store_way way, const void *address, size_t len
     return goes_back(way) ? isa_write_back(ISA_FLUSH_CLWB, address, length, LINE) : FAULT_NONE;
 }
 
-/* Whole lines in vectors, the ends word by word. Each line is written back behind its last store. */
+/* Whole lines in vectors, the ends word by word. Each line is written back behind its last
+   store. */
 static enum fault copy_lines(enum store_way way, enum isa_vector vector, char *to, const char *from,
                              size_t length) {
     size_t head = -(uintptr_t)to & (LINE - 1), whole = (length - head) & ~(LINE - 1);
     size_t tail = length - head - whole;
-    enum fault fault = copy_cached(to, from, head);
-    if (fault == FAULT_NONE)
+    enum fault fault = FAULT_NONE;
+    if (head != 0 && (fault = copy_cached(to, from, head)) == FAULT_NONE)
         fault = write_back(way, to, head);
     if (fault == FAULT_NONE)
         fault = isa_copy_lines(lines_of(way), vector, to + head, from + head, whole / LINE);
     to += head + whole, from += head + whole;
-    if (fault == FAULT_NONE)
-        fault = copy_cached(to, from, tail);
-    return fault == FAULT_NONE ? write_back(way, to, tail) : fault;
+    if (tail != 0 && fault == FAULT_NONE && (fault = copy_cached(to, from, tail)) == FAULT_NONE)
+        fault = write_back(way, to, tail);
+    return fault;
 }
 
 static enum fault fill_lines(enum store_way way, enum isa_vector vector, char *to, uint8_t value,
                              size_t length) {
     size_t head = -(uintptr_t)to & (LINE - 1), whole = (length - head) & ~(LINE - 1);
     size_t tail = length - head - whole;
-    enum fault fault = fill_cached(to, value, head);
-    if (fault == FAULT_NONE)
+    enum fault fault = FAULT_NONE;
+    if (head != 0 && (fault = fill_cached(to, value, head)) == FAULT_NONE)
         fault = write_back(way, to, head);
     if (fault == FAULT_NONE)
         fault =
             isa_fill_lines(lines_of(way), vector, to + head, store_pattern(value), whole / LINE);
     to += head + whole;
-    if (fault == FAULT_NONE)
-        fault = fill_cached(to, value, tail);
-    return fault == FAULT_NONE ? write_back(way, to, tail) : fault;
+    if (tail != 0 && fault == FAULT_NONE && (fault = fill_cached(to, value, tail)) == FAULT_NONE)
+        fault = write_back(way, to, tail);
+    return fault;
 }
 
 /* Past the cache word by word: streaming without a write-back, or direct. */
@@ -148,18 +151,29 @@ struct limit {
     size_t copy, fill;
 };
 
-size_t store_streams_from(bool copies, enum isa_vector vector, uintptr_t destination) {
+static size_t find_limit(bool copies, enum isa_vector vector, bool aligned) {
     static const struct limit limits[] = {
 #define LIMIT(cpu, vector, aligned, copy, fill) {cpu, vector, aligned, copy, fill},
 #include "store/limits.def"
 #undef LIMIT
     };
     uint32_t cpu = isa_cpu();
-    bool aligned = destination % WORD == 0;
     for (size_t i = 0; i < ARRAY_LENGTH(limits); i++) {
         if ((limits[i].cpu == cpu || limits[i].cpu == 0) && limits[i].vector == vector &&
             limits[i].aligned == aligned)
             return copies ? limits[i].copy : limits[i].fill;
     }
     return SIZE_MAX;
+}
+
+size_t store_streams_from(bool copies, enum isa_vector vector, uintptr_t destination) {
+    static _Atomic size_t known[2][ISA_VECTOR_512 + 1][2]; /* 0: not yet */
+    bool aligned = destination % WORD == 0;
+    _Atomic size_t *limit = &known[copies][vector][aligned];
+    size_t found = atomic_load_explicit(limit, memory_order_relaxed);
+    if (UNLIKELY(found == 0)) {
+        found = find_limit(copies, vector, aligned);
+        atomic_store_explicit(limit, found, memory_order_relaxed);
+    }
+    return found;
 }

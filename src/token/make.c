@@ -151,6 +151,30 @@ enum result token_free(const struct event *event) {
     return lives ? RESULT_OK : RESULT_INVALID;
 }
 
+enum result token_defer(uint64_t handle, bool defers) {
+    struct token_view view;
+    if (!token_find(handle, &view))
+        return RESULT_INVALID;
+    if (!os_lock(&token_table.lock))
+        return RESULT_BUSY;
+    bool lives = token_lives(&view);
+    if (lives) {
+        struct token_operations operations = view.operations;
+        unsigned others = operations.flags & ~(unsigned)TOKEN_DEFERS;
+        operations.flags = (uint8_t)(others | (defers ? TOKEN_DEFERS : 0u));
+        uint64_t word;
+        memcpy(&word, &operations, sizeof word);
+        atomic_store_explicit(&view.slot->operations, word, memory_order_release);
+        /* What is remembered is no short way. */
+        bool quick = !defers && has_quick_lines(operations);
+        atomic_store_explicit(&view.slot->keys[TOKEN_KEY_LINES],
+                              quick ? handle : token_no_key(handle & (token_table.capacity - 1)),
+                              memory_order_release);
+    }
+    os_unlock(&token_table.lock);
+    return lives ? RESULT_OK : RESULT_INVALID;
+}
+
 void token_end_rest(const struct token_view *view) {
     if (!token_is_rest(view) || !os_lock(&token_table.lock))
         return; /* a later drain of the file does it */

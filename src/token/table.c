@@ -5,9 +5,8 @@
 
 #include "os/guard.h"
 
-/* Holds no address, whatever its key may be compared with. */
-static struct token_slot nothing = {.base = UINTPTR_MAX};
-struct token_table token_table = {.quick = &nothing};
+struct token_slot token_nowhere = {.base = UINTPTR_MAX};
+struct token_table token_table = {.quick = &token_nowhere};
 
 /* A process may be short of address space (ulimit -v): then it has fewer tokens. Not from malloc: a
    leak checker does not find what only this memory points to. */

@@ -46,6 +46,7 @@ enum token_flag {
     TOKEN_OVERRIDDEN = 8, /* NVRTL_DOMAIN chose the domain */
     TOKEN_EVERY = 16,     /* in a view only: stands for every token there is */
     TOKEN_LENT = 32,      /* in a view only: stands for the default token */
+    TOKEN_DEFERS = 64,    /* flushes without a drain are remembered; set at any time */
 };
 
 /* What is told about a token and needed by no call. One for each slot, reused with it. */
@@ -115,6 +116,8 @@ struct token_table {
     struct token_settings settings; /* likewise */
 };
 extern struct token_table token_table __attribute__((visibility("hidden")));
+/* The place of every handle before the first Get. It holds no address. */
+extern struct token_slot token_nowhere;
 
 /* A live token as one call sees it. */
 struct token_view {
@@ -175,21 +178,36 @@ static inline void token_set_keys(struct token_slot *slot, uint64_t key, bool li
         atomic_store_explicit(&slot->keys[TOKEN_KEY_LINES], key, memory_order_release);
 }
 
+/* The one place where a handle can be; any value has one. */
+static inline struct token_slot *token_quick_slot(uint64_t handle) {
+    struct token_slot *slots = atomic_load_explicit(&token_table.quick, memory_order_acquire);
+    return &slots[handle & atomic_load_explicit(&token_table.quick_mask, memory_order_relaxed)];
+}
+
 /* Is handle a token with this key, and does its region hold [address, address + length), which is
    not empty? In 20 instructions; false leaves all open. Looks twice, as token_read does: a key
    never stands for two tokens. */
 static inline bool token_quick(enum token_key key, uint64_t handle, uintptr_t address,
                                size_t length) {
     uintptr_t latest; /* start of so many bytes; an empty range borrows */
-    struct token_slot *slot = &atomic_load_explicit(
-        &token_table.quick,
-        memory_order_acquire)[handle &
-                              atomic_load_explicit(&token_table.quick_mask, memory_order_relaxed)];
+    struct token_slot *slot = token_quick_slot(handle);
     return LIKELY(atomic_load_explicit(&slot->keys[key], memory_order_acquire) == handle) &&
            LIKELY(!__builtin_sub_overflow(atomic_load_explicit(&slot->last, memory_order_acquire),
                                           length - 1, &latest)) &&
            LIKELY(address <= latest) &&
            LIKELY(address >= atomic_load_explicit(&slot->base, memory_order_acquire)) &&
+           LIKELY(atomic_load_explicit(&slot->keys[key], memory_order_relaxed) == handle);
+}
+
+/* The first and last byte of the region of a token with this key; see token_quick. */
+static inline bool token_quick_region(enum token_key key, uint64_t handle, uintptr_t *base,
+                                      uintptr_t *last) {
+    struct token_slot *slot = token_quick_slot(handle);
+    if (UNLIKELY(atomic_load_explicit(&slot->keys[key], memory_order_acquire) != handle))
+        return false;
+    *base = atomic_load_explicit(&slot->base, memory_order_acquire);
+    *last = atomic_load_explicit(&slot->last, memory_order_acquire);
+    return LIKELY(*base <= *last) &&
            LIKELY(atomic_load_explicit(&slot->keys[key], memory_order_relaxed) == handle);
 }
 
@@ -222,6 +240,10 @@ enum result token_make(struct event *event, uint32_t flags);
 /* Ends the token event->token and tells the observer just before. RESULT_INVALID: not a live
    token; RESULT_BUSY as token_make. */
 enum result token_free(const struct event *event);
+
+/* Lets the token defer its flushes, or no longer. RESULT_INVALID: not a live token; RESULT_BUSY as
+   token_make. */
+enum result token_defer(uint64_t handle, bool defers);
 
 /* Copies the token's reason and path; false if it died meanwhile. pre: both are 8-aligned and have
    the sizes of struct token_text */

@@ -31,7 +31,7 @@ static void *claim(struct claims *claims, arena_id id, size_t size) {
 }
 
 /* What is wrong in a record becomes 0, which is none everywhere. */
-typedef void screen_record(const struct claims *claims, void *record);
+typedef void screen_record(struct claims *claims, void *record);
 
 static void screen_line(struct model_line *line) {
     for (size_t f = 0; f < ARRAY_LENGTH(line->flush); f++) {
@@ -46,7 +46,7 @@ static void screen_line(struct model_line *line) {
     }
 }
 
-static void screen_page(const struct claims *claims, void *record) {
+static void screen_page(struct claims *claims, void *record) {
     struct model_page *page = record;
     if (page->file >= claims->files)
         page->touched = 0;
@@ -54,17 +54,22 @@ static void screen_page(const struct claims *claims, void *record) {
     if (atomic_exchange(&page->lock, 0) != 0)
         atomic_fetch_add(&claims->arena->head->lost.locks, 1);
     atomic_store(&page->owner, ARENA_SEVERAL);
-    for (size_t l = 0; l < MODEL_PAGE_LINES && page->touched != 0; l++)
-        screen_line(&page->line[l]);
+    for (size_t l = 0; l < MODEL_PAGE_LINES && page->touched != 0; l++) {
+        struct model_line *line =
+            page->open[l] != 0 ? claim(claims, page->open[l], sizeof *line) : NULL;
+        page->open[l] = line != NULL ? page->open[l] : 0;
+        if (line != NULL)
+            screen_line(line);
+    }
 }
 
-static void screen_finding(const struct claims *claims, void *record) {
+static void screen_finding(struct claims *claims, void *record) {
     struct arena_finding *finding = record;
     if (finding->file > claims->files)
         finding->file = 0;
 }
 
-static void screen_site(const struct claims *claims, void *record) {
+static void screen_site(struct claims *claims, void *record) {
     struct arena_site *site = record;
     if (site->file > claims->files)
         site->file = 0;

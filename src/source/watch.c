@@ -140,6 +140,8 @@ static void mapped(const struct watch_site *site, uintptr_t address, size_t leng
     int error = errno;
     bool exact;
     char name[64], path[PATH_MAX];
+    if (source_process.confined)
+        return;
     snprintf(name, sizeof name, "/proc/self/fd/%d", descriptor);
     ssize_t size = descriptor >= 0 ? readlink(name, path, sizeof path - 1) : 0;
     path[size > 0 ? size : 0] = '\0';
@@ -323,7 +325,8 @@ static void sync_begins(struct watch_sync *wait, const struct watch_site *site, 
         recorded_begins(wait, site, descriptor);
         concerns = false;
     } else if (concerns && is_on() && self_get() != NULL && !is_own(self_get(), site) &&
-               (length != 0 || descriptor < 0 || file_of(descriptor, &wait->sync)))
+               (length != 0 || descriptor < 0 || source_process.confined ||
+                file_of(descriptor, &wait->sync)))
         wait->sync.me = enter(__builtin_frame_address(0));
     else
         concerns = false;
@@ -386,7 +389,7 @@ static void wrote(int descriptor, int64_t offset, const struct iovec *parts, siz
     int error = errno;
     struct sync sync = {.inode = 0};
     const struct arena_head *head;
-    if (atomic_load(&regions_high) == 0 || !is_on() || !pages_wanted() ||
+    if (atomic_load(&regions_high) == 0 || !is_on() || !pages_wanted() || source_process.confined ||
         !file_of(descriptor, &sync)) {
         errno = error;
         return;
@@ -414,7 +417,17 @@ static void wrote(int descriptor, int64_t offset, const struct iovec *parts, siz
     errno = error;
 }
 
+static void confining(void) {
+    if (is_on())
+        self_confine();
+}
+
+static void limiting(struct rlimit *limit) {
+    self_widen(limit);
+}
+
 __attribute__((visibility("default"))) const struct watch_calls *nvrtl_rt_watch(void) {
-    static const struct watch_calls calls = {mapped, unmapping, sync_begins, sync_ends, wrote};
+    static const struct watch_calls calls = {mapped, unmapping, sync_begins, sync_ends,
+                                             wrote,  confining, limiting};
     return &calls;
 }

@@ -46,7 +46,8 @@ CALL_TEXT enum result flush_of(const struct token_view *token, uintptr_t address
     if (LIKELY(result == RESULT_OK) && drains(flags))
         result = call_drain(token);
     if (call_observed(site) && result != RESULT_INVALID && !(told && result == RESULT_OK))
-        call_tell(site, EVENT_FLUSH, effect_of(flags, result), token, address, length);
+        call_tell(site, EVENT_FLUSH, effect_of(flags, result) | (told ? EFFECT_TOLD : 0), token,
+                  address, length);
     return result;
 }
 

@@ -3,14 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/bits.h"
@@ -167,12 +163,6 @@ void *arena_new(const struct arena *arena, size_t size) {
     return (char *)arena->head + used;
 }
 
-arena_id arena_id_of(const struct arena *arena, const void *record) {
-    if (record == NULL)
-        return 0;
-    return (arena_id)((uint64_t)((const char *)record - (const char *)arena->head) / ARENA_GRAIN);
-}
-
 void *arena_at(const struct arena *arena, arena_id id, size_t size) {
     uint64_t offset = (uint64_t)id * ARENA_GRAIN;
     if (offset < sizeof *arena->head || offset > arena->size || size > arena->size - offset)
@@ -182,53 +172,4 @@ void *arena_at(const struct arena *arena, arena_id id, size_t size) {
 
 bool arena_follow(const struct arena *arena, uint64_t *links) {
     return (*links)++ < atomic_load(&arena->head->used) / ARENA_GRAIN;
-}
-
-/* Somebody holds a lock for microseconds. */
-#define LOCK_SPINS 100u
-#define LOCK_WAITS_ALIVE 100u /* milliseconds, about */
-#define LOCK_WAITS_MAX 1000u
-
-/* Of this process or another of the run. */
-static bool thread_lives(const struct arena *arena, uint32_t thread) {
-    if (thread == 0 || thread > ARENA_THREADS)
-        return false;
-    uint32_t id = arena->head->thread_ids[thread - 1];
-    return id != 0 && (syscall(SYS_tkill, id, 0) == 0 || errno == EPERM);
-}
-
-void arena_lock(const struct arena *arena, _Atomic uint32_t *lock, uint32_t thread) {
-    const struct timespec pause = {.tv_nsec = 1000000};
-    uint32_t holder = 0, patient_with = 0;
-    unsigned waits = 0;
-    for (unsigned tries = 0; !atomic_compare_exchange_strong(lock, &holder, thread); tries++) {
-        /* Nobody locks twice: what this thread still holds was left by a longjmp. */
-        bool own = holder == thread;
-        if (tries >= LOCK_SPINS && holder != patient_with) {
-            patient_with = holder;
-            waits = 0;
-        }
-        /* Asked rarely: the program may have forbidden itself the call. */
-        bool dead = waits != 0 && waits % LOCK_WAITS_ALIVE == 0 && !thread_lives(arena, holder);
-        if (own || dead || waits >= LOCK_WAITS_MAX) {
-            /* Only from that holder: somebody else may have been quicker. */
-            if (!atomic_compare_exchange_strong(lock, &holder, thread)) {
-                holder = 0;
-                continue;
-            }
-            if (!own)
-                atomic_fetch_add(&arena->head->lost.locks, 1);
-            return;
-        }
-        if (tries >= LOCK_SPINS) {
-            /* Woken by nobody: a short wait again and again needs no waiter's mark in the word. */
-            syscall(SYS_futex, lock, FUTEX_WAIT, holder, &pause, NULL, 0);
-            waits++;
-        }
-        holder = 0;
-    }
-}
-
-void arena_unlock(_Atomic uint32_t *lock) {
-    atomic_store_explicit(lock, 0, memory_order_release);
 }

@@ -59,17 +59,19 @@ static void tell_flush(const struct arena *arena, const struct shadow_flush *flu
     struct model_page *page = arena_page(arena, flush->file, flush->line / MODEL_PAGE_LINES, true);
     if (page == NULL)
         return;
+    const struct model_lines lines = arena_lines(arena);
     struct model_actor actor = {.threads = arena->head->threads,
+                                .lines = &lines,
                                 .judge = (enum model_judge)arena->head->judge,
                                 .thread = thread,
                                 .token = flush->token,
                                 .stack = shadow_stack(arena, SHADOW_DIRECT, 0)};
     uint32_t line = (uint32_t)(flush->line % MODEL_PAGE_LINES);
-    arena_lock(arena, &page->lock, locker);
+    arena_lock_page(arena, page, locker);
     shadow_tell(page, &actor, line, flush->bytes);
     actor.stack = flush->stack;
     model_flush_at(page, &actor, line, flush->drains);
-    arena_unlock(&page->lock);
+    arena_unlock_page(arena, page, locker);
 }
 
 /* What is being folded. */

@@ -60,7 +60,7 @@ arena_id arena_stack(const struct arena *arena, const uint64_t *frames, uint32_t
 
 /* Of a record; who records keeps the states of no lines. */
 static size_t page_size(const struct arena *arena) {
-    return arena->head->log.on ? offsetof(struct model_page, line) : sizeof(struct model_page);
+    return arena->head->log.on ? offsetof(struct model_page, open) : sizeof(struct model_page);
 }
 
 static struct model_page *find_page(const struct arena *arena, arena_id first, arena_id last,
@@ -97,6 +97,18 @@ struct model_page *arena_page(const struct arena *arena, uint32_t file, uint64_t
     return page;
 }
 
+static uint32_t make_line(const void *context) {
+    const struct arena *arena = context;
+    return arena_id_of(arena, arena_new(arena, sizeof(struct model_line)));
+}
+
+struct model_lines arena_lines(const struct arena *arena) {
+    return (struct model_lines){.memory = (unsigned char *)arena->head,
+                                .size = arena->size,
+                                .context = arena,
+                                .make = make_line};
+}
+
 /* A stretch on its way from page to page. */
 struct tour {
     const struct arena *arena;
@@ -114,9 +126,9 @@ static void visit_page(struct tour *tour, struct model_page *page) {
     uint64_t to = tour->end - start < MODEL_PAGE_SIZE ? tour->end - start : MODEL_PAGE_SIZE;
     if (from >= to)
         return;
-    arena_lock(tour->arena, &page->lock, tour->pages->thread);
+    arena_lock_page(tour->arena, page, tour->pages->thread);
     tour->visit(page, tour->context, from, to);
-    arena_unlock(&page->lock);
+    arena_unlock_page(tour->arena, page, tour->pages->thread);
 }
 
 static void see_page(struct tour *tour, struct model_page *page) {

@@ -58,6 +58,10 @@ uint32_t isa_cpu(void);
 /* The cache line size of this CPU in bytes. */
 uint32_t isa_line_size(void);
 
+/* Does the vendor of this CPU document that a streaming store, cached or not, is durable at its
+   thread's next fence? Others may change a cached line where it is. */
+bool isa_streams_are_durable(void);
+
 /* The choice for a set of features. flush_setting (clwb, clflushopt, clflush or NULL) may name a
    weaker instruction than the best one; stores_setting "cached" turns off streaming and direct
    stores. A setting that the features do not allow is as if it were not given. Pure. */

@@ -16,6 +16,10 @@ uint32_t isa_line_size(void) {
     return 64;
 }
 
+bool isa_streams_are_durable(void) {
+    return false;
+}
+
 enum fault isa_write_back(enum isa_flush how, const void *address, size_t length,
                           uint32_t line_size) {
     (void)address, (void)line_size;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model/line.h"
 
+#include <string.h>
+
 #include "base/bits.h"
 
 #define COUNT_MAX (UINT32_MAX - 1)
@@ -21,6 +23,67 @@ static void line_renumber(struct model_line *line) {
     line->n = 2;
     line->flushed = line->flushed > line->durable;
     line->durable = 0;
+}
+
+static uint32_t take_record(const struct model_lines *lines) {
+    struct model_spare *spare = lines->spare;
+    return spare != NULL && spare->count != 0 ? spare->ids[--spare->count]
+                                              : lines->make(lines->context);
+}
+
+/* In pieces that compilers make a few vector stores of: the instruction by which they would clear
+   it all at once takes longer than the rest. */
+static void clear(struct model_line *line) {
+    unsigned char *bytes = (unsigned char *)line;
+    memset(bytes, 0, 64);
+    memset(bytes + 64, 0, 64);
+    memset(bytes + 128, 0, sizeof *line - 128);
+}
+
+APART static struct model_line *open_line(struct model_page *page, const struct model_lines *lines,
+                                          uint32_t l) {
+    uint32_t id = take_record(lines);
+    if (id == 0)
+        return NULL;
+    void *record = lines->memory + (size_t)id * MODEL_GRAIN;
+    struct model_line *line = record;
+    clear(line);
+    line->n = line->durable = line->flushed = line->page_n = line->page_durable = page->last;
+    /* Only now: the process may be killed at any moment, and the parent looks. */
+    atomic_signal_fence(memory_order_seq_cst);
+    page->open[l] = id;
+    return line;
+}
+
+struct model_line *line_open(struct model_page *page, const struct model_lines *lines, uint32_t l) {
+    struct model_line *line = line_at(page, lines, l);
+    return LIKELY(line != NULL) ? line : open_line(page, lines, l);
+}
+
+uint32_t model_stores(const struct model_page *page, const struct model_lines *lines, uint32_t l) {
+    const struct model_line *line = line_at(page, lines, l);
+    return line != NULL ? line->n : page->last;
+}
+
+/* Does anything of the line wait, for whatever? */
+static bool waits(const struct model_line *line, bool by_pages) {
+    return line->durable != line->n || line->storers != 0 || line->flush[0].n != 0 ||
+           line->flush[1].n != 0 || (by_pages && line->page_durable != line->n);
+}
+
+void model_close(struct model_page *page, const struct model_actor *actor, uint32_t l,
+                 bool by_pages) {
+    struct model_spare *spare = actor->lines->spare;
+    struct model_line *line = line_at(page, actor->lines, l);
+    if (line == NULL || spare == NULL || spare->count == MODEL_SPARE)
+        return;
+    line_settle(line, actor->threads, line_any_token(actor->judge));
+    if (waits(line, by_pages))
+        return;
+    if (line->n > page->last)
+        page->last = line->n;
+    spare->ids[spare->count++] = page->open[l];
+    page->open[l] = 0;
 }
 
 uint32_t line_count_store(struct model_line *line) {
@@ -55,7 +118,7 @@ static bool drained_any(const struct model_flush *flush, const struct model_thre
 
 static void close_units(struct model_line *line, uint8_t units) {
     for (uint32_t u = 0; u < MODEL_LINE_UNITS; u++) {
-        if (units >> u & 1)
+        if ((units & (uint8_t)~line->placed) >> u & 1)
             line->unit[u].mask = 0;
     }
 }

@@ -30,11 +30,14 @@ enum model_judge {
    number has grown, so a drain costs the same whatever is outstanding. Others read while the thread
    itself writes. */
 struct model_thread {
-    _Atomic uint32_t drains;
-    _Atomic uint32_t every;   /* drains after its last drain of every token */
+    _Alignas(64) _Atomic uint32_t drains; /* no line with another thread */
+    _Atomic uint32_t every;               /* drains after its last drain of every token */
     _Atomic uint32_t evicted; /* the newest drain that no longer has a place in tokens */
     _Atomic uint32_t pending; /* something waits that was flushed for a token without a place */
     _Atomic uint32_t failed;  /* its last drain failed */
+    _Atomic uint32_t holds;   /* arena's business: a page that it uses without a lock */
+    _Atomic uint32_t locks;   /* likewise: whether it takes locks all the same */
+    _Atomic uint32_t lost;    /* likewise: pages that others have taken away */
     struct {
         _Atomic uint32_t token;   /* 0: no place taken */
         _Atomic uint32_t drained; /* drains after its last drain of that token */
@@ -62,6 +65,7 @@ struct model_unit {
     bool continues; /* the last store began in the unit before */
 };
 
+/* A line of which something may not be durable: it is open. */
 struct model_line {
     uint32_t n;       /* stores so far */
     uint32_t durable; /* the first so many are known durable */
@@ -70,7 +74,7 @@ struct model_line {
     uint32_t page_durable;
     uint32_t storers; /* index + 1 of the thread whose stores no flush of its own has covered yet */
     uint32_t number;  /* of the storer, in its clock, at its last store; 0: not known */
-    uint64_t content; /* of the bytes at the last store or flush; source's business */
+    uint8_t placed;   /* units whose last store was MODEL_PLACED, one bit each */
     struct model_flush flush[2];
     struct model_unit unit[MODEL_LINE_UNITS];
 };
@@ -78,19 +82,42 @@ struct model_line {
 #define MODEL_SEVERAL UINT32_MAX /* storers: more than one */
 #define MODEL_UNSEEN UINT32_MAX  /* a store's stack: of code that nobody sees */
 
+/* Of the lines that are closed, which are most, a bit is enough: all that was stored to them is
+   durable. */
 struct model_page {
-    _Atomic uint32_t lock; /* its holder's business, see arena */
-    uint32_t next;         /* likewise */
-    uint32_t file;         /* likewise */
-    uint32_t page_drains;  /* of the file, when the page was last flushed */
-    uint32_t page_stack;   /* of that flush */
-    uint32_t shadow;       /* source's business: what the log explains of the page */
-    uint64_t index;        /* offset in the file / MODEL_PAGE_SIZE */
-    uint64_t touched;      /* one bit a line that was stored to */
-    uint64_t based;        /* likewise: one bit a line that the log has */
-    uint64_t storing;      /* likewise: one bit a line that a call is storing to */
-    uint64_t commits;      /* likewise: one bit a line that has a commit point */
-    struct model_line line[MODEL_PAGE_LINES];
+    _Atomic uint32_t lock;              /* its holder's business, see arena */
+    _Atomic uint32_t owner;             /* likewise */
+    uint32_t next;                      /* likewise */
+    uint32_t file;                      /* likewise */
+    uint32_t page_drains;               /* of the file, when the page was last flushed */
+    uint32_t page_stack;                /* of that flush */
+    uint32_t shadow;                    /* source's business: what the log explains of the page */
+    uint32_t last;                      /* no line that was closed had more stores than this */
+    uint64_t index;                     /* offset in the file / MODEL_PAGE_SIZE */
+    uint64_t touched;                   /* one bit a line that was stored to */
+    uint64_t based;                     /* likewise: one bit a line that the log has */
+    uint64_t storing;                   /* likewise: one bit a line that a call is storing to */
+    uint64_t commits;                   /* likewise: one bit a line that has a commit point */
+    uint64_t reserved[7];               /* what follows begins a line */
+    uint32_t open[MODEL_PAGE_LINES];    /* ids of the lines that are open, or 0 */
+    uint64_t content[MODEL_PAGE_LINES]; /* of each line's bytes; source's business */
+};
+
+/* Lines that were open and can be so again, the last one first. */
+#define MODEL_SPARE 4096
+struct model_spare {
+    uint32_t count;
+    uint32_t ids[MODEL_SPARE];
+};
+
+/* Where open lines lie. */
+#define MODEL_GRAIN 64
+struct model_lines {
+    unsigned char *memory;
+    uint64_t size; /* bytes; an id counts MODEL_GRAIN of them */
+    const void *context;
+    uint32_t (*make)(const void *context); /* the id of a new line; 0: there is no room */
+    struct model_spare *spare;             /* or NULL */
 };
 
 /* What the acting thread knows of others: a store of a thread with a place, at its number n,
@@ -104,6 +131,7 @@ struct model_order {
 /* Who does something, and on behalf of what. */
 struct model_actor {
     struct model_thread *threads; /* all of them */
+    const struct model_lines *lines;
     enum model_judge judge;
     uint32_t thread;                 /* index of the acting one */
     const struct model_order *order; /* NULL: what is told first happened before */
@@ -113,9 +141,11 @@ struct model_actor {
 
 /* Which bytes does the store itself flush? */
 enum model_way {
-    MODEL_CACHED, /* none */
-    MODEL_STREAM, /* those it stores: its thread's next drain makes them durable */
-    MODEL_PERSIST /* likewise; and the caller need not flush the line after it */
+    MODEL_CACHED,  /* none */
+    MODEL_STREAM,  /* those it stores: its thread's next drain makes them durable */
+    MODEL_PERSIST, /* likewise; and the caller need not flush the line after it */
+    MODEL_PLACED /* as MODEL_STREAM, but it may have changed its line in the cache: what is drained
+                      waits for a flush all the same */
 };
 
 /* Stores [start, start + length) of the page. continues: the store began on the page before.
@@ -134,6 +164,10 @@ enum model_flushed {
     MODEL_FLUSH_AGAIN,   /* clean, or this thread has flushed it since its last store */
 };
 
+/* How many bytes of the line wait for a flush. */
+uint32_t model_waiting(const struct model_page *page, const struct model_lines *lines,
+                       uint32_t line);
+
 /* Flushes one line. */
 enum model_flushed model_flush(struct model_page *page, const struct model_actor *actor,
                                uint32_t line);
@@ -147,13 +181,22 @@ void model_flush_at(struct model_page *page, const struct model_actor *actor, ui
 void model_flush_done(struct model_page *page, const struct model_actor *actor, uint32_t line);
 
 /* Flushes the page as a whole, in a file that was drained file_drains times. */
-void model_flush_page(struct model_page *page, uint32_t file_drains, uint32_t stack);
+void model_flush_page(struct model_page *page, const struct model_lines *lines,
+                      uint32_t file_drains, uint32_t stack);
 
 /* Notes that the actor's thread has something to drain: it has flushed, or streamed. */
 void model_note_pending(const struct model_actor *actor);
 
 /* All that was stored to the page so far is durable. */
-void model_make_durable(struct model_page *page);
+void model_make_durable(struct model_page *page, const struct model_lines *lines);
+
+/* Closes a line if all that was stored to it is durable; by_pages: by a flush of its page, too. */
+void model_close(struct model_page *page, const struct model_actor *actor, uint32_t line,
+                 bool by_pages);
+
+/* How many stores to the line there were so far, or more, if it was closed since. */
+uint32_t model_stores(const struct model_page *page, const struct model_lines *lines,
+                      uint32_t line);
 
 /* Drains what the actor's thread has flushed; token 0 stands for every token. */
 void model_drain(const struct model_actor *actor);
@@ -166,10 +209,11 @@ bool model_drain_needed(const struct model_thread *thread);
 
 /* A run of bytes from one store that is not durable. */
 struct model_hole {
-    bool flushed;           /* and only the drain is missing */
-    bool page_rescued;      /* durable all the same, because its page was flushed and drained */
-    bool token_rescued;     /* durable all the same, because its thread drained another token */
-    bool continues;         /* the store began before the run, maybe on the page before */
+    bool flushed;       /* and only the drain is missing */
+    bool page_rescued;  /* durable all the same, because its page was flushed and drained */
+    bool token_rescued; /* durable all the same, because its thread drained another token */
+    bool placed;        /* its store was MODEL_PLACED and is drained; only the flush is missing */
+    bool continues;     /* the store began before the run, maybe on the page before */
     uint32_t start, length; /* in the page */
     uint32_t store, flush;  /* stacks; flush is 0 unless flushed */
     uint32_t thread;        /* of the store */
@@ -180,6 +224,7 @@ typedef void model_tell(void *context, const struct model_page *page,
 
 struct model_judging {
     const struct model_thread *threads;
+    const struct model_lines *lines;
     enum model_judge judge;
     bool pages; /* the file's own domain is page-cache */
     uint32_t file_drains;
@@ -191,5 +236,14 @@ struct model_judging {
 /* Tells of every hole in [start, start + length) of the page, each byte once. */
 void model_judge(struct model_page *page, const struct model_judging *judging, uint32_t start,
                  uint32_t length);
+
+/* Is it known that the hole's store happened before what a thread does that knows this? */
+bool model_came_before(const struct model_page *page, const struct model_lines *lines,
+                       const struct model_hole *hole, const struct model_order *order);
+
+/* Is the first n-th store of the line durable, whatever came after it? One that streamed never is
+   for this. */
+bool model_lasts(struct model_page *page, const struct model_judging *judging, uint32_t line,
+                 uint32_t n);
 
 #endif

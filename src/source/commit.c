@@ -89,7 +89,7 @@ void commit_after(const struct commit_store *store) {
         return;
     for (uint64_t lines = lines_of(store->from, store->to); lines != 0; lines &= lines - 1) {
         uint32_t line = (uint32_t)__builtin_ctzll(lines);
-        note_line(recent, page, line, store->page->line[line].n);
+        note_line(recent, page, line, model_stores(store->page, &store->me->lines, line));
     }
 }
 
@@ -120,20 +120,6 @@ static void add_related(struct arena_finding *finding, uint32_t *count, arena_id
     }
 }
 
-static bool is_ignored(uint32_t file, uint64_t offset, uint64_t length) {
-    uint64_t links = 0;
-    arena_id id = atomic_load(&arena_here()->head->files[file].ignored);
-    while (id != 0 && arena_follow(arena_here(), &links)) {
-        const struct arena_ignored *ignored = arena_at(arena_here(), id, sizeof *ignored);
-        if (ignored == NULL || ignored->offset > offset)
-            return false;
-        if (offset + length <= ignored->offset + atomic_load(&ignored->length))
-            return true;
-        id = atomic_load(&ignored->next);
-    }
-    return false;
-}
-
 /* A line keeps the order of its stores on x86: one before the commit, on the commit's own line, is
    worth a note. Pages keep no order. */
 static void tell_hole(void *context, const struct model_page *page, const struct model_hole *hole) {
@@ -141,9 +127,10 @@ static void tell_hole(void *context, const struct model_page *page, const struct
     const struct commit_store *store = judgement->store;
     bool same_page = page == store->page;
     if (hole->thread != store->me->thread || hole->n < judgement->n || hole->token_rescued ||
-        hole->page_rescued ||
+        hole->page_rescued || hole->placed ||
         (same_page && hole->start < store->to && hole->start + hole->length > store->from) ||
-        is_ignored(page->file, page->index * MODEL_PAGE_SIZE + hole->start, hole->length))
+        arena_ignores(arena_here(), page->file, page->index * MODEL_PAGE_SIZE + hole->start,
+                      hole->length))
         return;
     uint32_t line = hole->start / MODEL_LINE_SIZE;
     bool beside = same_page && (lines_of(store->from, store->to) >> line & 1) != 0 &&
@@ -162,14 +149,10 @@ static void tell_hole(void *context, const struct model_page *page, const struct
 }
 
 static struct model_judging judging_of(struct judgement *judgement, uint32_t file) {
-    const struct arena_head *head = arena_here()->head;
-    return (struct model_judging){.threads = head->threads,
-                                  .judge = (enum model_judge)head->judge,
-                                  .pages = head->files[file].domain == DOMAIN_PAGE_CACHE,
-                                  .file_drains = atomic_load(&head->files[file].drains),
-                                  .keep = true,
-                                  .tell = tell_hole,
-                                  .context = judgement};
+    struct model_judging judging =
+        arena_judging(arena_here(), &judgement->store->me->lines, file, tell_hole, judgement);
+    judging.keep = true;
+    return judging;
 }
 
 static void judge_line(struct judgement *judgement, const struct recent_line *line) {
@@ -178,9 +161,9 @@ static void judge_line(struct judgement *judgement, const struct recent_line *li
         return;
     const struct model_judging judging = judging_of(judgement, page->file);
     judgement->n = line->n;
-    arena_lock(arena_here(), &page->lock, judgement->store->me->thread + 1);
+    arena_lock_page(arena_here(), page, judgement->store->me->thread + 1);
     model_judge(page, &judging, line->line * MODEL_LINE_SIZE, MODEL_LINE_SIZE);
-    arena_unlock(&page->lock);
+    arena_unlock_page(arena_here(), page, judgement->store->me->thread + 1);
 }
 
 static void judge_data(struct model_page *page, void *context, uint64_t from, uint64_t to) {
@@ -264,9 +247,9 @@ static void mark_page(struct self *me, const struct commit_point *point, uint64_
     uint32_t to = end - start < MODEL_PAGE_SIZE ? (uint32_t)(end - start) : MODEL_PAGE_SIZE;
     if (page == NULL)
         return;
-    arena_lock(arena_here(), &page->lock, me->thread + 1);
+    arena_lock_page(arena_here(), page, me->thread + 1);
     page->commits |= lines_of(from, to);
-    arena_unlock(&page->lock);
+    arena_unlock_page(arena_here(), page, me->thread + 1);
 }
 
 /* The point's record, if it was declared before. */

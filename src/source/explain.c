@@ -23,7 +23,7 @@ void explain_begin(struct model_page *page, uintptr_t address) {
         return;
     memcpy(shadow, (const void *)address, MODEL_PAGE_SIZE);
     for (uint32_t l = 0; l < MODEL_PAGE_LINES; l++)
-        page->line[l].content = 0;
+        page->content[l] = 0;
     page->based = UINT64_MAX;
 }
 
@@ -51,13 +51,12 @@ static uint64_t update(uint64_t *shadow, const volatile uint64_t *memory) {
 bool explain_line(struct model_page *page, const struct model_actor *actor, uint32_t l,
                   uintptr_t address) {
     uint8_t *shadow = shadow_of(page);
-    struct model_line *line = &page->line[l];
     if (shadow == NULL)
         return false;
     uint64_t changed = update((uint64_t *)(shadow + (size_t)l * MODEL_LINE_SIZE),
                               (const volatile uint64_t *)address);
-    uint64_t unseen = changed & ~line->content;
-    line->content &= ~changed;
+    uint64_t unseen = changed & ~page->content[l];
+    page->content[l] &= ~changed;
     if (LIKELY(unseen == 0))
         return false;
     struct model_actor nobody = *actor;
@@ -73,11 +72,7 @@ bool explain_line(struct model_page *page, const struct model_actor *actor, uint
 }
 
 void explain_flush(struct self *me, const struct event *event) {
-    struct arena_head *head = source_process.arena.head;
-    const struct model_actor actor = {.threads = head->threads,
-                                      .judge = (enum model_judge)head->judge,
-                                      .thread = me->thread,
-                                      .order = &me->clock.order};
+    const struct model_actor *actor = self_actor(me, 0, 0);
     uintptr_t at = align_down(event->address, MODEL_LINE_SIZE),
               end = event->address + event->length;
     me->flushing = (event->effect & EFFECT_LOADED) != 0;
@@ -86,9 +81,9 @@ void explain_flush(struct self *me, const struct event *event) {
         me->flushing = page != NULL;
         if (page == NULL)
             return;
-        arena_lock(&source_process.arena, &page->lock, me->thread + 1);
-        explain_line(page, &actor, at % MODEL_PAGE_SIZE / MODEL_LINE_SIZE, at);
-        arena_unlock(&page->lock);
+        arena_lock_page(&source_process.arena, page, me->thread + 1);
+        explain_line(page, actor, at % MODEL_PAGE_SIZE / MODEL_LINE_SIZE, at);
+        arena_unlock_page(&source_process.arena, page, me->thread + 1);
     }
 }
 

@@ -3,25 +3,26 @@
 
 #include "source/commit.h"
 #include "source/explain.h"
+#include "source/extra.h"
+#include "source/lines.h"
 #include "source/regions.h"
 
-static struct model_actor actor_of(const struct hooks_site *site) {
-    const struct arena_head *head = source_process.arena.head;
-    return (struct model_actor){.threads = source_process.arena.head->threads,
-                                .judge = (enum model_judge)head->judge,
-                                .thread = site->me->thread,
-                                .order = &site->me->clock.order,
-                                .stack = site->stack};
+static const struct model_actor *actor_of(const struct hooks_site *site) {
+    return self_actor(site->me, 0, site->stack);
 }
 
 static void lock_page(const struct hooks_site *site, struct model_page *page) {
-    arena_lock(&source_process.arena, &page->lock, site->me->thread + 1);
+    arena_lock_page(&source_process.arena, page, site->me->thread + 1);
+}
+
+static void unlock_page(const struct hooks_site *site, struct model_page *page) {
+    arena_unlock_page(&source_process.arena, page, site->me->thread + 1);
 }
 
 /* A store on its way from page to page. */
 struct storing {
     const struct hooks_site *site;
-    struct model_actor actor;
+    const struct model_actor *actor;
     enum model_way way;
     uintptr_t address; /* where it began */
 };
@@ -37,13 +38,18 @@ static void store_on_page(const struct storing *storing, uintptr_t address, size
     if (commit_any())
         commit_before(&store);
     lock_page(storing->site, page);
+    if (extra_any(ARENA_EXTRA_OVERWRITES))
+        overwrite_before(&store);
     explain_begin(page, address);
     explain_stored(page, from, from + (uint32_t)length);
-    model_store(page, &storing->actor, from, (uint32_t)length, address != storing->address,
+    model_store(page, storing->actor, from, (uint32_t)length, address != storing->address,
                 storing->way);
-    arena_unlock(&page->lock);
+    unlock_page(storing->site, page);
     if (commit_any())
         commit_after(&store);
+    if (extra_any(ARENA_EXTRA_READS))
+        reads_stored(&store);
+    extra_store(&store, address == storing->address, storing->way != MODEL_CACHED);
 }
 
 static void store_stretch(void *context, const struct stretch *stretch) {
@@ -70,30 +76,31 @@ void hooks_store(const struct hooks_site *site, uintptr_t address, size_t length
     else
         regions_stretches(address, length, store_stretch, &storing);
     if (way != MODEL_CACHED) {
-        model_note_pending(&storing.actor);
+        model_note_pending(storing.actor);
         site->me->waiting = true;
     }
 }
 
 bool hooks_store_quick(const struct hooks_site *site, uintptr_t address, size_t length) {
     struct model_page *page = regions_page(address);
-    uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE), nobody = 0;
-    if (UNLIKELY(page == NULL || page->based == 0 || commit_any()) ||
-        !atomic_compare_exchange_strong_explicit(&page->lock, &nobody, site->me->thread + 1,
-                                                 memory_order_acquire, memory_order_relaxed))
+    uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE);
+    if (UNLIKELY(page == NULL || page->based == 0 || commit_any() || extra_any(UINT32_MAX)))
         return false;
-    const struct model_actor actor = actor_of(site);
-    bool done = model_store_word(page, &actor, from, (uint32_t)length);
+    lock_page(site, page);
+    if (page->open[from / MODEL_LINE_SIZE] == 0)
+        explain_fetch(page, from);
+    const struct model_actor *actor = actor_of(site);
+    bool done = model_store_word(page, actor, from, (uint32_t)length);
     if (done)
-        page->line[from / MODEL_LINE_SIZE].content |= ((UINT64_C(1) << length) - 1)
-                                                      << from % MODEL_LINE_SIZE;
-    arena_unlock(&page->lock);
+        page->content[from / MODEL_LINE_SIZE] |= ((UINT64_C(1) << length) - 1)
+                                                 << from % MODEL_LINE_SIZE;
+    unlock_page(site, page);
     return done;
 }
 
 bool hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t length,
                     hooks_attempt *attempt, void *context) {
-    struct model_actor actor = actor_of(site);
+    const struct model_actor *actor = actor_of(site);
     struct model_page *page = regions_record(site->me, address);
     hooks_drain(site, true);
     if (page == NULL)
@@ -103,11 +110,17 @@ bool hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t len
     lock_page(site, page);
     explain_begin(page, address);
     bool done = attempt(context);
+    if (done && extra_any(ARENA_EXTRA_OVERWRITES))
+        overwrite_before(&store);
     if (done)
         explain_stored(page, from, from + (uint32_t)length);
     if (done)
-        model_store(page, &actor, from, (uint32_t)length, false, MODEL_CACHED);
-    arena_unlock(&page->lock);
+        model_store(page, actor, from, (uint32_t)length, false, MODEL_CACHED);
+    unlock_page(site, page);
+    if (done && extra_any(ARENA_EXTRA_READS))
+        reads_stored(&store);
+    if (done)
+        extra_store(&store, true, false);
     if (done && commit_any()) {
         commit_before(&store);
         commit_after(&store);
@@ -126,7 +139,7 @@ static void report_again(const struct hooks_site *site, const struct model_page 
 
 void hooks_flush(const struct hooks_site *site, uintptr_t address, bool at_once) {
     struct stretch stretch;
-    struct model_actor actor = actor_of(site);
+    const struct model_actor *actor = actor_of(site);
     address = align_down(address, MODEL_LINE_SIZE);
     struct model_page *page = regions_page(address);
     if (page == NULL && regions_find(address, &stretch))
@@ -135,26 +148,45 @@ void hooks_flush(const struct hooks_site *site, uintptr_t address, bool at_once)
         return;
     uint32_t line = address % MODEL_PAGE_SIZE / MODEL_LINE_SIZE;
     lock_page(site, page);
-    explain_line(page, &actor, line, address);
-    enum model_flushed flushed = model_flush(page, &actor, line);
+    explain_line(page, actor, line, address);
+    extra_line(&site->me->lines, page, line, site->stack);
+    enum model_flushed flushed = model_flush(page, actor, line);
+    lines_flushed(site->me, page, line);
     if (at_once)
-        model_flush_done(page, &actor, line);
-    arena_unlock(&page->lock);
-    if (flushed == MODEL_FLUSH_AGAIN && atomic_load(&actor.threads[actor.thread].failed) == 0)
+        model_flush_done(page, actor, line);
+    unlock_page(site, page);
+    if (flushed == MODEL_FLUSH_AGAIN && atomic_load(&actor->threads[actor->thread].failed) == 0)
         report_again(site, page);
     if (flushed != MODEL_FLUSH_UNKNOWN && !at_once) {
-        model_note_pending(&actor);
+        model_note_pending(actor);
         site->me->waiting = true;
     }
+    if (at_once && extra_any(ARENA_EXTRA_READS))
+        reads_drained(site->me);
+    extra_count(site->stack, page->file + 1, ARENA_COST_FLUSHES, 1);
+    extra_count(site->stack, page->file + 1, ARENA_COST_PAGES, 1);
+    extra_count(site->stack, page->file + 1, ARENA_COST_DRAINS, at_once);
 }
 
 void hooks_drain(const struct hooks_site *site, bool locked) {
-    struct model_actor actor = actor_of(site);
+    const struct model_actor *actor = actor_of(site);
     if (!site->me->waiting)
         return;
     site->me->waiting = false;
     site->me->emptied = locked;
-    model_drain(&actor);
+    model_drain(actor);
+    lines_drained(site->me);
+    if (extra_any(ARENA_EXTRA_READS))
+        reads_drained(site->me);
+    extra_count(site->stack, 0, ARENA_COST_DRAINS, !locked);
+}
+
+/* What the instruction flushes: a direct store writes back what the cache holds of its line. */
+static enum model_way way_of(const struct event *event) {
+    if ((event->effect & EFFECT_STREAM) == 0)
+        return MODEL_CACHED;
+    bool direct = (event->effect & EFFECT_FLUSH) != 0;
+    return direct || !source_process.arena.head->placed ? MODEL_STREAM : MODEL_PLACED;
 }
 
 void hooks_handle(struct self *me, const struct event *event, arena_id stack) {
@@ -162,8 +194,7 @@ void hooks_handle(struct self *me, const struct event *event, arena_id stack) {
     if (event->kind == EVENT_RAW_DRAIN || (event->effect & EFFECT_LOCKED) != 0)
         hooks_drain(&site, (event->effect & EFFECT_LOCKED) != 0);
     if (event->kind == EVENT_RAW_STORE)
-        hooks_store(&site, event->address, event->length,
-                    (event->effect & EFFECT_STREAM) != 0 ? MODEL_STREAM : MODEL_CACHED);
+        hooks_store(&site, event->address, event->length, way_of(event));
     if (event->kind == EVENT_RAW_FLUSH)
         hooks_flush(&site, event->address, (event->effect & EFFECT_DRAIN) != 0);
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Looks for direct stores that nobody flushed: pages that were stored to, against their shadows. */
 #include <errno.h>
-#include <linux/membarrier.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -13,7 +11,7 @@
 #include "source/content.h"
 #include "source/pages.h"
 #include "source/snapshot.h"
-#include "source/track.h"
+#include "track/track.h"
 
 /* One look at a stretch. */
 struct look {
@@ -71,10 +69,7 @@ static uint64_t bytes_of(const struct pages_share *share, uint32_t start) {
 /* Tells the model of what has changed on the page. pre: shadow is locked */
 static void tell_changes(const struct look *look, const struct pages_share *share,
                          struct shadow_page *shadow) {
-    struct model_actor actor = {.threads = arena_here()->head->threads,
-                                .judge = (enum model_judge)arena_here()->head->judge,
-                                .thread = look->me->thread,
-                                .token = arena_id_of(arena_here(), look->token)};
+    struct model_actor actor = *self_actor(look->me, arena_id_of(arena_here(), look->token), 0);
     struct model_page *page = NULL;
     for (uint32_t l = share->from / MODEL_LINE_SIZE; l * MODEL_LINE_SIZE < share->to; l++) {
         uint32_t start = l * MODEL_LINE_SIZE;
@@ -94,12 +89,12 @@ static void tell_changes(const struct look *look, const struct pages_share *shar
             shadow_set_modelled(
                 pages_chunk(look->me, share->file, share->index / SHADOW_CHUNK_PAGES, true),
                 (uint32_t)(share->index % SHADOW_CHUNK_PAGES));
-            arena_lock(arena_here(), &page->lock, look->me->thread + 1);
+            arena_lock_page(arena_here(), page, look->me->thread + 1);
         }
         shadow_tell(page, &actor, l, bytes);
     }
     if (page != NULL)
-        arena_unlock(&page->lock);
+        arena_unlock_page(arena_here(), page, look->me->thread + 1);
 }
 
 static void look_at_page(struct look *look, uintptr_t address, bool present) {
@@ -246,8 +241,6 @@ void pages_got(struct self *me, const struct arena_token *token) {
     struct look look = {.me = me, .token = token};
     arena_id none = 0;
     atomic_compare_exchange_strong(&last_drain, &none, token->got);
-    /* See pages_lock_page. Where there is no such barrier it waits instead. */
-    syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0);
     tokens_stretches(token, 0, UINT64_MAX, begin_stretch, &look);
 }
 

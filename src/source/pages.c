@@ -2,15 +2,8 @@
 /* Shadows, and flushes that compare with them at once. */
 #include "source/pages.h"
 
-#include <linux/membarrier.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
 #include "base/bits.h"
 #include "source/compare.h"
-
-#define OUTSIDE_WAITS 20000 /* of 50 microseconds and more: it may not be running */
 
 static struct arena *arena_here(void) {
     return &source_process.arena;
@@ -45,22 +38,6 @@ struct shadow_page *pages_page(uint32_t file, struct shadow_chunk *chunk, uint32
                : NULL;
 }
 
-/* Waits until a thread that used the page without a lock is seen to do so no longer. What it stores
-   last is seen after all CPUs have passed a barrier. */
-static void wait_outside(uint32_t thread) {
-    const struct timespec pause = {.tv_nsec = 50000};
-    const struct shadow_list *list = &arena_here()->head->lists[thread % ARENA_THREADS];
-    if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0) != 0)
-        nanosleep(&pause, NULL);
-    for (unsigned i = 0; atomic_load(&list->inside) != 0; i++) {
-        if (i == OUTSIDE_WAITS) {
-            atomic_fetch_add(&arena_here()->head->lost.locks, 1);
-            return;
-        }
-        nanosleep(&pause, NULL);
-    }
-}
-
 /* From here on other users take the lock. */
 void pages_lock_page(struct self *me, struct shadow_chunk *chunk, uint32_t place,
                      struct shadow_page *page) {
@@ -73,7 +50,8 @@ void pages_lock_page(struct self *me, struct shadow_chunk *chunk, uint32_t place
     user = atomic_exchange(&chunk->user[place], SHADOW_SEVERAL);
     if (user == own || user == SHADOW_SEVERAL)
         return;
-    wait_outside(user - 1u);
+    arena_await(arena_here(), user, &arena_here()->head->lists[(user - 1u) % ARENA_THREADS].inside,
+                1);
     page->thread = user;
     page->epoch = atomic_load(&arena_here()->head->lists[user - 1].log_epoch);
     shadow_absorb(arena_here(), user - 1u, chunk, place, own);

@@ -163,11 +163,11 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
         .file = stretch->file,
         .from = (uint32_t)(stretch->offset > start ? stretch->offset - start : 0),
         .to = (uint32_t)(end - start < MODEL_PAGE_SIZE ? end - start : MODEL_PAGE_SIZE)};
-    arena_lock(arena_here(), &page->lock, act->me->thread + 1);
+    arena_lock_page(arena_here(), page, act->me->thread + 1);
     share.shadow = shadow_of(page, make);
     if (share.shadow != NULL && (is_loaded(act) || content_readable(address)))
         act_on_share(act, &share);
-    arena_unlock(&page->lock);
+    arena_unlock_page(arena_here(), page, act->me->thread + 1);
 }
 
 static void tell_flush(struct act *act) {

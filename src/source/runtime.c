@@ -6,7 +6,9 @@
 #include "base/bits.h"
 #include "observe/observe.h"
 #include "source/api.h"
+#include "source/early.h"
 #include "source/explain.h"
+#include "source/extra.h"
 #include "source/hooks.h"
 #include "source/pages.h"
 #include "source/record.h"
@@ -53,10 +55,10 @@ static void handle(struct self *me, const struct event *event, bool late) {
         record_handle(me, event, late);
         return;
     }
-    if (!late && pages_quick(me, event))
+    if (!late && !extra_any(ARENA_EXTRA_COSTS) && pages_quick(me, event))
         return;
     if (event->kind == EVENT_FLUSHING) {
-        if (explain_wanted() && !late)
+        if (explain_wanted() && !late && !early_flush(me, event))
             explain_flush(me, event);
         return;
     }

@@ -12,6 +12,7 @@
 
 #include "base/bits.h"
 #include "source/commit.h"
+#include "source/extra.h"
 #include "source/frames.h"
 #include "source/pages.h"
 #include "source/regions.h"
@@ -95,10 +96,19 @@ static struct self *new_self(void) {
     head->thread_processes[made->thread] = source_process.process;
     made->busy = made->queued = made->handled = made->ends = 0;
     pages_begin(made);
+    made->lines = arena_lines(&source_process.arena);
+    made->lines.spare = &made->spare;
+    made->actor = (struct model_actor){.threads = head->threads,
+                                       .lines = &made->lines,
+                                       .judge = (enum model_judge)head->judge,
+                                       .thread = made->thread};
+    made->flushed.count = 0;
+    made->told_handle = 0;
     made->waiting = made->emptied = false;
     if (made->frames != NULL)
         frames_clear(made->frames);
     commit_forget(made);
+    reads_forget(made);
     clock_begin(made);
     made->usual = __builtin_frame_address(0);
     pthread_setspecific(end_of_thread, made);

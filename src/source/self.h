@@ -14,6 +14,8 @@
 
 #define SELF_QUEUE 1024 /* memory is used as far as it is needed only */
 #define SELF_CHUNKS 1024
+#define SELF_FLUSHED 4096
+#define SELF_PAGES 256
 
 /* What the source `pages` keeps of one thread. */
 struct self_pages {
@@ -59,10 +61,27 @@ struct self {
         const void *site;
     } announced;             /* a copy that the compiler told of, and that a function may make */
     struct recent *recent;   /* stores since commits; NULL: there are no commit points */
+    struct reads *reads;     /* of what is not durable; NULL: there were none */
     struct clock_self clock; /* of threads in code with hooks */
     bool flushing;           /* a routine is, and its lines were looked at */
-    bool waiting;            /* something flushed or streamed waits for a drain of every token */
-    bool emptied;            /* by a locked instruction, since the last Drain */
+    uint64_t told_handle;    /* of the token below; 0: none */
+    const struct arena_token *told_token; /* whose flushes can be told before they are made */
+    bool waiting; /* something flushed or streamed waits for a drain of every token */
+    bool emptied; /* by a locked instruction, since the last Drain */
+    struct {
+        uint64_t key; /* 0: nothing here */
+        struct model_page *page;
+    } found[SELF_PAGES]; /* pages found before, which stay where they are */
+    struct model_actor actor;
+    struct model_lines lines; /* of the arena; spare ones are this thread's */
+    struct model_spare spare;
+    struct {
+        uint32_t count;
+        struct self_line {
+            struct model_page *page;
+            uint32_t line;
+        } at[SELF_FLUSHED];
+    } flushed; /* lines that the next drain may close */
     struct self *next_idle;
 };
 
@@ -93,6 +112,16 @@ struct self *self_find(void);
 static inline struct self *self_get(void) {
     struct self *me = self_current;
     return LIKELY(me != NULL && *self_not_forked != 0) ? me : self_find();
+}
+
+/* The thread as the model is to know it, until this is asked again. It stays where it is: a copy of
+   what was stored a moment ago would wait for that. */
+static inline const struct model_actor *self_actor(struct self *me, uint32_t token,
+                                                   uint32_t stack) {
+    me->actor.order = source_process.hooked ? &me->clock.order : NULL;
+    me->actor.token = token;
+    me->actor.stack = stack;
+    return &me->actor;
 }
 
 #endif

@@ -83,7 +83,7 @@ static void fill_slot(struct token_slot *slot, const struct event *event,
     atomic_store_explicit(&slot->mapped_offset, region.segments[0].offset, memory_order_release);
     atomic_store_explicit(&slot->pending, 0, memory_order_release);
     atomic_store_explicit(&slot->in_flight, 0, memory_order_release);
-    atomic_store_explicit(&slot->lent, false, memory_order_release);
+    atomic_store_explicit(&slot->lent, 0, memory_order_release);
     atomic_store_explicit(&slot->operations, word, memory_order_release);
 }
 

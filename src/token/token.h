@@ -55,6 +55,10 @@ struct token_text {
     char path[MAP_PATH_SIZE];
 };
 
+/* Are there pages that were flushed with the default token? The first is set at any time, before
+   and after its pages become pending; else they change under the flight lock. */
+enum token_lent { TOKEN_LENT_PENDING = 1, TOKEN_LENT_IN_FLIGHT = 2 };
+
 /* What a call must be able to rely on to go the short way, see token_quick. */
 enum token_key {
     TOKEN_KEY_STORES, /* stores through the cache are all that a Write without flags is */
@@ -74,8 +78,8 @@ struct token_slot {
     _Atomic span pending;              /* page-cache: flushed and not yet drained */
     _Atomic span in_flight;         /* page-cache: being drained; a forked child drains it again */
     _Atomic uint64_t mapped_offset; /* TOKEN_INTERNAL: of its mapping, in the file */
-    _Atomic bool lent;  /* page-cache: flushed with the default token; set at any time */
-    uint32_t next_free; /* under the table's lock */
+    _Atomic uint8_t lent; /* page-cache: TOKEN_LENT_..., what was flushed with the default token */
+    uint32_t next_free;   /* under the table's lock */
 };
 
 /* One file, for as long as a token of it lives, and for good once its write-back failed or a token
@@ -273,8 +277,9 @@ enum result token_moves(uint64_t *moves);
 enum result token_stands(const struct token_view *view);
 
 /* The view of an internal token is gone: what is in flight of it can no longer be waited for. Its
-   file's other tokens drain all that they hold at their next drain. */
-void token_abandon(const struct token_view *view);
+   file's other tokens drain all that they hold at their next drain. true: some of it was flushed
+   with the default token, whose users have to be told. */
+bool token_abandon(const struct token_view *view);
 
 /* Ends what was left of a token, if nothing of it waits any more. */
 void token_end_rest(const struct token_view *view);

@@ -31,7 +31,7 @@ static void *claim(struct claims *claims, arena_id id, size_t size) {
 }
 
 /* What is wrong in a record becomes 0, which is none everywhere. */
-typedef void screen_record(const struct claims *claims, void *record);
+typedef void screen_record(struct claims *claims, void *record);
 
 static void screen_line(struct model_line *line) {
     for (size_t f = 0; f < ARRAY_LENGTH(line->flush); f++) {
@@ -46,21 +46,33 @@ static void screen_line(struct model_line *line) {
     }
 }
 
-static void screen_page(const struct claims *claims, void *record) {
+static void screen_page(struct claims *claims, void *record) {
     struct model_page *page = record;
     if (page->file >= claims->files)
         page->touched = 0;
     /* Whoever held it is dead, and left the page as it was: that counts as a loss. */
     if (atomic_exchange(&page->lock, 0) != 0)
         atomic_fetch_add(&claims->arena->head->lost.locks, 1);
-    for (size_t l = 0; l < MODEL_PAGE_LINES && page->touched != 0; l++)
-        screen_line(&page->line[l]);
+    atomic_store(&page->owner, ARENA_SEVERAL);
+    for (size_t l = 0; l < MODEL_PAGE_LINES && page->touched != 0; l++) {
+        struct model_line *line =
+            page->open[l] != 0 ? claim(claims, page->open[l], sizeof *line) : NULL;
+        page->open[l] = line != NULL ? page->open[l] : 0;
+        if (line != NULL)
+            screen_line(line);
+    }
 }
 
-static void screen_finding(const struct claims *claims, void *record) {
+static void screen_finding(struct claims *claims, void *record) {
     struct arena_finding *finding = record;
     if (finding->file > claims->files)
         finding->file = 0;
+}
+
+static void screen_site(struct claims *claims, void *record) {
+    struct arena_site *site = record;
+    if (site->file > claims->files)
+        site->file = 0;
 }
 
 /* A kind of chain: how large its records are (the part of a fixed size), and where in them the next
@@ -78,6 +90,8 @@ static const struct chain blocks = {sizeof(struct shadow_block),
                                     offsetof(struct shadow_block, next), NULL, false};
 static const struct chain findings = {sizeof(struct arena_finding),
                                       offsetof(struct arena_finding, next), screen_finding, false};
+static const struct chain sites = {sizeof(struct arena_site), offsetof(struct arena_site, next),
+                                   screen_site, false};
 static const struct chain tokens = {sizeof(struct arena_token),
                                     offsetof(struct arena_token, sibling), NULL, true};
 static const struct chain ignored = {sizeof(struct arena_ignored),
@@ -132,11 +146,14 @@ static void screen_shadows(struct claims *claims, arena_id id) {
     }
 }
 
-/* What threads have flushed of direct stores. */
-static void screen_lists(struct claims *claims) {
-    uint32_t threads = atomic_load(&claims->arena->head->thread_count);
+/* What threads have flushed of direct stores, and the pages that they were using when they died. */
+static void screen_threads(struct claims *claims) {
+    struct arena_head *head = claims->arena->head;
+    uint32_t threads = atomic_load(&head->thread_count);
     for (size_t i = 0; i < threads && i < ARENA_THREADS; i++) {
-        struct shadow_list *list = &claims->arena->head->lists[i];
+        struct shadow_list *list = &head->lists[i];
+        if (atomic_exchange(&head->threads[i].holds, 0) != 0)
+            atomic_fetch_add(&head->lost.locks, 1);
         arena_id log = atomic_load(&list->log);
         screen_chain(claims, &list->first, blocks);
         if (log != 0 && claim(claims, log, sizeof(struct shadow_log)) == NULL)
@@ -152,9 +169,11 @@ static void screen_chains(struct claims *claims) {
         screen_chain(claims, &head->shadows[b], chunks);
         screen_shadows(claims, atomic_load(&head->shadows[b]));
     }
-    screen_lists(claims);
+    screen_threads(claims);
     for (size_t b = 0; b < ARENA_FINDING_BUCKETS; b++)
         screen_chain(claims, &head->findings[b], findings);
+    for (size_t b = 0; b < ARENA_SITE_BUCKETS; b++)
+        screen_chain(claims, &head->sites[b], sites);
     for (uint32_t i = 0; i < claims->files; i++) {
         screen_chain(claims, &head->files[i].tokens, tokens);
         screen_chain(claims, &head->files[i].ignored, ignored);

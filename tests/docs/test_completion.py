@@ -135,7 +135,7 @@ class ZshTest(unittest.TestCase):
             text, options = self.function(f"_nvrtl_{command}"), documents.Options(command)
             # Not in the lists of what excludes each other.
             text = re.sub(r"'\(.*?\)", "'", text)
-            long = {name: value for name, value in re.findall(r"--([a-z-]+)(=?)", text)}
+            long = {name: value for name, value in re.findall(r"--([\w-]+)(=?)", text)}
             self.assertEqual(set(long), options.long, command)
             self.assertEqual({name for name, value in long.items() if value}, options.valued)
             self.assertEqual(set(re.findall(r"(?<![\w-])-(\w)(?=[+,])", text)), options.short)

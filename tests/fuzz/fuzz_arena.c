@@ -134,13 +134,21 @@ static void fill_line(struct fuzz_input *input, struct model_line *line) {
     }
 }
 
+/* As a program opens it, or anywhere. */
+static void open_line(struct fuzz_input *input, struct model_page *page, uint32_t l) {
+    struct model_line *line = arena_new(&arena, sizeof *line);
+    page->open[l] = fuzz_byte(input) % 8 == 0 ? take_id(input) : arena_id_of(&arena, line);
+    if (line != NULL)
+        fill_line(input, line);
+}
+
 static void fill_page(struct fuzz_input *input, struct model_page *page) {
     page->page_drains = take_number(input);
     page->page_stack = take_id(input);
     page->touched = page->based = page->storing = fuzz_number(input, 8);
     atomic_store(&page->lock, take_number(input));
     for (unsigned count = fuzz_byte(input) % 4; count > 0; count--)
-        fill_line(input, &page->line[fuzz_byte(input) % MODEL_PAGE_LINES]);
+        open_line(input, page, fuzz_byte(input) % MODEL_PAGE_LINES);
 }
 
 /* A page in its place, as a program makes it. */

@@ -182,7 +182,8 @@ static void test_trampled_chains(void **state) {
     const arena_id bad[] = {1, 3, UINT32_MAX};
     struct arena_file *file = &arena.head->files[0];
     struct model_page *page = arena_page(&arena, 0, 0, true);
-    struct model_actor actor = {.threads = arena.head->threads};
+    const struct model_lines lines = arena_lines(&arena);
+    struct model_actor actor = {.threads = arena.head->threads, .lines = &lines};
     model_store(page, &actor, 0, 8, false, MODEL_CACHED);
     arena_id id = arena_id_of(&arena, page);
     for (size_t b = 0; b < ARENA_STACK_BUCKETS; b++)
@@ -281,6 +282,107 @@ static void test_locks_of_the_dead(void **state) {
     arena_unlock(&lock_word);
 }
 
+/* Atomic for the thread sanitizer, which does not know the system's barrier; and not at once, which
+   would be right without a lock. */
+static _Atomic uint32_t counts[200];
+
+static void *count_on_page(void *argument) {
+    uint32_t me = (uint32_t)(uintptr_t)argument + 1;
+    arena.head->thread_ids[me - 1] = (uint32_t)syscall(SYS_gettid);
+    for (uint64_t i = 0; i < 2000; i++) {
+        _Atomic uint32_t *count = &counts[i / 10];
+        struct model_page *page = arena_page(&arena, 0, i / 10, true);
+        arena_lock_page(&arena, page, me);
+        uint32_t before = atomic_load_explicit(count, memory_order_relaxed);
+        atomic_store_explicit(count, before + 1, memory_order_relaxed);
+        arena_unlock_page(&arena, page, me);
+    }
+    return NULL;
+}
+
+/* Pages that pass from the one thread that owns them to all. */
+static void test_pages_of_threads(void **state) {
+    (void)state;
+    in_threads(count_on_page);
+    for (uint64_t i = 0; i < 200; i++) {
+        const struct model_page *page = arena_page(&arena, 0, i, false);
+        assert_int_equal(atomic_load(&counts[i]), THREADS * 10);
+        assert_int_equal(atomic_load(&page->lock), 0);
+    }
+    assert_int_equal(atomic_load(&arena.head->lost.locks), 0);
+    for (uint32_t i = 0; i < THREADS; i++)
+        assert_int_equal(atomic_load(&arena.head->threads[i].holds), 0);
+}
+
+static void test_page_owner(void **state) {
+    (void)state;
+    struct model_page *page = arena_page(&arena, 0, 1000, true);
+    arena_lock_page(&arena, page, 1);
+    assert_int_equal(atomic_load(&page->lock), 1);
+    arena_unlock_page(&arena, page, 1);
+    arena_lock_page(&arena, page, 1);
+    assert_int_equal(atomic_load(&page->lock), 0);
+    assert_int_equal(atomic_load(&arena.head->threads[0].holds), arena_id_of(&arena, page));
+    arena_unlock_page(&arena, page, 1);
+    assert_int_equal(atomic_load(&arena.head->threads[0].holds), 0);
+    arena_lock_page(&arena, page, 2);
+    assert_int_equal(atomic_load(&page->owner), ARENA_SEVERAL);
+    assert_int_equal(atomic_load(&page->lock), 2);
+    arena_unlock_page(&arena, page, 2);
+    arena_lock_page(&arena, page, 1);
+    assert_int_equal(atomic_load(&page->lock), 1);
+    arena_unlock_page(&arena, page, 1);
+    assert_int_equal(atomic_load(&arena.head->lost.locks), 0);
+}
+
+/* Who has lost many pages takes locks also for those that it still owns. */
+static void test_owner_of_lost_pages(void **state) {
+    (void)state;
+    struct model_page *kept = arena_page(&arena, 0, 1100, true);
+    arena_lock_page(&arena, kept, 1);
+    arena_unlock_page(&arena, kept, 1);
+    for (uint64_t i = 0; i < 64; i++) {
+        struct model_page *page = arena_page(&arena, 0, 1200 + i, true);
+        arena_lock_page(&arena, kept, 1);
+        assert_int_equal(atomic_load(&kept->lock), 0);
+        arena_unlock_page(&arena, kept, 1);
+        for (uint32_t thread = 1; thread <= 2; thread++) {
+            arena_lock_page(&arena, page, thread);
+            arena_unlock_page(&arena, page, thread);
+        }
+    }
+    assert_int_equal(atomic_load(&arena.head->threads[0].locks), ARENA_LOCKS_ALWAYS);
+    arena_lock_page(&arena, kept, 1);
+    assert_int_equal(atomic_load(&kept->lock), 1);
+    assert_int_equal(atomic_load(&arena.head->threads[0].holds), 0);
+    arena_unlock_page(&arena, kept, 1);
+    assert_int_equal(atomic_load(&kept->lock), 0);
+}
+
+static void *die_with_page(void *argument) {
+    (void)argument;
+    struct model_page *page = arena_page(&arena, 0, 1001, true);
+    arena.head->thread_ids[0] = (uint32_t)syscall(SYS_gettid);
+    arena_lock_page(&arena, page, 1);
+    arena_unlock_page(&arena, page, 1);
+    arena_lock_page(&arena, page, 1);
+    return NULL;
+}
+
+static void test_page_of_the_dead(void **state) {
+    (void)state;
+    pthread_t thread;
+    arena.head->thread_ids[1] = (uint32_t)syscall(SYS_gettid);
+    assert_int_equal(pthread_create(&thread, NULL, die_with_page, NULL), 0);
+    pthread_join(thread, NULL);
+    struct model_page *page = arena_page(&arena, 0, 1001, false);
+    assert_int_equal(atomic_load(&page->lock), 0);
+    arena_lock_page(&arena, page, 2);
+    assert_int_equal(atomic_load(&page->lock), 2);
+    assert_int_equal(atomic_load(&arena.head->lost.locks), 1);
+    arena_unlock_page(&arena, page, 2);
+}
+
 static void test_mapping(void **state) {
     (void)state;
     struct arena other;
@@ -330,10 +432,21 @@ static void test_mapping_locked(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)
     const struct CMUnitTest tests[] = {
-        TEST(test_stacks),  TEST(test_pages),          TEST(test_ids),
-        TEST(test_no_room), TEST(test_trampled_head),  TEST(test_trampled_chains),
-        TEST(test_locks),   TEST(test_own_lock),       TEST(test_locks_of_the_dead),
-        TEST(test_mapping), TEST(test_mapping_locked),
+        TEST(test_stacks),
+        TEST(test_pages),
+        TEST(test_ids),
+        TEST(test_no_room),
+        TEST(test_trampled_head),
+        TEST(test_trampled_chains),
+        TEST(test_locks),
+        TEST(test_own_lock),
+        TEST(test_locks_of_the_dead),
+        TEST(test_pages_of_threads),
+        TEST(test_page_owner),
+        TEST(test_owner_of_lost_pages),
+        TEST(test_page_of_the_dead),
+        TEST(test_mapping),
+        TEST(test_mapping_locked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,22 @@ static bool crowded[LINES]; /* there were more */
 
 static struct model_page page;
 static struct model_thread threads[THREADS];
+
+/* Open lines; the first place is nobody's. */
+static struct { _Alignas(MODEL_GRAIN) struct model_line line; } open_lines[LINES + 1];
+static uint32_t opened;
+static struct model_spare spare;
+
+static uint32_t make_line(const void *context) {
+    (void)context;
+    assert_true(opened < LINES);
+    return ++opened * (uint32_t)(sizeof open_lines[0] / MODEL_GRAIN);
+}
+
+static const struct model_lines lines = {.memory = (unsigned char *)open_lines,
+                                         .size = sizeof open_lines,
+                                         .make = make_line,
+                                         .spare = &spare};
 static enum model_judge judge;
 static uint32_t unit_size; /* stores are whole ones of this size */
 static uint64_t seed, missed, told;
@@ -98,8 +114,12 @@ static void note(uint32_t line, const struct cover *cover) {
 }
 
 static struct model_actor actor_of(uint32_t thread, uint32_t token, uint32_t stack) {
-    return (struct model_actor){
-        .threads = threads, .judge = judge, .thread = thread, .token = token, .stack = stack};
+    return (struct model_actor){.threads = threads,
+                                .lines = &lines,
+                                .judge = judge,
+                                .thread = thread,
+                                .token = token,
+                                .stack = stack};
 }
 
 static void do_store(uint32_t stack, uint32_t thread, uint32_t token) {
@@ -151,6 +171,8 @@ static void do_drain(uint32_t thread, uint32_t token) {
         mark(bytes[i].covers, bytes[i].count, thread, token);
     for (size_t l = 0; l < LINES; l++)
         mark(waiting[l], waiting_count[l], thread, token);
+    for (uint32_t l = 0; l < LINES; l++)
+        model_close(&page, &actor, l, false);
 }
 
 /* Is it one of the flushes that cover the byte? */
@@ -188,7 +210,7 @@ static void check_hole(void *context, const struct model_page *where,
 static void do_judge(uint32_t start, uint32_t length) {
     bool seen[MODEL_PAGE_SIZE] = {false};
     const struct model_judging judging = {
-        .threads = threads, .judge = judge, .tell = check_hole, .context = seen};
+        .threads = threads, .lines = &lines, .judge = judge, .tell = check_hole, .context = seen};
     model_judge(&page, &judging, start, length);
     for (uint32_t i = 0; i < BYTES; i++) {
         bool inside = i >= start && i < start + length;
@@ -238,6 +260,8 @@ static void run(enum model_judge by, uint32_t size, uint32_t drains) {
     for (int round = 0; round < ROUNDS; round++) {
         memset(&page, 0, sizeof page);
         memset(threads, 0, sizeof threads);
+        memset(&spare, 0, sizeof spare);
+        opened = 0;
         memset(bytes, 0, sizeof bytes);
         memset(waiting_count, 0, sizeof waiting_count);
         memset(crowded, 0, sizeof crowded);

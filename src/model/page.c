@@ -140,8 +140,8 @@ enum model_flushed model_flush(struct model_page *page, const struct model_actor
     struct model_line *line = line_at(page, actor->lines, l);
     if ((page->touched >> l & 1) == 0)
         return MODEL_FLUSH_UNKNOWN;
-    if (line == NULL)
-        return MODEL_FLUSH_AGAIN;
+    if (line == NULL) /* closed; or this process has not mapped as much as another one */
+        return page->open[l] == 0 ? MODEL_FLUSH_AGAIN : MODEL_FLUSH_NEEDED;
     line_settle(line, actor->threads, line_any_token(actor->judge));
     /* Where another thread stored and this one flushed, who was first is not known: the thread that
        stored flushes in its own right, and so does whoever it asks. */

@@ -45,7 +45,7 @@ static struct model_line *claim_line(struct claims *claims, uint32_t id) {
     }
     for (uint64_t grain = id; grain < end; grain++)
         claims->bits[grain / 8] |= (uint8_t)(1u << grain % 8);
-    record = (char *)record + id % PARTS * MODEL_GRAIN;
+    record = (char *)record + (size_t)(id % PARTS) * MODEL_GRAIN;
     return record;
 }
 
@@ -67,8 +67,8 @@ static void screen_page(struct claims *claims, void *record) {
     if (atomic_exchange(&page->lock, 0) != 0)
         atomic_fetch_add(&claims->arena->head->lost.locks, 1);
     atomic_store(&page->owner, ARENA_SEVERAL);
-    for (size_t l = 0; l < MODEL_PAGE_LINES && page->touched != 0; l++) {
-        struct model_line *line = claim_line(claims, page->open[l]);
+    for (size_t l = 0; l < MODEL_PAGE_LINES; l++) {
+        struct model_line *line = page->touched != 0 ? claim_line(claims, page->open[l]) : NULL;
         page->open[l] = line != NULL ? page->open[l] : 0;
         if (line != NULL)
             screen_line(line);

@@ -44,7 +44,8 @@ enum event_effect {
     EFFECT_FAILED = 64,   /* the call's drain failed: its flush counts, its drain does not */
     EFFECT_LOADED = 128,  /* a flush has loaded from every line that it names, or what is about to
                              store or to flush from every page */
-    EFFECT_LOCKED = 256
+    EFFECT_LOCKED = 256,
+    EFFECT_TOLD = 512 /* a flush that failed: its EVENT_FLUSHING was enough for who listens */
 };
 
 /* What outlives a power cut, as the public header numbers it. */

@@ -83,8 +83,6 @@ struct generation {
 /* Makes room for one more element; NULL without memory, and the array stays. */
 void *generation_grow(struct generation *generation, void *array, size_t count, size_t *room,
                       size_t size);
-struct generation_line *generation_find(const struct generation *generation, uint32_t file,
-                                        uint64_t offset);
 /* Finds or makes; NULL without memory. */
 struct generation_line *generation_need_line(struct generation *generation, uint32_t file,
                                              uint64_t offset);

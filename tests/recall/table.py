@@ -8,7 +8,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PROGRAMS = HERE / "programs"
 SOURCES = ("hooks", "api", "pages")
-ORIGINS = ("own", "PMDebugger", "Witcher", "Chipmunk", "pmemcheck")
+ORIGINS = ("own", "PMDebugger", "Witcher", "Chipmunk", "PMRace", "pmemcheck")
 MARK = re.compile(r"/\* bug ([^*]*) \*/")
 ONE_MARK = re.compile(r"(\d+)(?:: ([a-z-]+))?")
 SETTINGS = re.compile(r"/\* recall: (.*?) \*/")
@@ -20,6 +20,7 @@ class Bug:
     program: str
     number: int
     kind: str
+    widely: bool  # the same is told of other lines too
     sources: tuple
     origin: str
     words: str
@@ -39,7 +40,8 @@ def read_bugs(path=HERE / "bugs.txt"):
         if line.startswith("#") or not line.strip():
             continue
         program, bug, kind, sources, origin, words = line.split(None, 5)
-        made = Bug(program, int(bug), kind, tuple(sources.split(",")), origin, words)
+        made = Bug(program, int(bug), kind.rstrip("+"), kind.endswith("+"),
+                   tuple(sources.split(",")), origin, words)
         assert set(made.sources) <= set(SOURCES), f"bugs.txt:{number}: who?"
         assert made.origin in ORIGINS, f"bugs.txt:{number}: from where?"
         assert not any((one.program, one.number) == (program, made.number) for one in bugs), number

@@ -137,6 +137,15 @@ class WatchTest(unittest.TestCase):
         report, _ = self.nvrtl("--watch", file, *arguments)
         self.assertEqual(len(report["findings"]), 1)
 
+    def test_the_same_with_hooks(self):
+        if not os.path.exists(f"{PROGRAM}-gcc"):
+            self.skipTest("no hooks here")
+        file = self.path("lock")
+        report, result = self.nvrtl("--watch", self.folder, "--stores=hooks", "--",
+                                    f"{PROGRAM}-gcc", "wrong", file, "after_unmapping")
+        self.assert_clean(report, result)
+        self.assertIn("never waited for", " ".join(report["remarks"]))
+
     def test_other_sources(self):
         result = subprocess.run([NVRTL, "run", "--stores=api", "--watch", "x", "true"], check=False,
                                 stderr=subprocess.PIPE, text=True)

@@ -9,6 +9,8 @@ install(FILES ${PROJECT_SOURCE_DIR}/include/nvrtl.h DESTINATION ${CMAKE_INSTALL_
 install(TARGETS nvrtl nvrtl_static EXPORT nvrtl-targets
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 if(NVRTL_TOOLS)
+    install(FILES ${PROJECT_SOURCE_DIR}/include/nvrtl_crash.h
+            DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
     set_target_properties(nvrtl_cli PROPERTIES EXPORT_NAME check)
     install(TARGETS nvrtl_cli EXPORT nvrtl-targets DESTINATION ${CMAKE_INSTALL_BINDIR})
     install(TARGETS nvrtl_rt nvrtl_watch DESTINATION ${CMAKE_INSTALL_LIBDIR}/nvrtl)

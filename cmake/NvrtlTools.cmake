@@ -3,7 +3,7 @@
 # command.
 
 set(rt_map ${PROJECT_SOURCE_DIR}/src/source/nvrtl-rt.map)
-nvrtl_rooms(rt_rooms base range event os map model arena source hook)
+nvrtl_rooms(rt_rooms base range event os map track model arena source hook)
 add_library(nvrtl_rt SHARED)
 target_link_libraries(nvrtl_rt PRIVATE nvrtl_compile ${rt_rooms} Threads::Threads)
 # What the library copies and clears itself is nobody's store.
@@ -30,10 +30,11 @@ target_link_libraries(nvrtl_check PRIVATE nvrtl_compile ${check_rooms} PkgConfig
                                           PkgConfig::jansson)
 set_target_properties(nvrtl_check PROPERTIES LINKER_LANGUAGE C)
 
-nvrtl_rooms(cli_rooms base os isa map cut cli)
+nvrtl_rooms(cli_rooms base range os isa store map trace cut crash bench cli)
 add_executable(nvrtl_cli)
 add_executable(nvrtl::check ALIAS nvrtl_cli)
-target_link_libraries(nvrtl_cli PRIVATE nvrtl_compile ${cli_rooms} nvrtl_check nvrtl)
+target_link_libraries(nvrtl_cli PRIVATE nvrtl_compile ${cli_rooms} nvrtl_check nvrtl
+                                        PkgConfig::libzstd Threads::Threads m ${CMAKE_DL_LIBS})
 target_compile_definitions(room_cli PRIVATE NVRTL_VERSION="${PROJECT_VERSION}"
                                             NVRTL_RT_INSTALL_DIR="${NVRTL_RT_INSTALL_DIR}")
 set_target_properties(

@@ -80,6 +80,32 @@ void arena_ignore(const struct arena *arena, struct arena_file *file, uint64_t o
     atomic_store(link, arena_id_of(arena, ignored));
 }
 
+bool arena_ignores(const struct arena *arena, uint32_t file, uint64_t offset, uint64_t length) {
+    uint64_t links = 0;
+    arena_id id = atomic_load(&arena->head->files[file].ignored);
+    while (id != 0 && arena_follow(arena, &links)) {
+        const struct arena_ignored *ignored = arena_at(arena, id, sizeof *ignored);
+        if (ignored == NULL || ignored->offset > offset)
+            return false;
+        if (offset + length <= ignored->offset + atomic_load(&ignored->length))
+            return true;
+        id = atomic_load(&ignored->next);
+    }
+    return false;
+}
+
+struct model_judging arena_judging(const struct arena *arena, const struct model_lines *lines,
+                                   uint32_t file, model_tell *tell, void *context) {
+    const struct arena_file *record = &arena->head->files[file];
+    return (struct model_judging){.threads = arena->head->threads,
+                                  .lines = lines,
+                                  .judge = (enum model_judge)arena->head->judge,
+                                  .pages = record->domain == DOMAIN_PAGE_CACHE,
+                                  .file_drains = atomic_load(&record->drains),
+                                  .tell = tell,
+                                  .context = context};
+}
+
 /* One judgement on its way from page to page. */
 struct judgement {
     const struct arena *arena;
@@ -142,7 +168,7 @@ static void tell_hole(void *context, const struct model_page *page, const struct
     struct arena_finding finding = *judgement->wish;
     uint32_t last = finding.roles[0] == ARENA_ROLE_NONE ? 0 : 1;
     uint64_t offset = page->index * MODEL_PAGE_SIZE + hole->start;
-    finding.kind = KIND_UNFLUSHED_WRITE;
+    finding.kind = hole->placed ? KIND_UNFLUSHED_STREAM : KIND_UNFLUSHED_WRITE;
     finding.at = hole->store;
     finding.rescue = hole->page_rescued    ? ARENA_RESCUE_PAGE
                      : hole->token_rescued ? ARENA_RESCUE_TOKEN
@@ -176,20 +202,13 @@ static void judge_page(struct model_page *page, void *context, uint64_t from, ui
 
 void arena_judge(const struct arena *arena, uint32_t file, uint64_t offset, uint64_t length,
                  const struct arena_finding *wish, uint32_t thread) {
-    const struct arena_file *record = &arena->head->files[file];
     struct judgement judgement = {.arena = arena,
                                   .wish = wish,
                                   .process = thread <= ARENA_THREADS
                                                  ? arena->head->thread_processes[thread - 1]
                                                  : ARENA_PROCESSES};
     const struct model_lines lines = arena_lines(arena);
-    struct model_judging judging = {.threads = arena->head->threads,
-                                    .lines = &lines,
-                                    .judge = (enum model_judge)arena->head->judge,
-                                    .pages = record->domain == DOMAIN_PAGE_CACHE,
-                                    .file_drains = atomic_load(&record->drains),
-                                    .tell = tell_hole,
-                                    .context = &judgement};
+    struct model_judging judging = arena_judging(arena, &lines, file, tell_hole, &judgement);
     const struct arena_pages pages = {file, offset, length, thread};
     arena_each_page(arena, &pages, judge_page, &judging);
     report_found(&judgement);

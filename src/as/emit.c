@@ -137,10 +137,14 @@ void emit(const struct source *source, struct text *to) {
             continue;
         text_add(to, at, (size_t)(item->place.at - at));
         at = item->place.at;
-        if (adds)
+        if (adds) {
             emit_callout(item, to);
-        else
-            at += item->place.length;
+            continue;
+        }
+        for (const char *stop = at + item->place.length; at < stop; at++) {
+            if (*at == '\n') /* behind a prefix that had a line of its own */
+                text_add(to, at, 1);
+        }
     }
     text_add(to, at, (size_t)(end - at));
     if (to->length > 0 && to->bytes[to->length - 1] != '\n')

@@ -17,8 +17,11 @@ int cli_info(int argc, char **argv);
 int cli_run(int argc, char **argv);
 int cli_copy(int argc, char **argv);
 int cli_flush(int argc, char **argv);
+int cli_crash(int argc, char **argv);
 int cli_cut(int argc, char **argv);
+int cli_trace(int argc, char **argv);
 int cli_report(int argc, char **argv);
+int cli_bench(int argc, char **argv);
 
 /* Prints "nvrtl: ", the sentence and a newline on standard error. */
 __attribute__((format(printf, 1, 2))) void cli_complain(const char *format, ...);

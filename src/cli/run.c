@@ -11,6 +11,7 @@
 #include "base/bits.h"
 #include "cli/cli.h"
 #include "cli/report.h"
+#include "isa/isa.h"
 #include "report/report.h"
 #include "verify/session.h"
 
@@ -29,7 +30,9 @@ enum {
     OPTION_DISABLE,
     OPTION_ERROR_EXITCODE,
     OPTION_OUTPUT,
+    OPTION_PROFILE,
     OPTION_STACKS,
+    OPTION_STREAMS,
     OPTION_SUPPRESSIONS,
     OPTION_ENTRIES,
     OPTION_WATCH
@@ -39,12 +42,14 @@ static const struct argp_option option_table[] = {
     {"stores", 's', "SOURCE", 0, "auto (default), api, hooks, pages, pages=interval", 0},
     {"watch", OPTION_WATCH, "PATH", 0, "views of these files are regions", 0},
     {"judge", 'j', "JUDGE", 0, "strict (default), memory, page-cache, actual", 0},
-    {"report", 'r', "FORMATS", 0, FORMATS " (default: text); several with commas", 0},
+    {"profile", OPTION_PROFILE, NULL, 0, "tell what flushes and drains cost, and where", 0},
+    {"report", 'r', "FORMATS", 0, "text (default), json, sarif, junit, html", 0},
     {"output", OPTION_OUTPUT, "DIR", 0, "write reports there (default: $VERIFIER_LOG_PATH)", 0},
     {"error-exitcode", OPTION_ERROR_EXITCODE, "N", 0, "exit status of errors (default 1)", 0},
     {"enable", OPTION_ENABLE, "KIND", 0, "report this kind of finding (or: all)", 0},
     {"disable", OPTION_DISABLE, "KIND", 0, "do not report it", 0},
     {"stacks", OPTION_STACKS, "HOW", 0, "cached (default), full, site", 0},
+    {"streams", OPTION_STREAMS, "HOW", 0, "streaming stores: drain, inplace (by the CPU)", 0},
     {"suppressions", OPTION_SUPPRESSIONS, "FILE", 0,
      "what the file says is no mistake does not count", 0},
     {"gen-suppressions", OPTION_ENTRIES, NULL, 0, "print an entry of such a file for each finding",
@@ -93,10 +98,24 @@ static void watch(struct run_options *options, const char *path) {
 static void choose_defaults(struct run_options *options, struct argp_state *state) {
     if (options->verify.judge == NULL)
         options->verify.judge = options->watch != NULL ? "actual" : "strict";
+    if (options->verify.streams == NULL)
+        options->verify.streams = isa_streams_are_durable() ? "drain" : "inplace";
     if (options->watch != NULL && strcmp(options->verify.stores, "auto") == 0)
         options->verify.stores = "pages";
-    if (options->watch != NULL && strncmp(options->verify.stores, "pages", 5) != 0)
-        argp_error(state, "--watch sees stores by --stores=pages alone");
+    if (options->watch != NULL && strncmp(options->verify.stores, "pages", 5) != 0 &&
+        strcmp(options->verify.stores, "hooks") != 0)
+        argp_error(state, "--watch sees stores by --stores=pages or --stores=hooks");
+}
+
+static void check_names(const struct run_options *options, struct argp_state *state) {
+    const char *wrong;
+    if (verify_options_check(&options->verify, &wrong))
+        return;
+    if (wrong == options->verify.judge)
+        argp_error(state, "there is no judge '%s' (strict, memory, page-cache, actual)", wrong);
+    if (wrong == options->verify.streams)
+        argp_error(state, "there is no way '%s' of streaming stores (drain, inplace)", wrong);
+    argp_error(state, "stacks cannot be recorded by '%s' (cached, full, site)", wrong);
 }
 
 static void set_formats(struct run_options *options, char *formats, struct argp_state *state) {
@@ -138,6 +157,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case OPTION_OUTPUT:
         options->reports.output = argument;
         return 0;
+    case OPTION_PROFILE:
+        options->verify.profile = true;
+        return 0;
     case OPTION_ERROR_EXITCODE:
         options->error_status = number(argument, state);
         return 0;
@@ -150,6 +172,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_STACKS:
         options->verify.stacks = argument;
+        return 0;
+    case OPTION_STREAMS:
+        options->verify.streams = argument;
         return 0;
     case OPTION_SUPPRESSIONS:
         if (!cli_suppressions(&options->reports.suppressions, argument))
@@ -164,16 +189,10 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "which program?");
         return EINVAL;
-    case ARGP_KEY_SUCCESS: {
-        const char *wrong;
+    case ARGP_KEY_SUCCESS:
         choose_defaults(options, state);
-        if (verify_options_check(&options->verify, &wrong))
-            return 0;
-        if (wrong == options->verify.judge)
-            argp_error(state, "there is no judge '%s' (strict, memory, page-cache, actual)", wrong);
-        argp_error(state, "stacks cannot be recorded by '%s' (cached, full, site)", wrong);
-        return EINVAL;
-    }
+        check_names(options, state);
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -183,7 +202,10 @@ static int finish(struct run_options *options, struct verify_session *session, p
                   int status) {
     struct report report;
     int result = CLI_RUN_FAILED;
-    if (!verify_finish(session, options->program, pid, status, &report))
+    bool made = verify_finish(session, options->program, pid, status, &report);
+    if (made)
+        run_price(&report);
+    if (!made)
         cli_complain("out of memory while the report was made");
     else if (run_tell(&options->reports, &report))
         result = report.exit != 0                                ? report.exit
@@ -200,9 +222,8 @@ int cli_run(int argc, char **argv) {
         .parser = parse,
         .args_doc = "[--] PROGRAM [ARGUMENT...]",
         .doc = "Run PROGRAM under the verifier and report what a power cut would lose.\v"
-               "Exits with PROGRAM's status if that is not 0, else with 1 if there are errors, "
-               "else 0; 125: nvrtl failed, or could not see all; 126, 127: PROGRAM cannot be run, "
-               "or found."};
+               "Exits with PROGRAM's status if that is not 0, else 1 if there are errors, else 0; "
+               "125: nvrtl failed, or could not see all; 126, 127: PROGRAM did not run."};
     struct run_options options = {.verify = {.judge = NULL, .stacks = "cached", .stores = "auto"},
                                   .reports = {.output = getenv("VERIFIER_LOG_PATH")},
                                   .error_status = 1};
@@ -222,7 +243,8 @@ int cli_run(int argc, char **argv) {
     }
     pid_t pid;
     int status;
-    const struct run_preload preload = {.wanted = strncmp(options.verify.stores, "pages", 5) == 0,
+    const struct run_preload preload = {.wanted = options.watch != NULL ||
+                                                  strncmp(options.verify.stores, "pages", 5) == 0,
                                         .watch = options.watch};
     int result = run_child(session, options.program, &preload, &pid, &status);
     if (result == 0)

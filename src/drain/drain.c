@@ -102,9 +102,11 @@ static enum result drain_view(struct token_file *file, const struct token_view *
     result = token_stands(token);
     if (result == RESULT_INVALID) {
         /* What lies at these addresses now is something else. */
-        token_abandon(token);
+        bool lost = token_abandon(token);
         token_end_flight(token, 0);
         token_end_rest(token);
+        if (!lost)
+            return RESULT_OK;
         atomic_store(&token_table.lost, true);
         return RESULT_INVALID;
     }

@@ -50,7 +50,7 @@ APART static void write_one(uintptr_t address, const void *site, size_t length) 
 
 #define ACCESS(size)                                                                               \
     void __tsan_read##size(void *address) {                                                        \
-        (void)address;                                                                             \
+        hook_reads_from(address, HOOK_SITE, size);                                                 \
     }                                                                                              \
     void __tsan_write##size(void *address) {                                                       \
         if (UNLIKELY(regions_near((uintptr_t)address)))                                            \
@@ -63,7 +63,7 @@ APART static void write_one(uintptr_t address, const void *site, size_t length) 
 
 #define UNALIGNED(size)                                                                            \
     void __tsan_unaligned_read##size(void *address) {                                              \
-        (void)address;                                                                             \
+        hook_reads_from(address, HOOK_SITE, size);                                                 \
     }                                                                                              \
     void __tsan_unaligned_write##size(void *address) {                                             \
         if (UNLIKELY(hook_concerns((uintptr_t)address, size)))                                     \
@@ -78,7 +78,7 @@ ACCESS_SIZES(ACCESS)
 UNALIGNED_SIZES(UNALIGNED)
 
 void __tsan_read_range(void *address, unsigned long length) {
-    (void)address, (void)length;
+    hook_reads_from(address, HOOK_SITE, length);
 }
 
 APART static void write_range(uintptr_t address, const void *site, size_t length) {

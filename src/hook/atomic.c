@@ -135,6 +135,7 @@ APART static uint128_t swap_told(struct swap *swap, const void *site) {
         sync_point_begin(&point, at, __ATOMIC_ACQUIRE);                                            \
         uint##bits##_t value = load_##bits((const volatile uint##bits##_t *)at);                   \
         sync_point_end(&point, false);                                                             \
+        hook_reads_from(at, HOOK_SITE, bytes);                                                     \
         return value;                                                                              \
     }                                                                                              \
     void __tsan_atomic##bits##_store(volatile void *at, uint##bits##_t value, int order) {         \

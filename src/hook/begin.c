@@ -5,9 +5,10 @@
 #include <stdatomic.h>
 
 #include "hook/sync.h"
+#include "source/extra.h"
 #include "source/frames.h"
 
-bool hook_on;
+bool hook_on, hook_reads;
 
 void hook_begin(void) {
     int error = errno;
@@ -18,6 +19,7 @@ void hook_begin(void) {
         source_process.hooked =
             head->stores == ARENA_STORES_AUTO || head->stores == ARENA_STORES_HOOKS;
         hook_on = source_process.hooked;
+        hook_reads = hook_on && (head->extras & ARENA_EXTRA_READS) != 0;
     }
     errno = error;
 }
@@ -63,9 +65,11 @@ void hook_attempt(const struct hook_act *act, hooks_attempt *attempt, void *cont
     errno = error;
 }
 
+/* Where stores are looked for in another way, regions are known too; what is told then would be
+   state that no flush ever meets. */
 void hook_tell(const struct hook_act *act) {
     int error = errno;
-    struct self *me = self_get();
+    struct self *me = hook_on ? self_get() : NULL;
     if (me != NULL) {
         const struct event event = event_of(act);
         if (act->kind != EVENT_RAW_STORE)
@@ -80,11 +84,23 @@ void hook_tell(const struct hook_act *act) {
     errno = error;
 }
 
+/* A signal handler's read is not looked at where the runtime is busy: that may miss something. */
+void hook_read_told(uintptr_t address, const void *site, size_t length) {
+    const char *frame = HOOK_FRAME;
+    int error = errno;
+    struct self *me = hook_enter(__builtin_frame_address(0));
+    if (me != NULL) {
+        reads_note(me, address, length, hook_stack(me, site, frame));
+        runtime_leave(me);
+    }
+    errno = error;
+}
+
 /* Bytes of code between an announcement and the call that it is of. */
 #define ANNOUNCED_WITHIN 256
 
 void hook_announce(uintptr_t address, size_t length, const void *site, const char *frame) {
-    struct self *me = self_get();
+    struct self *me = hook_on ? self_get() : NULL;
     hook_store(address, length, site, frame);
     if (me != NULL) {
         me->announced.address = address;

@@ -24,6 +24,9 @@
 /* Is this run verified, and are the hooks its source? Set once, by the first __tsan_init. */
 extern bool hook_on;
 
+/* Are its reads looked at? Set with it. */
+extern bool hook_reads;
+
 /* The first object with hooks was loaded. */
 void hook_begin(void);
 
@@ -67,6 +70,15 @@ static inline void hook_store(uintptr_t address, size_t length, const void *site
 
 /* The same by a function of libc, or by instructions, which the compiler may have announced. */
 void hook_copy(uintptr_t address, size_t length, const void *site, const char *frame);
+
+/* The program reads, or has read, [address, address + length). Jumped to, as what tells of stores.
+   pre: hook_reads */
+void hook_read_told(uintptr_t address, const void *site, size_t length);
+
+static inline void hook_reads_from(const volatile void *address, const void *site, size_t length) {
+    if (UNLIKELY(hook_reads) && length != 0 && hook_concerns((uintptr_t)address, length))
+        hook_read_told((uintptr_t)address, site, length);
+}
 
 /* The compiler announces a copy; it may then call a function for it. */
 void hook_announce(uintptr_t address, size_t length, const void *site, const char *frame);

@@ -24,11 +24,13 @@ static inline void check(size_t size, size_t room) {
 }
 
 void *hook_memcpy(void *restrict to, const void *restrict from, size_t size) {
+    hook_reads_from(from, HOOK_SITE, size);
     told(to, size, HOOK_SITE);
     return real.memcpy(to, from, size);
 }
 
 void *hook_memmove(void *to, const void *from, size_t size) {
+    hook_reads_from(from, HOOK_SITE, size);
     told(to, size, HOOK_SITE);
     return real.memmove(to, from, size);
 }

@@ -3,6 +3,7 @@
 #ifndef ISA_X86_64_H
 #define ISA_X86_64_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct x86_64_leaf {
@@ -21,5 +22,8 @@ uint32_t isa_decode_features(const struct x86_64_raw *raw);
 
 /* The line size in bytes; 64 where the CPU does not tell a usable one. Pure. */
 uint32_t isa_decode_line_size(const struct x86_64_raw *raw);
+
+/* Does the vendor document that a streaming store is durable at the next fence? Pure. */
+bool isa_decode_streams(const struct x86_64_raw *raw);
 
 #endif

@@ -29,6 +29,7 @@ static bool judge_unit(const struct model_page *page, struct model_line *line, u
         verdict = lines;
     }
     hole->flushed = verdict == VERDICT_UNDRAINED;
+    hole->placed = verdict == VERDICT_UNFLUSHED && lines == verdict && (line->placed >> u & 1) != 0;
     if (hole->flushed) {
         hole->flush = streamed        ? unit->stack
                       : flush != NULL ? flush->stack
@@ -43,7 +44,8 @@ static bool judge_unit(const struct model_page *page, struct model_line *line, u
 static bool joins(const struct model_hole *a, const struct model_hole *b) {
     return b->continues && a->start + a->length == b->start && a->store == b->store &&
            a->thread == b->thread && a->flush == b->flush && a->flushed == b->flushed &&
-           a->page_rescued == b->page_rescued && a->token_rescued == b->token_rescued;
+           a->page_rescued == b->page_rescued && a->token_rescued == b->token_rescued &&
+           a->placed == b->placed;
 }
 
 /* What is being told. */
@@ -103,4 +105,27 @@ void model_judge(struct model_page *page, const struct model_judging *judging, u
             tell_bytes(&telling, &line->unit[u], bytes, unit_start, hole);
     }
     tell(&telling);
+}
+
+bool model_came_before(const struct model_page *page, const struct model_lines *lines,
+                       const struct model_hole *hole, const struct model_order *order) {
+    const struct model_line *line = line_at(page, lines, hole->start / MODEL_LINE_SIZE);
+    uint8_t place = order->places[hole->thread];
+    /* The line knows the number of its last store alone. */
+    bool last =
+        line != NULL && (hole->n == line->base + line->n || line->storers == hole->thread + 1);
+    return last && line->number != 0 && place != 0 && order->known[place - 1] >= line->number;
+}
+
+bool model_lasts(struct model_page *page, const struct model_judging *judging, uint32_t l,
+                 uint32_t n) {
+    struct model_line *line = line_at(page, judging->lines, l);
+    if (line == NULL)
+        return true; /* closed: nothing of it waits */
+    bool by_pages = judging->judge == MODEL_JUDGE_PAGES ||
+                    (judging->judge == MODEL_JUDGE_ACTUAL && judging->pages);
+    line_settle(line, judging->threads, line_any_token(judging->judge));
+    if (page->page_drains != judging->file_drains)
+        line->page_durable = line->page_n;
+    return n <= line->base + (by_pages ? line->page_durable : line->durable);
 }

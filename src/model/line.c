@@ -140,7 +140,7 @@ static bool drained_any(const struct model_flush *flush, const struct model_thre
 
 static void close_units(struct model_line *line, uint8_t units) {
     for (uint32_t u = 0; u < MODEL_LINE_UNITS; u++) {
-        if (units >> u & 1)
+        if ((units & (uint8_t)~line->placed) >> u & 1)
             line->unit[u].mask = 0;
     }
 }

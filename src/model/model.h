@@ -36,6 +36,8 @@ struct model_thread {
     _Atomic uint32_t pending; /* something waits that was flushed for a token without a place */
     _Atomic uint32_t failed;  /* its last drain failed */
     _Atomic uint32_t holds;   /* arena's business: a page that it uses without a lock */
+    _Atomic uint32_t locks;   /* likewise: whether it takes locks all the same */
+    _Atomic uint32_t lost;    /* likewise: pages that others have taken away */
     struct {
         _Atomic uint32_t token;   /* 0: no place taken */
         _Atomic uint32_t drained; /* drains after its last drain of that token */
@@ -78,6 +80,7 @@ struct model_line {
     uint8_t flushed;  /* the first so many were flushed by someone */
     uint8_t page_n;   /* so many when the page was last flushed */
     uint8_t page_durable;
+    uint8_t placed; /* units whose last store was MODEL_PLACED, one bit each */
 };
 
 #define MODEL_SEVERAL UINT16_MAX /* storers: more than one */
@@ -144,9 +147,11 @@ struct model_actor {
 
 /* Which bytes does the store itself flush? */
 enum model_way {
-    MODEL_CACHED, /* none */
-    MODEL_STREAM, /* those it stores: its thread's next drain makes them durable */
-    MODEL_PERSIST /* likewise; and the caller need not flush the line after it */
+    MODEL_CACHED,  /* none */
+    MODEL_STREAM,  /* those it stores: its thread's next drain makes them durable */
+    MODEL_PERSIST, /* likewise; and the caller need not flush the line after it */
+    MODEL_PLACED /* as MODEL_STREAM, but it may have changed its line in the cache: what is drained
+                      waits for a flush all the same */
 };
 
 /* Stores [start, start + length) of the page. continues: the store began on the page before.
@@ -164,6 +169,10 @@ enum model_flushed {
     MODEL_FLUSH_NEEDED,  /* or nobody can tell */
     MODEL_FLUSH_AGAIN,   /* clean, or this thread has flushed it since its last store */
 };
+
+/* How many bytes of the line wait for a flush. */
+uint32_t model_waiting(const struct model_page *page, const struct model_lines *lines,
+                       uint32_t line);
 
 /* Flushes one line. */
 enum model_flushed model_flush(struct model_page *page, const struct model_actor *actor,
@@ -206,10 +215,11 @@ bool model_drain_needed(const struct model_thread *thread);
 
 /* A run of bytes from one store that is not durable. */
 struct model_hole {
-    bool flushed;           /* and only the drain is missing */
-    bool page_rescued;      /* durable all the same, because its page was flushed and drained */
-    bool token_rescued;     /* durable all the same, because its thread drained another token */
-    bool continues;         /* the store began before the run, maybe on the page before */
+    bool flushed;       /* and only the drain is missing */
+    bool page_rescued;  /* durable all the same, because its page was flushed and drained */
+    bool token_rescued; /* durable all the same, because its thread drained another token */
+    bool placed;        /* its store was MODEL_PLACED and is drained; only the flush is missing */
+    bool continues;     /* the store began before the run, maybe on the page before */
     uint32_t start, length; /* in the page */
     uint32_t store, flush;  /* stacks; flush is 0 unless flushed */
     uint32_t thread;        /* of the store */
@@ -232,5 +242,14 @@ struct model_judging {
 /* Tells of every hole in [start, start + length) of the page, each byte once. */
 void model_judge(struct model_page *page, const struct model_judging *judging, uint32_t start,
                  uint32_t length);
+
+/* Is it known that the hole's store happened before what a thread does that knows this? */
+bool model_came_before(const struct model_page *page, const struct model_lines *lines,
+                       const struct model_hole *hole, const struct model_order *order);
+
+/* Is the first n-th store of the line durable, whatever came after it? One that streamed never is
+   for this. */
+bool model_lasts(struct model_page *page, const struct model_judging *judging, uint32_t line,
+                 uint32_t n);
 
 #endif

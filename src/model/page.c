@@ -6,9 +6,11 @@
 /* One unit of a store through the cache. */
 static void store_unit(struct model_line *line, uint32_t u, struct model_unit store) {
     struct model_unit *unit = &line->unit[u];
-    bool waits = unit->n > line->flushed && line_stream_of(line, u) == NULL;
+    bool placed = (line->placed >> u & 1) != 0;
+    bool waits = unit->n > line->flushed && !placed && line_stream_of(line, u) == NULL;
     if (waits)
         store.mask |= unit->mask;
+    line->placed &= (uint8_t) ~(1u << u);
     line_forget_stream(line, u);
     *unit = store;
 }
@@ -19,8 +21,8 @@ static bool stream_unit(struct model_line *line, const struct model_actor *actor
                         struct model_unit store) {
     struct model_unit *unit = &line->unit[u];
     const struct model_flush *stream = line_stream_of(line, u);
-    bool unflushed = unit->n > line->flushed;
-    if (unflushed && stream == NULL) {
+    bool unflushed = unit->n > line->flushed, placed = (line->placed >> u & 1) != 0;
+    if (unflushed && stream == NULL && !placed) {
         unit->mask &= (uint8_t)~store.mask;
         if (unit->mask != 0)
             return false;
@@ -28,6 +30,7 @@ static bool stream_unit(struct model_line *line, const struct model_actor *actor
     if (unflushed && stream != NULL && stream->thread == actor->thread &&
         stream->token == actor->token)
         store.mask |= unit->mask;
+    line->placed &= (uint8_t) ~(1u << u);
     line_forget_stream(line, u);
     *unit = store;
     return true;
@@ -55,6 +58,8 @@ static void store_line(struct model_line *line, const struct model_actor *actor,
         else if (stream_unit(line, actor, u, store))
             streamed |= (uint8_t)(1u << u);
     }
+    if (way == MODEL_PLACED)
+        line->placed |= streamed;
     if (way == MODEL_PERSIST && was_clean) {
         if (line->storers == me)
             line->storers = 0;
@@ -93,7 +98,7 @@ bool model_store_word(struct model_page *page, const struct model_actor *actor, 
     uint32_t first = start % MODEL_UNIT_SIZE;
     uint16_t me = (uint16_t)(actor->thread + 1);
     if (UNLIKELY(first + length > MODEL_UNIT_SIZE || line->n >= LINE_COUNT_MAX ||
-                 ((line->flush[0].units | line->flush[1].units) >> u & 1) != 0))
+                 ((line->flush[0].units | line->flush[1].units | line->placed) >> u & 1) != 0))
         return false;
     uint8_t mask = (uint8_t)(((1u << length) - 1) << first);
     *unit = (struct model_unit){.n = (uint8_t)(line->n + 1),
@@ -117,6 +122,17 @@ static bool happened_before(const struct model_line *line, const struct model_ac
         return false;
     uint8_t place = order->places[line->storers - 1];
     return place != 0 && order->known[place - 1] >= line->number;
+}
+
+uint32_t model_waiting(const struct model_page *page, const struct model_lines *lines, uint32_t l) {
+    struct model_line *line = line_at(page, lines, l);
+    uint32_t bytes = 0;
+    for (uint32_t u = 0; line != NULL && u < MODEL_LINE_UNITS; u++) {
+        const struct model_unit *unit = &line->unit[u];
+        if (unit->n > line->flushed && line_stream_of(line, u) == NULL)
+            bytes += (uint32_t)__builtin_popcount(unit->mask);
+    }
+    return bytes;
 }
 
 enum model_flushed model_flush(struct model_page *page, const struct model_actor *actor,

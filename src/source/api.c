@@ -5,6 +5,7 @@
 #include "source/content.h"
 #include "source/early.h"
 #include "source/explain.h"
+#include "source/extra.h"
 #include "source/lines.h"
 #include "source/pages.h"
 #include "source/regions.h"
@@ -83,6 +84,7 @@ static void flush_lines(struct act *act, const struct part *part) {
         bool explained = part->shadow == NULL && is_explained(part, l);
         if (explained && !act->looked)
             explain_line(part->page, &act->actor, l, line_address(part, l));
+        extra_line(act->actor.lines, part->page, l, act->actor.stack);
         enum model_flushed flushed = model_flush(part->page, &act->actor, l);
         lines_flushed(act->me, part->page, l);
         act->found.unknown = act->found.unknown || flushed == MODEL_FLUSH_UNKNOWN;
@@ -105,6 +107,9 @@ static void act_on_part(struct act *act, const struct part *part) {
     const struct pages_share *share = &part->share;
     struct model_page *page = part->page;
     if (act->event->kind == EVENT_STORE) {
+        if (extra_any(ARENA_EXTRA_OVERWRITES))
+            overwrite_before(
+                &(struct commit_store){act->me, page, share->from, share->to, act->actor.stack});
         model_store(page, &act->actor, share->from, share->to - share->from,
                     share->address + share->from != act->event->address, act->way);
         if (!act->late && part->shadow != NULL)
@@ -150,7 +155,8 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
     bool loaded = (act->event->effect & EFFECT_LOADED) != 0 && !act->late;
     struct part part = {.share = {act->me, &act->actor, stretch->file, index, from, to, address},
                         .readable = loaded || content_readable(address)};
-    if (looks && !store && !act->pages && part.readable && pages_flush(&part.share, &act->found))
+    if (looks && !store && !act->pages && part.readable && !extra_any(ARENA_EXTRA_COSTS) &&
+        pages_flush(&part.share, &act->found))
         return;
     if (looks)
         part.shadow = pages_lock(&part.share, part.readable);
@@ -168,6 +174,12 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
     }
     if (commits)
         commit_after(&committed);
+    if (store && part.page != NULL && extra_any(ARENA_EXTRA_READS))
+        reads_stored(&committed);
+    if (store && part.page != NULL)
+        extra_store(&committed, address + from == act->event->address, act->way != MODEL_CACHED);
+    if (act->flush)
+        extra_count(act->actor.stack, stretch->file + 1, ARENA_COST_PAGES, 1);
     if (part.shadow != NULL)
         pages_unlock(part.shadow);
 }
@@ -207,6 +219,8 @@ static void drain(struct act *act) {
     struct arena_head *head = arena_here()->head;
     model_drain(&act->actor);
     lines_drained(act->me);
+    if (extra_any(ARENA_EXTRA_READS))
+        reads_drained(act->me);
     if (pages_wanted())
         pages_drained(act->me, act->actor.token);
     if (act->token == NULL)
@@ -383,6 +397,9 @@ static bool flush_needed(const struct act *act) {
 /* What remains of a call when its kind was dealt with: was it needed, and the drain. */
 static void finish(struct act *act, bool flushes) {
     const struct event *event = act->event;
+    uint32_t file = act->token != NULL ? act->token->file + 1 : 0;
+    extra_count(act->actor.stack, file, ARENA_COST_FLUSHES, act->flush);
+    extra_count(act->actor.stack, file, ARENA_COST_DRAINS, (event->effect & EFFECT_DRAIN) != 0);
     if (flushes && !flush_needed(act))
         report(act, KIND_REDUNDANT_FLUSH);
     if (event->kind == EVENT_DRAIN && (event->effect & EFFECT_DRAIN) && !drain_needed(act))

@@ -120,20 +120,6 @@ static void add_related(struct arena_finding *finding, uint32_t *count, arena_id
     }
 }
 
-static bool is_ignored(uint32_t file, uint64_t offset, uint64_t length) {
-    uint64_t links = 0;
-    arena_id id = atomic_load(&arena_here()->head->files[file].ignored);
-    while (id != 0 && arena_follow(arena_here(), &links)) {
-        const struct arena_ignored *ignored = arena_at(arena_here(), id, sizeof *ignored);
-        if (ignored == NULL || ignored->offset > offset)
-            return false;
-        if (offset + length <= ignored->offset + atomic_load(&ignored->length))
-            return true;
-        id = atomic_load(&ignored->next);
-    }
-    return false;
-}
-
 /* A line keeps the order of its stores on x86: one before the commit, on the commit's own line, is
    worth a note. Pages keep no order. */
 static void tell_hole(void *context, const struct model_page *page, const struct model_hole *hole) {
@@ -141,9 +127,10 @@ static void tell_hole(void *context, const struct model_page *page, const struct
     const struct commit_store *store = judgement->store;
     bool same_page = page == store->page;
     if (hole->thread != store->me->thread || hole->n < judgement->n || hole->token_rescued ||
-        hole->page_rescued ||
+        hole->page_rescued || hole->placed ||
         (same_page && hole->start < store->to && hole->start + hole->length > store->from) ||
-        is_ignored(page->file, page->index * MODEL_PAGE_SIZE + hole->start, hole->length))
+        arena_ignores(arena_here(), page->file, page->index * MODEL_PAGE_SIZE + hole->start,
+                      hole->length))
         return;
     uint32_t line = hole->start / MODEL_LINE_SIZE;
     bool beside = same_page && (lines_of(store->from, store->to) >> line & 1) != 0 &&
@@ -162,15 +149,10 @@ static void tell_hole(void *context, const struct model_page *page, const struct
 }
 
 static struct model_judging judging_of(struct judgement *judgement, uint32_t file) {
-    const struct arena_head *head = arena_here()->head;
-    return (struct model_judging){.threads = head->threads,
-                                  .lines = &judgement->store->me->lines,
-                                  .judge = (enum model_judge)head->judge,
-                                  .pages = head->files[file].domain == DOMAIN_PAGE_CACHE,
-                                  .file_drains = atomic_load(&head->files[file].drains),
-                                  .keep = true,
-                                  .tell = tell_hole,
-                                  .context = judgement};
+    struct model_judging judging =
+        arena_judging(arena_here(), &judgement->store->me->lines, file, tell_hole, judgement);
+    judging.keep = true;
+    return judging;
 }
 
 static void judge_line(struct judgement *judgement, const struct recent_line *line) {

@@ -3,6 +3,7 @@
 
 #include "source/commit.h"
 #include "source/explain.h"
+#include "source/extra.h"
 #include "source/lines.h"
 #include "source/regions.h"
 
@@ -37,6 +38,8 @@ static void store_on_page(const struct storing *storing, uintptr_t address, size
     if (commit_any())
         commit_before(&store);
     lock_page(storing->site, page);
+    if (extra_any(ARENA_EXTRA_OVERWRITES))
+        overwrite_before(&store);
     explain_begin(page, address);
     explain_stored(page, from, from + (uint32_t)length);
     model_store(page, storing->actor, from, (uint32_t)length, address != storing->address,
@@ -44,6 +47,9 @@ static void store_on_page(const struct storing *storing, uintptr_t address, size
     unlock_page(storing->site, page);
     if (commit_any())
         commit_after(&store);
+    if (extra_any(ARENA_EXTRA_READS))
+        reads_stored(&store);
+    extra_store(&store, address == storing->address, storing->way != MODEL_CACHED);
 }
 
 static void store_stretch(void *context, const struct stretch *stretch) {
@@ -78,7 +84,7 @@ void hooks_store(const struct hooks_site *site, uintptr_t address, size_t length
 bool hooks_store_quick(const struct hooks_site *site, uintptr_t address, size_t length) {
     struct model_page *page = regions_page(address);
     uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE);
-    if (UNLIKELY(page == NULL || page->based == 0 || commit_any()))
+    if (UNLIKELY(page == NULL || page->based == 0 || commit_any() || extra_any(UINT32_MAX)))
         return false;
     lock_page(site, page);
     if (page->open[from / MODEL_LINE_SIZE] == 0)
@@ -104,11 +110,17 @@ bool hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t len
     lock_page(site, page);
     explain_begin(page, address);
     bool done = attempt(context);
+    if (done && extra_any(ARENA_EXTRA_OVERWRITES))
+        overwrite_before(&store);
     if (done)
         explain_stored(page, from, from + (uint32_t)length);
     if (done)
         model_store(page, actor, from, (uint32_t)length, false, MODEL_CACHED);
     unlock_page(site, page);
+    if (done && extra_any(ARENA_EXTRA_READS))
+        reads_stored(&store);
+    if (done)
+        extra_store(&store, true, false);
     if (done && commit_any()) {
         commit_before(&store);
         commit_after(&store);
@@ -137,6 +149,7 @@ void hooks_flush(const struct hooks_site *site, uintptr_t address, bool at_once)
     uint32_t line = address % MODEL_PAGE_SIZE / MODEL_LINE_SIZE;
     lock_page(site, page);
     explain_line(page, actor, line, address);
+    extra_line(&site->me->lines, page, line, site->stack);
     enum model_flushed flushed = model_flush(page, actor, line);
     lines_flushed(site->me, page, line);
     if (at_once)
@@ -148,6 +161,11 @@ void hooks_flush(const struct hooks_site *site, uintptr_t address, bool at_once)
         model_note_pending(actor);
         site->me->waiting = true;
     }
+    if (at_once && extra_any(ARENA_EXTRA_READS))
+        reads_drained(site->me);
+    extra_count(site->stack, page->file + 1, ARENA_COST_FLUSHES, 1);
+    extra_count(site->stack, page->file + 1, ARENA_COST_PAGES, 1);
+    extra_count(site->stack, page->file + 1, ARENA_COST_DRAINS, at_once);
 }
 
 void hooks_drain(const struct hooks_site *site, bool locked) {
@@ -158,6 +176,17 @@ void hooks_drain(const struct hooks_site *site, bool locked) {
     site->me->emptied = locked;
     model_drain(actor);
     lines_drained(site->me);
+    if (extra_any(ARENA_EXTRA_READS))
+        reads_drained(site->me);
+    extra_count(site->stack, 0, ARENA_COST_DRAINS, !locked);
+}
+
+/* What the instruction flushes: a direct store writes back what the cache holds of its line. */
+static enum model_way way_of(const struct event *event) {
+    if ((event->effect & EFFECT_STREAM) == 0)
+        return MODEL_CACHED;
+    bool direct = (event->effect & EFFECT_FLUSH) != 0;
+    return direct || !source_process.arena.head->placed ? MODEL_STREAM : MODEL_PLACED;
 }
 
 void hooks_handle(struct self *me, const struct event *event, arena_id stack) {
@@ -165,8 +194,7 @@ void hooks_handle(struct self *me, const struct event *event, arena_id stack) {
     if (event->kind == EVENT_RAW_DRAIN || (event->effect & EFFECT_LOCKED) != 0)
         hooks_drain(&site, (event->effect & EFFECT_LOCKED) != 0);
     if (event->kind == EVENT_RAW_STORE)
-        hooks_store(&site, event->address, event->length,
-                    (event->effect & EFFECT_STREAM) != 0 ? MODEL_STREAM : MODEL_CACHED);
+        hooks_store(&site, event->address, event->length, way_of(event));
     if (event->kind == EVENT_RAW_FLUSH)
         hooks_flush(&site, event->address, (event->effect & EFFECT_DRAIN) != 0);
 }

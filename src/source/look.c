@@ -11,7 +11,7 @@
 #include "source/content.h"
 #include "source/pages.h"
 #include "source/snapshot.h"
-#include "source/track.h"
+#include "track/track.h"
 
 /* One look at a stretch. */
 struct look {

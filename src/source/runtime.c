@@ -8,6 +8,7 @@
 #include "source/api.h"
 #include "source/early.h"
 #include "source/explain.h"
+#include "source/extra.h"
 #include "source/hooks.h"
 #include "source/pages.h"
 #include "source/record.h"
@@ -54,7 +55,7 @@ static void handle(struct self *me, const struct event *event, bool late) {
         record_handle(me, event, late);
         return;
     }
-    if (!late && pages_quick(me, event))
+    if (!late && !extra_any(ARENA_EXTRA_COSTS) && pages_quick(me, event))
         return;
     if (event->kind == EVENT_FLUSHING) {
         if (explain_wanted() && !late && !early_flush(me, event))

@@ -12,6 +12,7 @@
 
 #include "base/bits.h"
 #include "source/commit.h"
+#include "source/extra.h"
 #include "source/frames.h"
 #include "source/pages.h"
 #include "source/regions.h"
@@ -107,6 +108,7 @@ static struct self *new_self(void) {
     if (made->frames != NULL)
         frames_clear(made->frames);
     commit_forget(made);
+    reads_forget(made);
     clock_begin(made);
     made->usual = __builtin_frame_address(0);
     pthread_setspecific(end_of_thread, made);
@@ -208,7 +210,6 @@ static bool attach(void) {
     ssize_t length =
         readlink("/proc/self/exe", source_process.executable, sizeof source_process.executable - 1);
     source_process.executable[length > 0 ? length : 0] = '\0';
-    arena_await_begin();
     return new_process(0);
 }
 

@@ -61,6 +61,7 @@ struct self {
         const void *site;
     } announced;             /* a copy that the compiler told of, and that a function may make */
     struct recent *recent;   /* stores since commits; NULL: there are no commit points */
+    struct reads *reads;     /* of what is not durable; NULL: there were none */
     struct clock_self clock; /* of threads in code with hooks */
     bool flushing;           /* a routine is, and its lines were looked at */
     uint64_t told_handle;    /* of the token below; 0: none */

@@ -2,6 +2,7 @@
 #include "source/sync.h"
 
 #include "base/bits.h"
+#include "source/extra.h"
 #include "source/regions.h"
 
 /* Stands for the token in notes of flushes: no token has this id. */
@@ -21,9 +22,13 @@ static void each_stretch(const struct sync *sync, tokens_visit *visit) {
         return;
     }
     for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
-        const struct stretch whole = {.file = i, .length = atomic_load(&head->files[i].end)};
+        struct stretch stretch = {.file = i, .length = atomic_load(&head->files[i].end)};
+        if (sync->size != 0) {
+            stretch.offset = align_down(sync->offset, MODEL_PAGE_SIZE);
+            stretch.length = align_up(sync->offset - stretch.offset + sync->size, MODEL_PAGE_SIZE);
+        }
         if (head->files[i].device == sync->device && head->files[i].inode == sync->inode)
-            visit((void *)sync, &whole);
+            visit((void *)sync, &stretch);
     }
 }
 
@@ -31,8 +36,11 @@ static void flush_page(struct model_page *page, void *context, uint64_t from, ui
     const struct sync *sync = context;
     const struct model_actor *actor = actor_of(sync);
     (void)from, (void)to;
-    for (uint64_t lines = page->touched; lines != 0; lines &= lines - 1)
+    for (uint64_t lines = page->touched; lines != 0; lines &= lines - 1) {
+        extra_line(actor->lines, page, (uint32_t)__builtin_ctzll(lines), sync->stack);
         model_flush(page, actor, (uint32_t)__builtin_ctzll(lines));
+    }
+    extra_count(sync->stack, page->file + 1, ARENA_COST_PAGES, page->touched != 0);
     model_flush_page(page, actor->lines,
                      atomic_load(&source_process.arena.head->files[page->file].drains),
                      sync->stack);
@@ -42,6 +50,7 @@ static void flush_stretch(void *context, const struct stretch *stretch) {
     const struct sync *sync = context;
     const struct arena_pages pages = {stretch->file, stretch->offset, stretch->length,
                                       sync->me->thread + 1};
+    atomic_store(&source_process.arena.head->files[stretch->file].synced, 1);
     arena_each_page(&source_process.arena, &pages, flush_page, context);
 }
 
@@ -50,7 +59,9 @@ void sync_begin(const struct sync *sync) {
 }
 
 static void drain_file(void *context, const struct stretch *stretch) {
-    (void)context;
+    const struct sync *sync = context;
+    extra_count(sync->stack, stretch->file + 1, ARENA_COST_FLUSHES, 1);
+    extra_count(sync->stack, stretch->file + 1, ARENA_COST_DRAINS, 1);
     atomic_fetch_add(&source_process.arena.head->files[stretch->file].drains, 1);
 }
 

@@ -14,6 +14,7 @@
 #include "base/bits.h"
 #include "map/map.h"
 #include "source/compare.h"
+#include "source/explain.h"
 #include "source/pages.h"
 #include "source/regions.h"
 #include "source/runtime.h"
@@ -25,12 +26,14 @@ static struct arena *arena_here(void) {
     return &source_process.arena;
 }
 
-/* Does this run look for direct stores? Attaches the process to it. */
+/* Does this run look for the program's own stores? Attaches the process to it. */
 static bool is_on(void) {
     static _Atomic int known; /* 1: yes, -1: no */
     int on = atomic_load_explicit(&known, memory_order_relaxed);
     if (UNLIKELY(on == 0) && self_attach()) {
-        on = pages_wanted() && arena_here()->head->log.on == 0 ? 1 : -1;
+        const struct arena_head *head = arena_here()->head;
+        bool looks = pages_wanted() || head->stores == ARENA_STORES_HOOKS;
+        on = looks && head->log.on == 0 ? 1 : -1;
         atomic_store(&known, on);
     }
     return on > 0;
@@ -82,6 +85,10 @@ static bool is_watched(const char *path, bool *exact) {
     return found;
 }
 
+static void forget_part(void *context, const struct stretch *stretch) {
+    explain_forget(context, stretch);
+}
+
 /* Makes a region of the view. */
 static void add_region(struct self *me, const struct map_region *region, arena_id stack,
                        bool exact) {
@@ -106,7 +113,20 @@ static void add_region(struct self *me, const struct map_region *region, arena_i
     if (file->watched != ARENA_WATCH_NAMED)
         file->watched = exact ? ARENA_WATCH_NAMED : ARENA_WATCH_FOUND;
     token->watched = 1;
-    pages_got(me, token);
+    if (pages_wanted())
+        pages_got(me, token);
+    if (explain_wanted())
+        tokens_stretches(token, 0, UINT64_MAX, forget_part, me);
+}
+
+bool watch_wanted(void) {
+    static _Atomic int known; /* 1: yes, -1: no */
+    int wanted = atomic_load_explicit(&known, memory_order_relaxed);
+    if (UNLIKELY(wanted == 0)) {
+        wanted = secure_getenv(WATCH_VARIABLE) != NULL ? 1 : -1;
+        atomic_store(&known, wanted);
+    }
+    return wanted > 0;
 }
 
 static void mapped(const struct watch_site *site, uintptr_t address, size_t length,
@@ -165,8 +185,16 @@ struct unmapping {
 
 static void look_at_part(void *context, const struct stretch *stretch) {
     struct unmapping *unmapping = context;
+    const struct model_actor actor = {.threads = arena_here()->head->threads,
+                                      .judge = (enum model_judge)arena_here()->head->judge,
+                                      .thread = unmapping->me->thread,
+                                      .order = &unmapping->me->clock.order,
+                                      .stack = unmapping->stack};
     unmapping->touched = true;
-    pages_look(unmapping->me, unmapping->token, stretch, unmapping->stack);
+    if (pages_wanted())
+        pages_look(unmapping->me, unmapping->token, stretch, unmapping->stack);
+    if (explain_wanted())
+        explain_stretch(&actor, stretch);
 }
 
 /* A token like another one, of a part of its view. */
@@ -231,7 +259,8 @@ static void unmapping(const struct watch_site *site, uintptr_t address, size_t l
 static void settle_part(void *context, const struct stretch *stretch) {
     const struct watch_sync *wait = context;
     atomic_store(&arena_here()->head->files[stretch->file].synced, 1);
-    pages_settle(wait->sync.me, stretch, wait->sync.stack);
+    if (pages_wanted())
+        pages_settle(wait->sync.me, stretch, wait->sync.stack);
 }
 
 static void settle_token(struct self *me, struct arena_token *token, void *context) {
@@ -326,7 +355,8 @@ static void wrote(int descriptor, int64_t offset, const struct iovec *parts, siz
     int error = errno;
     struct sync sync = {.inode = 0};
     const struct arena_head *head;
-    if (atomic_load(&regions_high) == 0 || !is_on() || !file_of(descriptor, &sync)) {
+    if (atomic_load(&regions_high) == 0 || !is_on() || !pages_wanted() ||
+        !file_of(descriptor, &sync)) {
         errno = error;
         return;
     }
@@ -353,9 +383,7 @@ static void wrote(int descriptor, int64_t offset, const struct iovec *parts, siz
     errno = error;
 }
 
-__attribute__((visibility("default"))) const struct watch_calls *nvrtl_rt_watch(void);
-
-const struct watch_calls *nvrtl_rt_watch(void) {
+__attribute__((visibility("default"))) const struct watch_calls *nvrtl_rt_watch(void) {
     static const struct watch_calls calls = {mapped, unmapping, sync_begins, sync_ends, wrote};
     return &calls;
 }

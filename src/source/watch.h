@@ -22,7 +22,7 @@ struct watch_sync {
     bool begun;
 };
 
-/* Each keeps errno, and does nothing while the run does not look for direct stores. */
+/* Each keeps errno, and does nothing while the run does not look for the program's own stores. */
 struct watch_calls {
     /* A view was made or may be stored to from now on; descriptor: -1 if it is not known. */
     void (*mapped)(const struct watch_site *site, uintptr_t address, size_t length, int descriptor);
@@ -36,6 +36,12 @@ struct watch_calls {
     void (*wrote)(int descriptor, int64_t offset, const struct iovec *parts, size_t count,
                   size_t length);
 };
+
+/* For libnvrtl-watch.so, and for hooks, which stand before the same functions. */
+const struct watch_calls *nvrtl_rt_watch(void);
+
+/* Are there files to be watched? */
+bool watch_wanted(void);
 
 #define WATCH_VARIABLE "NVRTL_WATCH" /* patterns of absolute paths, one a line */
 

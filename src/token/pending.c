@@ -15,7 +15,7 @@ void pending_add_all(struct token_slot *slot) {
    holds all that the ended one held, and what that owed to the default token it owes now. */
 static bool unsettle(const struct token_view *ended) {
     struct token_view view;
-    bool held = false, lent = atomic_load(&ended->slot->lent);
+    bool held = false, lent = atomic_load(&ended->slot->lent) != 0;
     atomic_fetch_add(&token_file(ended)->unsettled, 1);
     for (uint32_t i = 0; i < atomic_load(&token_table.slots_used); i++) {
         if (!token_at(i, &view) || view.slot == ended->slot ||
@@ -25,7 +25,7 @@ static bool unsettle(const struct token_view *ended) {
         if (range_inside(ended->base, ended->length, view.base, view.length)) {
             held = true;
             if (lent)
-                atomic_store(&view.slot->lent, true);
+                atomic_fetch_or(&view.slot->lent, TOKEN_LENT_PENDING);
         }
     }
     token_table.moves++;
@@ -43,6 +43,7 @@ static void keep_rest(struct token_slot *slot, uint64_t state) {
     memcpy(&word, &operations, sizeof word);
     atomic_store(&slot->operations, word);
     span_add(&slot->pending, atomic_exchange(&slot->in_flight, 0));
+    atomic_store(&slot->lent, TOKEN_LENT_PENDING);
     token_table.rests++;
     atomic_store(&slot->state, state | TOKEN_REST | 1);
 }
@@ -54,7 +55,8 @@ bool pending_end(const struct token_view *view, uint64_t state) {
     atomic_store(&slot->state, state);
     /* Still under the lock: a drain that finds the token dead finds its pages with the others. */
     bool waits = atomic_load(&slot->pending) != 0 || atomic_load(&slot->in_flight) != 0;
-    if (waits && !unsettle(view) && atomic_load(&slot->lent) && !token_is_rest(view)) {
+    bool internal = (view->operations.flags & TOKEN_INTERNAL) != 0;
+    if (waits && !unsettle(view) && atomic_load(&slot->lent) != 0 && !internal) {
         kept = token_table.rests < TOKEN_RESTS_MAX;
         if (kept)
             keep_rest(slot, state);
@@ -65,10 +67,11 @@ bool pending_end(const struct token_view *view, uint64_t state) {
     return !kept;
 }
 
-void token_abandon(const struct token_view *view) {
+bool token_abandon(const struct token_view *view) {
     os_lock(&token_table.flight_lock);
     unsettle(view);
     os_unlock(&token_table.flight_lock);
+    return atomic_load(&view->slot->lent) != 0;
 }
 
 enum result token_take_pending(const struct token_view *view, span *pages) {
@@ -87,6 +90,8 @@ enum result token_take_pending(const struct token_view *view, span *pages) {
         do
             atomic_store(&slot->in_flight, *pages);
         while (!atomic_compare_exchange_weak(&slot->pending, pages, 0));
+        if (atomic_exchange(&slot->lent, 0) != 0)
+            atomic_fetch_or(&slot->lent, TOKEN_LENT_IN_FLIGHT);
     }
     os_unlock(&token_table.flight_lock);
     return RESULT_OK;
@@ -96,7 +101,10 @@ void token_end_flight(const struct token_view *view, span left) {
     os_lock(&token_table.flight_lock);
     /* Of a token that died its pages are with the others already, because they were in flight. */
     if (token_lives(view)) {
+        uint8_t lent = atomic_fetch_and(&view->slot->lent, (uint8_t)~TOKEN_LENT_IN_FLIGHT);
         if (left != 0) {
+            if ((lent & TOKEN_LENT_IN_FLIGHT) != 0)
+                atomic_fetch_or(&view->slot->lent, TOKEN_LENT_PENDING);
             span_add(&view->slot->pending, left);
             token_table.moves++;
         }

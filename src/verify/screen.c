@@ -81,6 +81,12 @@ static void screen_finding(struct claims *claims, void *record) {
         finding->file = 0;
 }
 
+static void screen_site(struct claims *claims, void *record) {
+    struct arena_site *site = record;
+    if (site->file > claims->files)
+        site->file = 0;
+}
+
 /* A kind of chain: how large its records are (the part of a fixed size), and where in them the next
    one's id lies. */
 struct chain {
@@ -96,6 +102,8 @@ static const struct chain blocks = {sizeof(struct shadow_block),
                                     offsetof(struct shadow_block, next), NULL, false};
 static const struct chain findings = {sizeof(struct arena_finding),
                                       offsetof(struct arena_finding, next), screen_finding, false};
+static const struct chain sites = {sizeof(struct arena_site), offsetof(struct arena_site, next),
+                                   screen_site, false};
 static const struct chain tokens = {sizeof(struct arena_token),
                                     offsetof(struct arena_token, sibling), NULL, true};
 static const struct chain ignored = {sizeof(struct arena_ignored),
@@ -176,6 +184,8 @@ static void screen_chains(struct claims *claims) {
     screen_threads(claims);
     for (size_t b = 0; b < ARENA_FINDING_BUCKETS; b++)
         screen_chain(claims, &head->findings[b], findings);
+    for (size_t b = 0; b < ARENA_SITE_BUCKETS; b++)
+        screen_chain(claims, &head->sites[b], sites);
     for (uint32_t i = 0; i < claims->files; i++) {
         screen_chain(claims, &head->files[i].tokens, tokens);
         screen_chain(claims, &head->files[i].ignored, ignored);

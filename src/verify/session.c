@@ -26,6 +26,9 @@ static const char *const judges[] = {[MODEL_JUDGE_STRICT] = "strict",
 static const char *const stacks[] = {
     [ARENA_STACKS_CACHED] = "cached", [ARENA_STACKS_FULL] = "full", [ARENA_STACKS_SITE] = "site"};
 
+/* What a streaming store does to a line that is cached. */
+static const char *const streams[] = {"drain", "inplace"};
+
 /* The sources by the names that options and reports have for them. What one does not have yet is a
    reason to refuse it. */
 static const struct {
@@ -71,6 +74,9 @@ bool verify_options_check(const struct verify_options *options, const char **wro
     *wrong = options->judge;
     if (find_name(judges, ARRAY_LENGTH(judges), options->judge) == ARRAY_LENGTH(judges))
         return false;
+    *wrong = options->streams;
+    if (find_name(streams, ARRAY_LENGTH(streams), options->streams) == ARRAY_LENGTH(streams))
+        return false;
     *wrong = options->stacks;
     return find_name(stacks, ARRAY_LENGTH(stacks), options->stacks) < ARRAY_LENGTH(stacks);
 }
@@ -94,6 +100,12 @@ struct verify_session *verify_begin(const struct verify_options *options) {
     }
     session->arena.head->judge = (uint32_t)find_name(judges, ARRAY_LENGTH(judges), options->judge);
     session->arena.head->stores = (uint32_t)find_source(options->stores);
+    session->arena.head->placed =
+        (uint32_t)find_name(streams, ARRAY_LENGTH(streams), options->streams);
+    session->arena.head->extras =
+        (options->wanted[KIND_OVERWRITTEN_UNFLUSHED] ? ARENA_EXTRA_OVERWRITES : 0u) |
+        (options->wanted[KIND_UNPERSISTED_READ] ? ARENA_EXTRA_READS : 0u) |
+        (options->profile ? ARENA_EXTRA_COSTS : 0u);
     session->arena.head->stacks_mode =
         (uint32_t)find_name(stacks, ARRAY_LENGTH(stacks), options->stacks);
     return session;
@@ -204,6 +216,7 @@ bool verify_finish(struct verify_session *session, char **program, pid_t pid, in
                    struct report *report) {
     const struct collect_run run = {.arena = &session->arena,
                                     .wanted = session->options.wanted,
+                                    .profile = session->options.profile,
                                     .ended_well = ended_well(session, pid, status)};
     *report =
         (struct report){.program = program,

@@ -11,10 +11,12 @@
 #include "verify/finding.h"
 
 struct verify_options {
-    const char *judge;  /* strict, memory, page-cache, actual */
-    const char *stacks; /* cached, full, site */
-    const char *stores; /* auto, api, pages, pages=interval, hooks */
+    const char *judge;   /* strict, memory, page-cache, actual */
+    const char *stacks;  /* cached, full, site */
+    const char *stores;  /* auto, api, pages, pages=interval, hooks */
+    const char *streams; /* drain, inplace */
     bool wanted[KIND_COUNT];
+    bool profile; /* count what places cost */
 };
 
 struct verify_session;

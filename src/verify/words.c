@@ -76,15 +76,34 @@ static const char *plural(uint64_t count) {
 }
 
 static bool say_unflushed(struct finding *finding, uint64_t bytes, const char *place,
-                          const char *when) {
-    return say(&finding->message, "%" PRIu64 " byte%s stored at %s %s %s", bytes, plural(bytes),
-               place, bytes == 1 ? "was" : "were",
-               finding->rescued_by != NULL ? "saved only because its whole page was flushed"
-                                           : when) &&
+                          const char *when, bool watched) {
+    bool said =
+        say(&finding->message, "%" PRIu64 " byte%s stored at %s %s %s", bytes, plural(bytes), place,
+            bytes == 1 ? "was" : "were",
+            finding->rescued_by != NULL ? "saved only because its whole page was flushed" : when);
+    /* A program that is watched calls no routine. */
+    if (watched)
+        return said && say(&finding->mend,
+                           "after %s wait for what was stored: msync(address, %" PRIu64
+                           ", MS_SYNC), with address at a page's begin, or fsync",
+                           place, bytes);
+    return said &&
            say(&finding->mend,
                "after %s flush what was stored and drain: RtlFlushNonVolatileMemory(token, "
-               "address, "
-               "%" PRIu64 ", 0), or give the call itself WRITE_NV_MEMORY_FLAG_FLUSH",
+               "address, %" PRIu64 ", 0), or give the call itself WRITE_NV_MEMORY_FLAG_FLUSH",
+               place, bytes);
+}
+
+/* Of a streaming store that has been drained. */
+static bool say_stream(struct finding *finding, uint64_t bytes, const char *place) {
+    return say(&finding->message,
+               "%" PRIu64 " byte%s stored past the cache at %s %s drained and never written back: "
+               "a line that was cached may hold them still",
+               bytes, plural(bytes), place, bytes == 1 ? "was" : "were") &&
+           say(&finding->mend,
+               "after %s write the lines back and drain: RtlFlushNonVolatileMemory(token, address, "
+               "%" PRIu64 ", 0); where only CPUs count whose vendor documents such stores as "
+               "durable, run with --streams=drain",
                place, bytes);
 }
 
@@ -168,6 +187,46 @@ static bool say_torn(struct finding *finding, const struct arena_finding *record
                                "of 8");
 }
 
+/* The place of a finding's first related stack of that role. */
+static char *place_of_role(const struct finding *finding, const char *role) {
+    for (size_t i = 0; i < finding->related_count; i++) {
+        if (strcmp(finding->related[i].role, role) == 0)
+            return collect_place(&finding->related[i].stack);
+    }
+    return strdup("an unknown place");
+}
+
+static bool say_overwritten(struct finding *finding, uint64_t bytes, const char *place) {
+    char *store = place_of_role(finding, "store");
+    bool said = store != NULL &&
+                say(&finding->message,
+                    "%" PRIu64 " byte%s stored at %s %s stored again at %s with no flush between",
+                    bytes, plural(bytes), store, bytes == 1 ? "was" : "were", place) &&
+                say(&finding->mend,
+                    "flush what was stored at %s before it is stored again, or leave that store "
+                    "out",
+                    store);
+    free(store);
+    return said;
+}
+
+static bool say_read(struct finding *finding, uint64_t bytes, const char *place) {
+    char *store = place_of_role(finding, "store"), *dependent = place_of_role(finding, "dependent");
+    bool said =
+        store != NULL && dependent != NULL &&
+        say(&finding->message,
+            "%" PRIu64 " byte%s stored at %s by another thread %s read at %s, and what was stored "
+            "after that at %s became durable first",
+            bytes, plural(bytes), store, bytes == 1 ? "was" : "were", place, dependent) &&
+        say(&finding->mend,
+            "flush and drain what was stored at %s before other threads can read it, or at %s "
+            "before what rests on it",
+            store, place);
+    free(store);
+    free(dependent);
+    return said;
+}
+
 static bool say_call(struct finding *finding, const struct arena_finding *record,
                      const char *place) {
     const char *call = call_name(record->call);
@@ -176,6 +235,10 @@ static bool say_call(struct finding *finding, const struct arena_finding *record
         return say_commit(finding, record, place);
     case KIND_TORN_COMMIT:
         return say_torn(finding, record, place);
+    case KIND_OVERWRITTEN_UNFLUSHED:
+        return say_overwritten(finding, record->bytes, place);
+    case KIND_UNPERSISTED_READ:
+        return say_read(finding, record->bytes, place);
     case KIND_BAD_TOKEN:
         return say(&finding->message, "%s at %s was given 0x%" PRIx64 ", which is no live token%s",
                    call, place, record->value,
@@ -227,7 +290,9 @@ bool collect_words(struct finding *finding, const struct arena_finding *record,
     else if (said && finding->kind == KIND_UNFLUSHED_WRITE && record->at == MODEL_UNSEEN)
         said = say_unseen(finding, record->bytes, when);
     else if (said && finding->kind == KIND_UNFLUSHED_WRITE)
-        said = say_unflushed(finding, record->bytes, place, when);
+        said = say_unflushed(finding, record->bytes, place, when, direct->watched);
+    else if (said && finding->kind == KIND_UNFLUSHED_STREAM)
+        said = say_stream(finding, record->bytes, place);
     else if (said && flush)
         said = say_undrained(finding, record, place, when);
     else if (said)

@@ -2,7 +2,7 @@
 /*
  * Programs for `nvrtl cut`: cut-cases KIND FILE... counts in FILE, in one way or another, and
  * acknowledges each count; cut-cases check KIND FILE... holds the files against NVRTL_ACKED. All
- * but pair-bad, once and moved-once are correct, so that no cut may ever fail.
+ * but pair-bad, once, moved-once and renamed-bad are correct, so that no cut may ever fail.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -167,7 +167,28 @@ static void acknowledge_much(const struct region *region) {
         acknowledge(region, i);
 }
 
+/* What nobody flushed under the first name is stored anew, and flushed, under the second: to the
+   same file, or to one that may have got its number. The bad one relies on the first store. */
+static void store_under_two_names(const char *kind, char **paths) {
+    struct region region = open_region(paths[0]);
+    bool bad = strcmp(kind, "renamed-bad") == 0;
+    put(&region, 0, 1, 0);
+    put(&region, 1, 1, 0);
+    NvRtlUnmapFile(&region.mapping);
+    take_away(strcmp(kind, "recreated") == 0 ? "removed" : "moved", paths);
+    region = open_region(paths[1]);
+    put(&region, bad ? LINE : 0, 1, WRITE_NV_MEMORY_FLAG_PERSIST);
+    put(&region, bad ? LINE : 1, 1, WRITE_NV_MEMORY_FLAG_PERSIST);
+    acknowledge(&region, 1);
+    count(&region, 4 * (size_t)LINE, SECOND + 1);
+    NvRtlUnmapFile(&region.mapping);
+}
+
 static void run(const char *kind, char **paths) {
+    if (strncmp(kind, "renamed", 7) == 0 || strcmp(kind, "recreated") == 0) {
+        store_under_two_names(kind, paths);
+        return;
+    }
     struct region region = open_region(paths[0]);
     if (strcmp(kind, "get") == 0)
         return;

@@ -97,6 +97,7 @@ class StatusTest(RunTest):
                 (["--"], "which program?"),
                 (["--nonsense", "true"], "--nonsense"),
                 (["--judge=fair", "true"], "no judge 'fair'"),
+                (["--streams=slow", "true"], "no way 'slow'"),
                 (["--stacks=deep", "true"], "'deep'"),
                 (["--stores=binary", "true"], "reserved name"),
                 (["--stores=pages=other", "true"], "no such source"),

@@ -81,6 +81,13 @@ class BashTest(unittest.TestCase):
         named = re.search(r"what is to be done\? \((.*)\)", documents.nvrtl("report")[1]).group(1)
         self.assertEqual(sorted(named.split(", ")), actions)
 
+    def test_questions_of_bench(self):
+        text = documents.nvrtl("bench", "--help")[1]
+        questions = re.findall(r"^ +([a-z-]+) {2,}\S", text[text.index("The questions:"):],
+                               re.MULTILINE)
+        self.assertEqual(complete("bench", ""), sorted(questions))
+        self.assertEqual(complete("bench", "--vs="), ["libpmem"])
+
     def test_files(self):
         with tempfile.TemporaryDirectory() as folder:
             os.mkdir(os.path.join(folder, "out"))
@@ -128,7 +135,7 @@ class ZshTest(unittest.TestCase):
             text, options = self.function(f"_nvrtl_{command}"), documents.Options(command)
             # Not in the lists of what excludes each other.
             text = re.sub(r"'\(.*?\)", "'", text)
-            long = {name: value for name, value in re.findall(r"--([a-z-]+)(=?)", text)}
+            long = {name: value for name, value in re.findall(r"--([\w-]+)(=?)", text)}
             self.assertEqual(set(long), options.long, command)
             self.assertEqual({name for name, value in long.items() if value}, options.valued)
             self.assertEqual(set(re.findall(r"(?<![\w-])-(\w)(?=[+,])", text)), options.short)

@@ -12,6 +12,8 @@ from rules import USUAL, RulesCase, Run, find_builds, read_topics
 HERE = os.path.dirname(os.path.abspath(__file__))
 OWN = tuple(name for name in ("direct", "copies", "commits", "order", "hard", "instructions")
             if find_builds(name))
+EXTRA = ("overwritten-unflushed", "unpersisted-read")
+PLACED = tuple(name for name in ("placed",) if find_builds(name))
 # Of tests/verify, where nothing is stored but by the routines.
 SHARED = ("stores", "tails", "drains", "streams", "calls", "redundant", "threads", "defaults",
           "notes")
@@ -23,14 +25,63 @@ class HooksTest(RulesCase):
 
     def setUp(self):
         super().setUp()
-        self.topics = read_topics(HERE, OWN) | read_topics(THEIRS, SHARED + ALONE + ("correct",))
+        self.topics = read_topics(HERE, OWN + PLACED + ("extra",))
+        self.topics |= read_topics(THEIRS, SHARED + ALONE + ("correct",))
 
     def test_stores_of_the_program(self):
         builds = find_builds("direct")
         self.assertEqual(len(builds), 6, builds)
-        self.in_parallel(self.start, [(topic, "all", wrong, build, USUAL)
+        self.in_parallel(self.start, [(topic, "all", wrong, build, USUAL, ["--streams=drain"])
                                       for topic in OWN for wrong in (True, False)
                                       for build in builds])
+
+    def test_what_has_to_be_asked_for(self):
+        options = [f"--enable={kind}" for kind in EXTRA]
+        self.in_parallel(self.start, [("extra", "all", wrong, build, USUAL, options)
+                                      for wrong in (True, False)
+                                      for build in find_builds("extra")])
+        run = Run(self.folder, f"extra-{find_builds('extra')[0]}",
+                  ["wrong", os.path.join(self.folder, "file"), "all"])
+        self.assertEqual(run.report["findings"], [], run.result.stderr)
+
+    def test_profile(self):
+        """The program's own stores, flushes and fences are counted too."""
+        run = Run(self.folder, f"extra-{find_builds('extra')[0]}",
+                  ["right", os.path.join(self.folder, "file"), "stored_again"],
+                  ("strict", "memory"), ["--profile"])
+        names = ("stores", "bytes", "flushes", "lines", "pages", "dirty", "drains")
+        self.assertEqual([run.report["profile"][name] for name in names], [2, 16, 2, 2, 2, 16, 2])
+        for topic in PLACED:
+            run = Run(self.folder, f"{topic}-{find_builds(topic)[0]}",
+                      ["wrong", os.path.join(self.folder, "file"), "drained"],
+                      ("strict", "memory"), ["--profile"])
+            self.assertEqual([run.report["profile"][name] for name in names],
+                             [1, 8, 0, 1, 1, 8, 1])
+
+    def test_streams_in_place(self):
+        """What is drained and not written back is a warning; where a CPU's vendor documents it as
+        durable it is none, and what is right in place is right there."""
+        jobs = [(topic, "all", wrong, build, USUAL, ["--streams=inplace"])
+                for topic in PLACED for wrong in (True, False) for build in find_builds(topic)]
+        self.in_parallel(self.start, jobs)
+        for topic in PLACED:
+            for mode in "wrong", "right":
+                run = Run(self.folder, f"{topic}-{find_builds(topic)[0]}",
+                          [mode, os.path.join(self.folder, "file"), "all"],
+                          options=["--streams=drain"])
+                kinds = {one["kind"] for one in run.report["findings"]}
+                self.assertEqual(kinds, {"undrained-flush", "unflushed-write"}
+                                 if mode == "wrong" else set(), run.result.stderr)
+
+    def test_streams_by_the_cpu(self):
+        """Intel documents that a streaming store is durable when it is drained."""
+        with open("/proc/cpuinfo", encoding="ascii") as file:
+            warned = [] if "GenuineIntel" in file.read() else ["unflushed-stream"]
+        for topic in PLACED:
+            run = Run(self.folder, f"{topic}-{find_builds(topic)[0]}",
+                      ["wrong", os.path.join(self.folder, "file"), "drained"])
+            self.assertEqual([one["kind"] for one in run.report["findings"]], warned)
+            self.assertEqual(run.result.returncode, 0)
 
     def test_the_routines_in_programs_with_hooks(self):
         builds = find_builds("stores")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The public header compiles alone and beside the Windows headers, in C11 and C++17, and means the
+"""The public headers compile alone and beside the Windows headers, in C11 and C++17, and mean the
 same everywhere (header_facts.h)."""
 
 import functools
@@ -19,6 +19,8 @@ DRIVER = ALONE + ("-isystem", "{ddk}")  # mingw-w64's driver headers, which are 
 CASES = (
     ("alone", LINUX, ALONE, None, ("nvrtl.h",)),
     ("twice", LINUX, ALONE, None, ("nvrtl.h", "nvrtl.h")),
+    ("after the checker's", LINUX + MINGW, ALONE, None, ("nvrtl_crash.h", "nvrtl.h")),
+    ("before the checker's", LINUX + MINGW, ALONE, None, ("nvrtl.h", "nvrtl_crash.h")),
     ("own types", LINUX, ALONE, ".", ("own_types.h", "nvrtl.h")),
     ("user-mode SDK on Linux", LINUX, ALONE + ("-DNV_SDK_RESULT=DWORD",), ".",
      ("own_types.h", "nv_sdk.h", "nvrtl.h")),

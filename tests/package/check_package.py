@@ -14,13 +14,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CONSUMER = ROOT / "tests/package/consumer"
 INSTALLED = (
-    "include/nvrtl.h", "lib/libnvrtl.so", "lib/libnvrtl.so.0", "lib/libnvrtl.a",
-    "lib/nvrtl/libnvrtl-rt.so", "lib/pkgconfig/nvrtl.pc", "lib/cmake/nvrtl/nvrtl-config.cmake",
-    "bin/nvrtl", "bin/nvrtl-cc", "bin/nvrtl-c++", "lib/nvrtl/cc/as", "lib/nvrtl/cc/gcc.specs",
-    "share/nvrtl/nvrtl-report-1.schema.json",
+    "include/nvrtl.h", "include/nvrtl_crash.h", "lib/libnvrtl.so", "lib/libnvrtl.so.0",
+    "lib/libnvrtl.a", "lib/nvrtl/libnvrtl-rt.so", "lib/pkgconfig/nvrtl.pc",
+    "lib/cmake/nvrtl/nvrtl-config.cmake", "bin/nvrtl", "bin/nvrtl-cc", "bin/nvrtl-c++",
+    "lib/nvrtl/cc/as", "lib/nvrtl/cc/gcc.specs", "share/nvrtl/nvrtl-report-1.schema.json",
     "share/nvrtl/nvrtl-diff-1.schema.json", "share/doc/nvrtl/LICENSE",
-    "share/doc/nvrtl/CHANGELOG.md",
-    "share/bash-completion/completions/nvrtl", "share/zsh/site-functions/_nvrtl",
+    "share/doc/nvrtl/CHANGELOG.md", "share/bash-completion/completions/nvrtl",
+    "share/zsh/site-functions/_nvrtl",
 )  # fmt: skip
 PAGES = tuple(f"share/man/man{page.suffix[1:]}/{page.name}" for page in (ROOT / "man").iterdir())
 

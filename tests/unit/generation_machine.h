@@ -105,11 +105,9 @@ static inline bool machine_store(struct machine *machine, const struct generatio
                    piece_end - byte);
             bool past_cache = store->kind == GENERATION_STREAM || store->kind == GENERATION_DIRECT;
             if (past_cache)
-                piece->noted = threads;
+                piece->noted = machine->model == GENERATION_PAGE ? UINT32_MAX : threads;
             else
                 piece->guaranteed = machine->model == GENERATION_EADR;
-            if (past_cache && machine->model == GENERATION_PAGE)
-                machine->flushed[byte / MODEL_PAGE_SIZE] = true;
             byte = piece_end;
         }
         machine->stored_at[machine_line(at)] = machine->time;
@@ -133,9 +131,9 @@ static inline void machine_drain(struct machine *machine, uint32_t thread) {
     machine->drained_at[thread] = ++machine->time;
     for (uint32_t i = 0; i < machine->count; i++) {
         struct machine_piece *piece = &machine->pieces[i];
-        bool covered = machine->model == GENERATION_PAGE
-                           ? machine->flushed[piece->start / MODEL_PAGE_SIZE]
-                           : (piece->noted & 1u << thread) != 0;
+        bool covered = (machine->model == GENERATION_PAGE &&
+                        machine->flushed[piece->start / MODEL_PAGE_SIZE]) ||
+                       (piece->noted & 1u << thread) != 0;
         piece->guaranteed = piece->guaranteed || covered;
         piece->noted &= ~(1u << thread);
     }

@@ -290,6 +290,39 @@ static void test_view_gone_before_the_drain(void **state) {
     view_close(&other);
 }
 
+/* A drain that could not be done owes what it owed before. */
+static void test_view_gone_after_a_busy_drain(void **state) {
+    (void)state;
+    RtlDrainNonVolatileFlush(EACH);
+    assert_int_equal(fill(view.bytes, 1, 1, 0x101), STATUS_SUCCESS);
+    sync_error = EBUSY;
+    assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_DEVICE_BUSY);
+    sync_error = 0;
+    munmap(view.bytes, view.size);
+    assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_INVALID_PARAMETER);
+    assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_SUCCESS);
+}
+
+/* A token that ends leaves its pages to the other views of the file. Nobody flushed anything in one
+   of these since its last drain: that it is gone concerns nobody. */
+static void test_inheriting_view_gone(void **state) {
+    (void)state;
+    struct view other;
+    PVOID own;
+    assert_true(view_open(&other, MEMORY_FOLDER, 4 * PAGE));
+    remap(&other, BOTH, MAP_SHARED, 0);
+    assert_int_equal(fill(view.bytes, 1, 1, 1), STATUS_SUCCESS);
+    assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_SUCCESS);
+    assert_int_equal(RtlGetNonVolatileToken(other.bytes, PAGE, &own), STATUS_SUCCESS);
+    assert_int_equal(
+        RtlFlushNonVolatileMemory(own, other.bytes, 1, FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN),
+        STATUS_SUCCESS);
+    assert_int_equal(RtlFreeNonVolatileToken(own), STATUS_SUCCESS);
+    munmap(view.bytes, view.size);
+    assert_int_equal(RtlDrainNonVolatileFlush(EACH), STATUS_SUCCESS);
+    view_close(&other);
+}
+
 /* What was flushed with the default token is waited for by a drain with it, also when the token
    that had stood for it, which its user knows nothing of, was freed meanwhile. */
 static void test_token_freed_before_the_drain(void **state) {
@@ -430,6 +463,8 @@ int main(void) {
         TEST(test_ranges),
         TEST(test_mapped_over),
         TEST(test_view_gone_before_the_drain),
+        TEST(test_view_gone_after_a_busy_drain),
+        TEST(test_inheriting_view_gone),
         TEST(test_token_freed_before_the_drain),
         TEST(test_rest_of_many_tokens),
         TEST(test_no_token_is_left),

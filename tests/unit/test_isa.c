@@ -42,6 +42,7 @@ static const struct machine {
     const char *name;
     struct x86_64_raw raw;
     uint32_t features, line_size;
+    bool streams; /* durable at the fence */
 } machines[] = {
     {.name = "AMD EPYC family 1Ah model 2 (Zen 5), virtual, Linux",
      .raw = {.leaf_0 = {0x0000000d, 0x68747541, 0x444d4163, 0x69746e65},
@@ -115,11 +116,12 @@ static const struct machine {
      .features = 0,
      .line_size = 64},
     {.name = "direct stores, 128-byte lines",
-     .raw = {.leaf_0 = {.eax = 0x16},
+     .raw = {.leaf_0 = {0x16, 0x756e6547, 0x6c65746e, 0x49656e69},
              .leaf_1 = {.ebx = 0x1000, .edx = LEAF_1_EDX_CLFLUSH_SSE2},
              .leaf_7 = {.ebx = LEAF_7_EBX_CLFLUSHOPT, .ecx = LEAF_7_ECX_MOVDIRI_MOVDIR64B}},
      .features = ISA_CLFLUSH | ISA_CLFLUSHOPT | ISA_SSE2 | ISA_MOVDIRI | ISA_MOVDIR64B,
-     .line_size = 128},
+     .line_size = 128,
+     .streams = true},
     {.name = "one direct store of the two; line size of 0",
      .raw = {.leaf_0 = {.eax = 0x16},
              .leaf_1 = {.edx = LEAF_1_EDX_CLFLUSH_SSE2},
@@ -143,7 +145,8 @@ static void test_decode(void **state) {
     for (size_t i = 0; i < ARRAY_LENGTH(machines); i++) {
         const struct machine *machine = &machines[i];
         if (isa_decode_features(&machine->raw) != machine->features ||
-            isa_decode_line_size(&machine->raw) != machine->line_size)
+            isa_decode_line_size(&machine->raw) != machine->line_size ||
+            isa_decode_streams(&machine->raw) != machine->streams)
             fail_msg("%s: features %#x, line size %u", machine->name,
                      isa_decode_features(&machine->raw), isa_decode_line_size(&machine->raw));
     }

@@ -152,6 +152,60 @@ static void test_streams(void **state) {
     assert_durable();
 }
 
+static void assert_placed(uint32_t start, uint32_t length, uint32_t stored) {
+    assert_one(start, length, stored, 0);
+    assert_true(holes[0].placed);
+}
+
+/* Where a streaming store may stay in the cache. */
+static void test_placed_streams(void **state) {
+    (void)state;
+    stream(1, 0, 16, MODEL_PLACED);
+    assert_one(0, 16, 1, 1); /* a drain is missing, whatever else */
+    stream(2, 0, 16, MODEL_PLACED);
+    drain();
+    assert_placed(0, 16, 2);
+    stream(3, 0, 16, MODEL_PLACED);
+    drain();
+    assert_int_equal(flush(3, 0), MODEL_FLUSH_NEEDED);
+    drain();
+    assert_durable();
+    stream(3, 0, 16, MODEL_PLACED);
+    drain();
+    flush(4, 0);
+    assert_one(0, 16, 3, 4);
+    assert_false(holes[0].placed);
+    /* Written back before the drain is as good. */
+    stream(4, 64, 8, MODEL_PLACED);
+    flush(5, 1);
+    drain();
+    assert_durable();
+    /* Stored again, it is no stream any more. */
+    stream(6, 0, 8, MODEL_PLACED);
+    drain();
+    store(7, 4, 4);
+    assert_one(4, 4, 7, 0);
+    assert_false(holes[0].placed);
+    stream(8, 0, 8, MODEL_STREAM);
+    drain();
+    assert_durable();
+    /* The short way of a store leaves such a unit to the long one. */
+    const struct model_actor actor = by(0, 1, 9);
+    stream(9, 0, 8, MODEL_PLACED);
+    drain();
+    stream(10, 8, 8, MODEL_STREAM);
+    drain();
+    assert_false(model_store_word(&page, &actor, 0, 8));
+    assert_placed(0, 8, 9);
+    /* Pages know no lines. */
+    model_make_durable(&page, &lines);
+    judge = MODEL_JUDGE_PAGES;
+    stream(10, 128, 8, MODEL_PLACED);
+    drain();
+    assert_one(128, 8, 10, 0);
+    assert_false(holes[0].placed);
+}
+
 static void test_persist(void **state) {
     (void)state;
     store(1, 0, 8);
@@ -243,6 +297,7 @@ int main(void) {
         cmocka_unit_test_setup(test_three_flushes_at_once, fresh),
         cmocka_unit_test_setup(test_two_tokens_of_one_thread, fresh),
         cmocka_unit_test_setup(test_streams, fresh),
+        cmocka_unit_test_setup(test_placed_streams, fresh),
         cmocka_unit_test_setup(test_persist, fresh),
         cmocka_unit_test_setup(test_redundant_flushes, fresh),
         cmocka_unit_test_setup(test_flushes_of_several, fresh),

@@ -10,7 +10,8 @@ DEFINITION = re.compile(r"^(?:CASE\((\w+)\)|[^\s#/].*?\b(\w+)\([^;]*\) \{)")
 KIND = re.compile(r'^KIND\(\w+, "([a-z-]+)", SEVERITY_([A-Z]+), (?:true|false)\)$', re.M)
 # The related places that findings of a kind have, where there is such a place at all.
 ROLES = {"unflushed-write": ("freed",), "undrained-flush": ("freed", "store"),
-         "bad-token": ("freed",), "unordered-commit": ("data",)}
+         "bad-token": ("freed",), "unordered-commit": ("data",), "unflushed-stream": ("freed",),
+         "overwritten-unflushed": ("store",), "unpersisted-read": ("store", "dependent")}
 
 
 def read_kinds(path):

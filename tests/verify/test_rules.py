@@ -50,7 +50,7 @@ class RulesTest(RulesCase):
         self.in_parallel(self.start, jobs)
 
     def test_every_kind_is_here(self):
-        """But for those that this version has no rule for."""
+        """But for those that hooks show, and those that have to be asked for."""
         later = {"unordered-commit", "torn-commit", "unflushed-stream", "unpersisted-read",
                  "overwritten-unflushed"}
         here = {one.kind for topic in self.topics.values() for one in topic.expected}

@@ -6,6 +6,8 @@
 _nvrtl_kinds='unflushed-write undrained-flush unordered-commit torn-commit outside-region bad-token
     unflushed-stream unpersisted-read overwritten-unflushed overlapping-write leaked-token
     redundant-flush redundant-drain'
+_nvrtl_questions='flush flush-drain write fill write-start write-flush write-persist fill-zero deferred ranges
+    pages commits threads tokens'
 
 # _nvrtl_offer <words>: what begins as the current word
 _nvrtl_offer() {
@@ -28,14 +30,23 @@ _nvrtl_offer_value() {
         mapfile -t COMPREPLY < <(compgen -P "$before" -W 'text json sarif junit html' -- "${cur##*,}")
         ;;
     -s | --stores) [[ ${COMP_WORDS[1]} == cut ]] || _nvrtl_offer 'auto api hooks pages pages=interval' ;;
+    --streams) _nvrtl_offer 'drain inplace' ;;
     --stacks) _nvrtl_offer 'cached full site' ;;
     --enable | --disable) _nvrtl_offer "all $_nvrtl_kinds" ;;
-    --output | --keep | --base) _nvrtl_offer_files -d ;;
-    --suppressions | --watch) _nvrtl_offer_files -f ;;
+    -o | --output)
+        _nvrtl_offer_files "$([[ ${COMP_WORDS[1]} == trace ]] && echo -f || echo -d)"
+        ;;
+    --keep | --base | --directory) _nvrtl_offer_files -d ;;
+    --suppressions | --watch | --svg) _nvrtl_offer_files -f ;;
     --severity) _nvrtl_offer 'error warning performance note' ;;
     --pid) _nvrtl_offer "$(cd /proc && printf '%s ' [0-9]*)" ;;
-    --model) _nvrtl_offer 'x86 eadr page' ;;
-    --error-exitcode | --at | --first | -j | --jobs) COMPREPLY=() ;;
+    --vs) _nvrtl_offer 'libpmem' ;;
+    --model)
+        _nvrtl_offer "x86 eadr page$([[ ${COMP_WORDS[1]} == cut ]] || echo ' arm')"
+        ;;
+    --direct64) _nvrtl_offer 'atomic pieces' ;;
+    --explain | --image | --import-pmemcheck) _nvrtl_offer_files -f ;;
+    --error-exitcode | --at | --memory | --first | -j | --jobs) COMPREPLY=() ;;
     -n | --runs | --seed | --time | --timeout) COMPREPLY=() ;;
     -c | --check | --reset) COMPREPLY=() ;;
     *) return 1 ;;
@@ -48,13 +59,20 @@ _nvrtl_offer_options() {
     info) options+=' --json --pid=' ;;
     run)
         options+=' --disable= --enable= --error-exitcode= --gen-suppressions --judge= --output='
-        options+=' --report= --stacks= --stores= --suppressions= --watch= -j -r -s'
+        options+=' --profile'
+        options+=' --report= --stacks= --stores= --streams= --suppressions= --watch= -j -r -s'
         ;;
     cut)
         options+=' --at= --check= --first= --jobs= --keep= --model= --reset= --runs= --seed= --time='
         options+=' --timeout= -c -j -n -s'
         ;;
+    crash)
+        options+=' --direct64= --enumerate --explain= --image= --import-pmemcheck= --memory= --model='
+        options+=' --stable-pages --streams='
+        ;;
+    trace) options+=' --import-pmemcheck= --output= -o' ;;
     report) options+=' --base= --json --severity= --suppressions=' ;;
+    bench) options+=' --calibrate --csv --directory= --quick --svg= --vs=' ;;
     copy) options+=' --force -f' ;;
     flush) ;;
     *) options='--help --version' ;;
@@ -109,9 +127,17 @@ _nvrtl_offer_argument() {
             _nvrtl_offer_files -f
         fi
         ;;
+    bench) _nvrtl_offer "$_nvrtl_questions" ;;
+    trace)
+        if ((arguments < 1)); then
+            _nvrtl_offer 'dump stat pack'
+        else
+            _nvrtl_offer_files -f
+        fi
+        ;;
     copy) ((arguments < 2)) && _nvrtl_offer_files -f ;;
-    flush) ((arguments < 1)) && _nvrtl_offer_files -f ;;
-    help) ((arguments < 1)) && _nvrtl_offer 'info run cut report copy flush' ;;
+    crash | flush) ((arguments < 1)) && _nvrtl_offer_files -f ;;
+    help) ((arguments < 1)) && _nvrtl_offer 'info run cut crash trace report bench copy flush' ;;
     esac
     return 0
 }
@@ -124,7 +150,7 @@ _nvrtl() {
         if [[ $cur == -* ]]; then
             _nvrtl_offer_options ''
         else
-            _nvrtl_offer 'info run cut report copy flush help'
+            _nvrtl_offer 'info run cut crash trace report bench copy flush help'
         fi
         return 0
     fi

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "source/track.h"
+#include "track/track.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -144,6 +144,10 @@ void track_written(uintptr_t address, size_t length, bool again, track_visit *vi
     if (!scan(address, length, PAGE_WRITTEN, flags, visit, context) &&
         !scan(address, length, PAGE_PRESENT, 0, visit, context))
         track_resident(address, length, visit, context);
+}
+
+bool track_present(uintptr_t address, size_t length, track_visit *visit, void *context) {
+    return scan(address, length, PAGE_PRESENT, 0, visit, context);
 }
 
 void track_forked(void) {

@@ -3,8 +3,8 @@
    write-protected by an asynchronous userfaultfd (Linux 6.7), which lets every store through, the
    kernel's own too, and remembers the page. What reached the file otherwise (write(2), another
    process) is not taken for a store of the view. */
-#ifndef SOURCE_TRACK_H
-#define SOURCE_TRACK_H
+#ifndef TRACK_TRACK_H
+#define TRACK_TRACK_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +26,10 @@ void track_written(uintptr_t address, size_t length, bool again, track_visit *vi
 
 /* Visits all pages of the view that are in memory, whoever has stored to them. */
 void track_resident(uintptr_t address, size_t length, track_visit *visit, void *context);
+
+/* Visits the pages of the view that the process has mapped, because it has touched them or somebody
+   has done so for it. false: the kernel does not tell. */
+bool track_present(uintptr_t address, size_t length, track_visit *visit, void *context);
 
 /* In a forked child: what its parent tracks is not its own. */
 void track_forked(void);

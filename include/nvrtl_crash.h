@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * nvrtl_crash.h - what a checker of `nvrtl crash` is: one function in a shared object that judges
+ * what a power cut has left.
+ *
+ *     #include <nvrtl_crash.h>
+ *     int nvrtl_check(const struct NvRtlCrash *crash) {
+ *         struct store *store = crash->regions[0].image;
+ *         if (!store_recover(store))
+ *             return 1;
+ *         for (size_t i = 0; i < crash->ackedCount; i++)
+ *             if (!store_has(store, crash->acked[i]))
+ *                 return 2;
+ *         return 0;
+ *     }
+ *
+ *     cc -shared -fPIC -o checker.so checker.c
+ *     nvrtl crash --check ./checker.so run.trace
+ *
+ * It is called once for every image, many thousand times in one process. So:
+ *
+ * - Run the recovery of the program, then look whether all that was acknowledged is there, and
+ *   nothing that was never begun. Return 0 if so, else a number of your own: it is in the report.
+ * - Write to the images as recovery does. What was written is taken back before the next image, by
+ *   whatever means it was written; the routines of nvrtl.h work on them. The bytes between a
+ *   region's end and the end of its last page are yours to leave alone.
+ * - Keep nothing else from one call to the next: no static state, no open file, no thread and no
+ *   child. What is allocated is to be freed, or the process meets its limit. `--isolate` gives each
+ *   image a process of its own, for recovery that cannot keep to this.
+ * - To crash, to call abort() or exit(), and to exceed --check-timeout are failures too, told as
+ *   what they are. A failure is told only if the same image fails in a fresh process once more.
+ * - Standard output and error go nowhere, except for that once more, which the report shows.
+ * - The files of the recorded run are not there to be changed: no file can be opened for writing
+ *   where the system can see to that (Landlock), but in the folder that TMPDIR names.
+ */
+#ifndef NVRTL_CRASH_H
+#define NVRTL_CRASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A region of the recorded run; they come in the order in which the run has first shown them. */
+struct NvRtlCrashRegion {
+    const char *path; /* of its file at that time, absolute */
+    void *base;       /* where the run had it mapped */
+    void *image;      /* where the image is: a shared file view, at base if that was free */
+    size_t size;      /* bytes */
+};
+
+/* One image and what had happened before the power was cut. structSize is what the caller's header
+   has; later versions add members at the end only. */
+struct NvRtlCrash {
+    uint32_t structSize;
+    uint32_t regionCount;
+    const struct NvRtlCrashRegion *regions;
+    /* The ids of NvRtlVerifierMark with NVRTL_OP_BEGIN and with NVRTL_OP_ACK, in the order of the
+       marks. Who is acknowledged is among the begun too. */
+    const uint64_t *begun;
+    size_t begunCount;
+    const uint64_t *acked;
+    size_t ackedCount;
+};
+
+#if defined(__GNUC__)
+__attribute__((visibility("default")))
+#elif defined(_WIN32)
+__declspec(dllexport)
+#endif
+int nvrtl_check(const struct NvRtlCrash *crash);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* NVRTL_CRASH_H */

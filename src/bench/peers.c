@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "bench/peers.h"
+
+#include <dlfcn.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
+struct peers_libpmem peers_libpmem;
+struct isa_choice peers_choice;
+
+/* A data pointer of dlsym as the function that it is. */
+static bool find(void *library, const char *name, void *function) {
+    void *address = dlsym(library, name);
+    memcpy(function, &address, sizeof address);
+    return address != NULL;
+}
+
+const char *peers_load_libpmem(void) {
+    if (peers_libpmem.flush != NULL)
+        return NULL;
+    void *library = dlopen("libpmem.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL)
+        return dlerror();
+    struct peers_libpmem found;
+    if (!find(library, "pmem_flush", &found.flush) || !find(library, "pmem_drain", &found.drain) ||
+        !find(library, "pmem_persist", &found.persist) ||
+        !find(library, "pmem_msync", &found.msync) || !find(library, "pmem_memcpy", &found.copy) ||
+        !find(library, "pmem_memset", &found.fill))
+        return "it lacks a function";
+    peers_libpmem = found;
+    return NULL;
+}
+
+void peers_stream(char *to, const char *from, size_t length) {
+#if defined(__x86_64__)
+    for (; length >= 64 && (uintptr_t)to % 16 == 0; to += 64, from += 64, length -= 64) {
+        for (unsigned i = 0; i < 64; i += 16)
+            _mm_stream_si128((__m128i *)(void *)(to + i),
+                             _mm_loadu_si128((const __m128i *)(const void *)(from + i)));
+    }
+    for (; length >= 8; to += 8, from += 8, length -= 8) {
+        long long word;
+        memcpy(&word, from, sizeof word);
+        _mm_stream_si64((long long *)(void *)to, word);
+    }
+#endif
+    memcpy(to, from, length);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* nvrtl crash: what power cuts could leave of a recorded run. */
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/crash.h"
+#include "cli/number.h"
+#include "cli/trace.h"
+#include "crash/enumerate.h"
+
+enum {
+    OPTION_ENUMERATE = 256,
+    OPTION_EXPLAIN,
+    OPTION_IMPORT,
+    OPTION_IMAGE,
+    OPTION_MODEL,
+    OPTION_STREAMS,
+    OPTION_DIRECT64,
+    OPTION_STABLE_PAGES,
+    OPTION_MEMORY
+};
+
+static const struct argp_option option_table[] = {
+    {"enumerate", OPTION_ENUMERATE, NULL, 0, "print every image that a cut could leave", 0},
+    {"explain", OPTION_EXPLAIN, "IMAGE", 0, "say why a cut could leave it, or not", 0},
+    {"import-pmemcheck", OPTION_IMPORT, "LOG", 0, "a store log of pmemcheck as the trace", 0},
+    {"image", OPTION_IMAGE, "FILE", 0, "what the regions held at first", 0},
+    {"model", OPTION_MODEL, "MODEL", 0, "x86, arm, eadr, page (default: the trace's)", 0},
+    {"streams", OPTION_STREAMS, "HOW", 0, "streaming stores: drain, inplace", 0},
+    {"direct64", OPTION_DIRECT64, "HOW", 0, "direct stores of 64 bytes: atomic, pieces", 0},
+    {"stable-pages", OPTION_STABLE_PAGES, NULL, 0, "page model: sectors keep their order", 0},
+    {"memory", OPTION_MEMORY, "SIZE", 0, "for the images (default 1G)", 0},
+    {0}};
+
+static void set_streams(struct crash_arguments *arguments, const char *how,
+                        struct argp_state *state) {
+    if (strcmp(how, "drain") != 0 && strcmp(how, "inplace") != 0)
+        argp_error(state, "streaming stores are not '%s' (drain, inplace)", how);
+    arguments->wish.streams =
+        strcmp(how, "drain") == 0 ? TRACE_STREAMS_DRAIN : TRACE_STREAMS_INPLACE;
+}
+
+static void set_direct64(struct crash_arguments *arguments, const char *how,
+                         struct argp_state *state) {
+    if (strcmp(how, "atomic") != 0 && strcmp(how, "pieces") != 0)
+        argp_error(state, "direct stores of 64 bytes are not '%s' (atomic, pieces)", how);
+    arguments->wish.direct64_atomic = strcmp(how, "atomic") == 0;
+}
+
+static void set_trace(struct crash_arguments *arguments, const char *trace,
+                      struct argp_state *state) {
+    if (arguments->trace != NULL)
+        argp_error(state, "'%s' is one trace too many", trace);
+    arguments->trace = trace;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+    struct crash_arguments *arguments = state->input;
+    switch (key) {
+    case OPTION_ENUMERATE:
+        arguments->enumerate = true;
+        return 0;
+    case OPTION_EXPLAIN:
+        arguments->explain = text;
+        return 0;
+    case OPTION_IMPORT:
+        arguments->imports = true;
+        set_trace(arguments, text, state);
+        return 0;
+    case OPTION_IMAGE:
+        arguments->image = text;
+        return 0;
+    case OPTION_MODEL:
+        if (!trace_model_named(text, &arguments->wish.model))
+            argp_error(state, "there is no model '%s' (x86, arm, eadr, page)", text);
+        arguments->wish.model_said = true;
+        return 0;
+    case OPTION_STREAMS:
+        set_streams(arguments, text, state);
+        return 0;
+    case OPTION_DIRECT64:
+        set_direct64(arguments, text, state);
+        return 0;
+    case OPTION_STABLE_PAGES:
+        arguments->wish.stable_pages = true;
+        return 0;
+    case OPTION_MEMORY:
+        if (!number_parse_bytes(text, &arguments->memory))
+            argp_error(state, "'%s' is no size", text);
+        return 0;
+    case ARGP_KEY_ARG:
+        set_trace(arguments, text, state);
+        return 0;
+    case ARGP_KEY_END:
+        if (arguments->trace == NULL)
+            argp_error(state, "which trace?");
+        if (arguments->enumerate == (arguments->explain != NULL))
+            argp_error(state, "what with it? (--enumerate or --explain)");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* One image as a line: the regions in hexadecimal, a space between them. */
+static void print_image(const struct crash_scan *scan, const uint8_t *image) {
+    static const char digits[] = "0123456789abcdef";
+    char line[2 * ENUMERATE_MOST + TRACE_REGIONS + 1];
+    size_t used = 0;
+    for (size_t r = 0; r < scan->region_count; r++) {
+        const struct crash_region *region = &scan->regions[r];
+        if (r != 0)
+            line[used++] = ' ';
+        for (uint64_t i = region->start; i < region->start + region->size; i++) {
+            line[used++] = digits[image[i] >> 4];
+            line[used++] = digits[image[i] & 15];
+        }
+    }
+    line[used++] = '\n';
+    fwrite(line, 1, used, stdout);
+}
+
+static int print_images(FILE *trace, const struct crash_arguments *arguments,
+                        const struct crash_scan *scan) {
+    struct images images;
+    const char *problem;
+    images_start(&images, (size_t)scan->total, arguments->memory);
+    bool good = enumerate(trace, scan, &arguments->wish, &images, &problem);
+    if (!good)
+        cli_complain("%s: %s", arguments->trace, problem);
+    for (size_t i = 0; good && i < images.count; i++)
+        print_image(scan, images.bytes + i * images.size);
+    images_free(&images);
+    return good ? EXIT_SUCCESS : CLI_RUN_FAILED;
+}
+
+FILE *crash_open(const char *path) {
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        cli_complain("cannot open %s: %s", path, strerror(errno));
+    return file;
+}
+
+/* A trace that is read more than once. */
+static FILE *open_trace(const struct crash_arguments *arguments) {
+    FILE *log = crash_open(arguments->trace);
+    if (log == NULL || !arguments->imports)
+        return log;
+    FILE *trace = trace_import(log, arguments->trace);
+    fclose(log);
+    return trace;
+}
+
+static int look(FILE *trace, const struct crash_arguments *arguments, FILE *image) {
+    struct crash_scan scan;
+    uint64_t most = arguments->enumerate ? ENUMERATE_MOST : arguments->memory;
+    int status = CLI_USAGE;
+    if (!scan_trace(trace, most, image, &scan))
+        cli_complain("%s: %s", arguments->trace, scan.problem);
+    else if (fseek(trace, 0, SEEK_SET) != 0)
+        cli_complain("%s cannot be read twice", arguments->trace);
+    else if (scan.total == 0)
+        cli_complain("%s: no region is told of", arguments->trace);
+    else
+        status = arguments->enumerate ? print_images(trace, arguments, &scan)
+                                      : crash_explain(trace, arguments, &scan);
+    if (status != CLI_USAGE && scan.damaged)
+        cli_complain("%s: read up to the damage: %s", arguments->trace, scan.problem);
+    scan_free(&scan);
+    return status;
+}
+
+int cli_crash(int argc, char **argv) {
+    static const struct argp argp = {
+        .options = option_table,
+        .parser = parse,
+        .args_doc = "TRACE",
+        .doc = "Tell what power cuts could leave of a recorded run.\v"
+               "--enumerate prints every distinct image of the regions, one a line, in\n"
+               "hexadecimal and sorted; the regions together have at most 4096 bytes.\n"
+               "--explain takes one of these, or a file with all bytes of the regions.\n\n"
+               "Exits with 0; 1: no cut leaves what is to be explained; 2: wrong usage, or a\n"
+               "trace that cannot be read; 125: too many images, or nvrtl failed."};
+    struct crash_arguments arguments = {.memory = UINT64_C(1) << 30};
+    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    FILE *trace = open_trace(&arguments), *image = NULL;
+    if (trace != NULL && arguments.image != NULL)
+        image = crash_open(arguments.image);
+    int status = CLI_USAGE;
+    if (trace != NULL && (image != NULL || arguments.image == NULL))
+        status = look(trace, &arguments, image);
+    if (trace != NULL)
+        fclose(trace);
+    if (image != NULL)
+        fclose(image);
+    return status;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Checkers that are programs: they get the files of the images by name. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sandbox/batch.h"
+
+static void put_quoted(FILE *out, const char *text) {
+    putc('\'', out);
+    for (; *text != '\0'; text++)
+        fputs(*text == '\'' ? "'\\''" : (const char[]){*text, '\0'}, out);
+    putc('\'', out);
+}
+
+/* The command with each {} replaced by the quoted names of the files. NULL: no memory. */
+static char *fill_in(const struct live *live) {
+    char *text = NULL, path[LIVE_PATH];
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    for (const char *at = live->sandbox->options.check; out != NULL && *at != '\0'; at++) {
+        if (strncmp(at, "{}", 2) != 0) {
+            putc(*at, out);
+            continue;
+        }
+        for (size_t i = 0; i < live->sandbox->options.region_count; i++) {
+            fputs(i != 0 ? " " : "", out);
+            put_quoted(out, live_path(live, i, path, sizeof path));
+        }
+        at++;
+    }
+    return out != NULL && fclose(out) == 0 ? text : NULL;
+}
+
+/* A variable of the environment may be 32 pages long, with its name: the last ids that fit. */
+static void set_ids(const char *name, const uint64_t *ids, size_t count) {
+    char *text = NULL;
+    size_t size = 0, most = ((size_t)(128 << 10) - 32) / 21,
+           first = count > most ? count - most : 0;
+    FILE *out = open_memstream(&text, &size);
+    for (size_t i = first; out != NULL && i < count; i++)
+        fprintf(out, "%s%" PRIu64, i != first ? " " : "", ids[i]);
+    if (out != NULL && fclose(out) == 0)
+        setenv(name, text, 1);
+    free(text);
+}
+
+/* The program's words; those that name a file of the run name the image's instead. */
+static char **words(const struct live *live) {
+    char *const *program = live->sandbox->options.program;
+    size_t count = 0;
+    while (program[count] != NULL)
+        count++;
+    char **made = calloc(count + 1, sizeof *made);
+    for (size_t i = 0; made != NULL && i < count; i++) {
+        char *whole = i > 0 ? realpath(program[i], NULL) : NULL;
+        made[i] = program[i];
+        for (size_t r = 0; r < live->sandbox->options.region_count; r++) {
+            const char *path = live->sandbox->options.regions[r].path;
+            char copy[LIVE_PATH];
+            if (strcmp(program[i], path) == 0 || (whole != NULL && strcmp(whole, path) == 0))
+                made[i] = strdup(live_path(live, r, copy, sizeof copy));
+        }
+        free(whole);
+    }
+    return made;
+}
+
+/* In the child. */
+static _Noreturn void become(const struct live *live, const struct batch_image *image) {
+    const struct sandbox *sandbox = live->sandbox;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    set_ids("NVRTL_BEGUN", sandbox->marks[0], image->begun);
+    set_ids("NVRTL_ACKED", sandbox->marks[1], image->acked);
+    if (sandbox->options.judge == SANDBOX_COMMAND) {
+        char *command = fill_in(live);
+        if (command != NULL)
+            execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+    } else {
+        char **program = words(live);
+        if (program != NULL)
+            execvp(program[0], program);
+    }
+    _exit(127);
+}
+
+struct sandbox_verdict command_judge(const struct live *live, const struct batch_image *image) {
+    const struct sandbox *sandbox = live->sandbox;
+    int status;
+    pid_t child = fork();
+    if (child == 0)
+        become(live, image);
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (child < 0)
+        return (struct sandbox_verdict){SANDBOX_UNUSABLE, errno};
+    if (WIFSIGNALED(status))
+        return (struct sandbox_verdict){SANDBOX_KILLED, WTERMSIG(status)};
+    int code = WEXITSTATUS(status);
+    if (code == 126 || code == 127) {
+        snprintf(sandbox->batch->problem, sizeof sandbox->batch->problem,
+                 "the check cannot be run (status %d)", code);
+        return (struct sandbox_verdict){SANDBOX_UNUSABLE, code};
+    }
+    if (code == 0 || sandbox->options.judge == SANDBOX_PROGRAM)
+        return (struct sandbox_verdict){SANDBOX_FINE, code};
+    return (struct sandbox_verdict){SANDBOX_REFUSED, code};
+}

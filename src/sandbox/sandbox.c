@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+#include "sandbox/processes.h"
+
+uint64_t batch_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void batch_wait(_Atomic uint32_t *word, uint32_t value) {
+    syscall(SYS_futex, word, FUTEX_WAIT, value, NULL, NULL, 0);
+}
+
+void batch_wake(_Atomic uint32_t *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+static void *share(size_t size) {
+    void *memory =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory != MAP_FAILED ? memory : NULL;
+}
+
+static bool make_region(struct sandbox *sandbox, size_t index) {
+    struct batch_region *region = &sandbox->regions[index];
+    uint64_t size = sandbox->options.regions[index].size;
+    region->room = align_up(size, SANDBOX_PAGE);
+    region->descriptor = memfd_create("nvrtl-base", MFD_CLOEXEC);
+    if (region->descriptor < 0 || ftruncate(region->descriptor, (off_t)region->room) != 0)
+        return false;
+    region->bytes =
+        mmap(NULL, region->room, PROT_READ | PROT_WRITE, MAP_SHARED, region->descriptor, 0);
+    region->touched = share(region->room / SANDBOX_PAGE / CHAR_BIT + sizeof(uint64_t));
+    return region->bytes != MAP_FAILED && region->touched != NULL;
+}
+
+static bool make_folder(struct sandbox *sandbox) {
+    const char *parent = getenv("TMPDIR");
+    int length = snprintf(sandbox->folder, sizeof sandbox->folder, "%s/nvrtl-crash-XXXXXX",
+                          parent != NULL && parent[0] == '/' ? parent : "/tmp");
+    if (length < (int)sizeof sandbox->folder && mkdtemp(sandbox->folder) != NULL)
+        return true;
+    sandbox->folder[0] = '\0';
+    return false;
+}
+
+static bool make(struct sandbox *sandbox) {
+    sandbox->batch = share(sizeof *sandbox->batch);
+    sandbox->marks[0] = share(BATCH_MARKS * sizeof(uint64_t));
+    sandbox->marks[1] = share(BATCH_MARKS * sizeof(uint64_t));
+    if (sandbox->batch == NULL || sandbox->marks[0] == NULL || sandbox->marks[1] == NULL)
+        return false;
+    for (size_t i = 0; i < sandbox->options.region_count; i++) {
+        if (!make_region(sandbox, i))
+            return false;
+    }
+    sandbox->batch->base = sandbox->batch->base_before = 1;
+    return make_folder(sandbox) && pipe2(sandbox->news, O_CLOEXEC | O_NONBLOCK) == 0;
+}
+
+struct sandbox *sandbox_new(const struct sandbox_options *options) {
+    struct sandbox *sandbox = calloc(1, sizeof *sandbox);
+    if (sandbox == NULL)
+        return NULL;
+    sandbox->options = *options;
+    sandbox->news[0] = sandbox->news[1] = -1;
+    for (size_t i = 0; i < options->region_count; i++)
+        sandbox->regions[i].descriptor = -1;
+    if (options->region_count <= SANDBOX_REGIONS && options->workers <= SANDBOX_WORKERS &&
+        make(sandbox))
+        return sandbox;
+    int error = errno;
+    sandbox_end(sandbox);
+    errno = error;
+    return NULL;
+}
+
+static int remove_one(const char *path, const struct stat *stat, int kind, struct FTW *walk) {
+    (void)stat, (void)kind, (void)walk;
+    remove(path);
+    return 0;
+}
+
+static void end_region(const struct batch_region *region) {
+    if (region->descriptor < 0)
+        return;
+    close(region->descriptor);
+    if (region->bytes != MAP_FAILED && region->bytes != NULL)
+        munmap(region->bytes, region->room);
+    if (region->touched != NULL)
+        munmap(region->touched, region->room / SANDBOX_PAGE / CHAR_BIT + sizeof(uint64_t));
+}
+
+void sandbox_end(struct sandbox *sandbox) {
+    if (sandbox == NULL)
+        return;
+    processes_end(sandbox);
+    for (size_t i = 0; i < sandbox->options.region_count; i++)
+        end_region(&sandbox->regions[i]);
+    for (size_t i = 0; i < ARRAY_LENGTH(sandbox->marks); i++) {
+        if (sandbox->marks[i] != NULL)
+            munmap(sandbox->marks[i], BATCH_MARKS * sizeof(uint64_t));
+        if (sandbox->news[i] >= 0)
+            close(sandbox->news[i]);
+    }
+    if (sandbox->batch != NULL)
+        munmap(sandbox->batch, sizeof *sandbox->batch);
+    if (sandbox->folder[0] != '\0')
+        nftw(sandbox->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    free(sandbox);
+}
+
+const char *sandbox_problem(const struct sandbox *sandbox) {
+    return sandbox->batch->problem;
+}
+
+const char *sandbox_remark(const struct sandbox *sandbox) {
+    return sandbox->batch->unlimited
+               ? "this system has no Landlock: the checker could have written to the user's files"
+               : NULL;
+}
+
+const uint8_t *sandbox_base(const struct sandbox *sandbox, size_t region) {
+    return sandbox->regions[region].bytes;
+}
+
+/* A batch that was run makes room for the next one. */
+static void start_over(struct sandbox *sandbox) {
+    struct batch *batch = sandbox->batch;
+    if (!sandbox->ran)
+        return;
+    sandbox->ran = false;
+    batch->count = batch->patch_count = batch->byte_count = batch->change_count = 0;
+    batch->base_before = batch->base;
+}
+
+void sandbox_set(struct sandbox *sandbox, size_t region, uint64_t offset, const void *bytes,
+                 size_t length) {
+    struct batch *batch = sandbox->batch;
+    start_over(sandbox);
+    memcpy(sandbox->regions[region].bytes + offset, bytes, length);
+    batch->base++;
+    if (batch->change_count == BATCH_CHANGES) { /* then all is to be looked at */
+        batch->base_before = batch->base;
+        batch->change_count = 0;
+    }
+    if (batch->base_before != batch->base)
+        batch->changes[batch->change_count++] =
+            (struct batch_change){(uint32_t)region, (uint32_t)length, offset};
+}
+
+bool sandbox_mark(struct sandbox *sandbox, bool acked, uint64_t id) {
+    size_t *count = &sandbox->mark_count[acked];
+    if (*count == BATCH_MARKS)
+        return false;
+    sandbox->marks[acked][(*count)++] = id;
+    return true;
+}
+
+bool sandbox_image(struct sandbox *sandbox, size_t begun, size_t acked) {
+    struct batch *batch = sandbox->batch;
+    start_over(sandbox);
+    if (batch->count == SANDBOX_IMAGES)
+        return false;
+    struct batch_image *image = &batch->images[batch->count++];
+    image->patch = batch->patch_count;
+    image->patches = 0;
+    image->begun = begun;
+    image->acked = acked;
+    image->outcome = SANDBOX_PENDING;
+    return true;
+}
+
+bool sandbox_patch(struct sandbox *sandbox, size_t region, uint64_t offset, const void *bytes,
+                   size_t length) {
+    struct batch *batch = sandbox->batch;
+    struct batch_image *image = &batch->images[batch->count - 1];
+    if (batch->patch_count == BATCH_PATCHES || BATCH_BYTES - batch->byte_count < length) {
+        batch->patch_count -= image->patches;
+        batch->count--;
+        return false;
+    }
+    batch->patches[batch->patch_count++] =
+        (struct batch_patch){(uint32_t)region, (uint32_t)length, offset, batch->byte_count};
+    memcpy(batch->bytes + batch->byte_count, bytes, length);
+    batch->byte_count += (uint32_t)length;
+    image->patches++;
+    return true;
+}
+
+bool sandbox_run(struct sandbox *sandbox, enum sandbox_run run, const volatile int *stop) {
+    struct batch *batch = sandbox->batch;
+    sandbox->ran = true;
+    batch->traced = run == SANDBOX_TRACED;
+    for (size_t i = 0; batch->traced && i < sandbox->options.region_count; i++)
+        memset((void *)sandbox->regions[i].touched, 0,
+               sandbox->regions[i].room / SANDBOX_PAGE / CHAR_BIT + sizeof(uint64_t));
+    return processes_run(sandbox, stop);
+}
+
+bool sandbox_run_fresh(struct sandbox *sandbox, int output, const volatile int *stop) {
+    sandbox->ran = true;
+    for (uint32_t i = 0; i < sandbox->batch->count; i++) {
+        if (!processes_run_fresh(sandbox, i, output, stop))
+            return false;
+    }
+    return true;
+}
+
+size_t sandbox_count(const struct sandbox *sandbox) {
+    return sandbox->batch->count;
+}
+
+struct sandbox_verdict sandbox_verdict(const struct sandbox *sandbox, size_t image) {
+    const struct batch_image *at = &sandbox->batch->images[image];
+    return (struct sandbox_verdict){atomic_load(&at->outcome), at->status};
+}
+
+const uint64_t *sandbox_touched(const struct sandbox *sandbox, size_t region) {
+    if (atomic_load(&sandbox->batch->untraced) != 0)
+        return NULL;
+    return (const uint64_t *)sandbox->regions[region].touched;
+}

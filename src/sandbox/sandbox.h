@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Processes in which recovery meets images of a power cut. They come in batches: the sandbox has a
+   base, the content of all regions at one moment, and an image is what differs from it. Workers
+   take the images of a batch one after the other and keep nothing of one for the next; verdicts
+   stand in the order of the images, whichever worker came to them. */
+#ifndef SANDBOX_SANDBOX_H
+#define SANDBOX_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SANDBOX_WORKERS 64 /* at most */
+#define SANDBOX_REGIONS 64
+#define SANDBOX_IMAGES 1024 /* of a batch */
+
+struct sandbox_region {
+    const char *path; /* absolute */
+    uint64_t base;    /* where the recorded program had it; 0: not known */
+    uint64_t size;    /* bytes */
+};
+
+/* Who judges. */
+enum sandbox_judge {
+    SANDBOX_OBJECT,  /* nvrtl_check of a shared object */
+    SANDBOX_COMMAND, /* a command of the shell; {} in it is the files */
+    SANDBOX_PROGRAM  /* a program on the files, which must not crash */
+};
+
+struct sandbox_options {
+    enum sandbox_judge judge;
+    const char *check;    /* the object's path, or the command */
+    char *const *program; /* argument vector */
+    const struct sandbox_region *regions;
+    size_t region_count;
+    uint32_t workers;
+    uint64_t timeout; /* of one image, milliseconds */
+    uint64_t respawn; /* a new process after so many images; 0: only when the old one has ended */
+    uint64_t memory;  /* that a worker may use for itself, bytes; 0: no limit */
+    bool isolate;     /* a new process for each */
+};
+
+enum sandbox_outcome {
+    SANDBOX_PENDING,
+    SANDBOX_FINE,
+    SANDBOX_REFUSED, /* status: what the checker returned */
+    SANDBOX_EXITED,  /* it ended its process; status: exit status */
+    SANDBOX_KILLED,  /* status: the signal */
+    SANDBOX_HUNG,
+    SANDBOX_UNUSABLE /* there is no verdict: sandbox_problem says why */
+};
+
+struct sandbox_verdict {
+    uint32_t outcome; /* enum sandbox_outcome */
+    int32_t status;
+};
+
+struct sandbox;
+
+/* NULL, with errno: no memory or no processes. What is borrowed stays borrowed. */
+struct sandbox *sandbox_new(const struct sandbox_options *options);
+void sandbox_end(struct sandbox *sandbox);
+
+/* Why an image is unusable; empty: it is not known. */
+const char *sandbox_problem(const struct sandbox *sandbox);
+
+/* What could not be had, as a sentence for the report; NULL: nothing. */
+const char *sandbox_remark(const struct sandbox *sandbox);
+
+/* The base's content of a region, to be read. */
+const uint8_t *sandbox_base(const struct sandbox *sandbox, size_t region);
+
+/* The base has these bytes from now on. pre: no image is waiting to be run */
+void sandbox_set(struct sandbox *sandbox, size_t region, uint64_t offset, const void *bytes,
+                 size_t length);
+
+/* The next mark of its kind has this id. false: there is no room for more. */
+bool sandbox_mark(struct sandbox *sandbox, bool acked, uint64_t id);
+
+/* Begins a new image: the base, after so many marks of each kind. false: the batch is full, run it
+   first. */
+bool sandbox_image(struct sandbox *sandbox, size_t begun, size_t acked);
+/* Gives these bytes to the image that was begun last. false: the batch is full, and the image is
+   taken out of it. */
+bool sandbox_patch(struct sandbox *sandbox, size_t region, uint64_t offset, const void *bytes,
+                   size_t length);
+
+enum sandbox_run {
+    SANDBOX_ALL,   /* by all workers */
+    SANDBOX_TRACED /* likewise, and sandbox_touched tells what they have touched */
+};
+/* Runs the images that were begun since the last run. The verdicts stay until the next image is
+   begun. false: interrupted, as *stop says; images are pending. */
+bool sandbox_run(struct sandbox *sandbox, enum sandbox_run run, const volatile int *stop);
+/* Runs each of them in a fresh process; standard output and error go to a descriptor. */
+bool sandbox_run_fresh(struct sandbox *sandbox, int output, const volatile int *stop);
+size_t sandbox_count(const struct sandbox *sandbox);
+struct sandbox_verdict sandbox_verdict(const struct sandbox *sandbox, size_t image);
+
+/* Which pages (4096 bytes) of a region have the images of the last traced batch made recovery read
+   or write? One bit a page. NULL: it is not known. */
+const uint64_t *sandbox_touched(const struct sandbox *sandbox, size_t region);
+
+#endif

@@ -95,12 +95,15 @@ NVRTL_API NTSTATUS RtlFlushNonVolatileMemory(PVOID NvToken, PVOID NvBuffer, SIZE
     uintptr_t address = (uintptr_t)NvBuffer;
     if (UNLIKELY(observed()))
         return flush_resolved(NvToken, address, Size, Flags, __builtin_return_address(0));
-    if (LIKELY(ISA_QUICK && (Flags & ~(ULONG)KNOWN_FLAGS) == 0 && !flush_has_later()) &&
+    if (LIKELY(ISA_QUICK && (Flags & ~(ULONG)KNOWN_FLAGS) == 0) &&
         LIKELY(token_quick(TOKEN_KEY_LINES, (uintptr_t)NvToken, address, Size)) &&
         LIKELY(isa_quick_back(address, address + Size - 1))) {
-        if (drains(Flags))
+        if (!drains(Flags))
+            return STATUS_SUCCESS;
+        if (LIKELY(!flush_has_later())) {
             isa_quick_fence();
-        return STATUS_SUCCESS;
+            return STATUS_SUCCESS;
+        }
     }
     return flush_any(NvToken, address, Size, Flags, __builtin_return_address(0));
 }

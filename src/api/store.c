@@ -214,17 +214,21 @@ CALL_TEXT bool is_quick(PVOID token, uintptr_t address, size_t length, ULONG fla
         return token_quick(TOKEN_KEY_STORES, (uintptr_t)token, address, length);
     return (kind == WRITE_NV_MEMORY_FLAG_FLUSH ||
             (kind == WRITE_NV_MEMORY_FLAG_PERSIST && !token_table.choice.direct)) &&
-           !flush_has_later() && token_quick(TOKEN_KEY_LINES, (uintptr_t)token, address, length);
+           token_quick(TOKEN_KEY_LINES, (uintptr_t)token, address, length);
 }
 
-/* What they need after they were stored. false: there is no page, and the long way tells why. */
+/* What they need after they were stored. false: there is no page, and the long way tells why; or
+   there are deferred flushes to be done before the drain. */
 CALL_TEXT bool finish_quick(uintptr_t address, uintptr_t last, ULONG flags) {
     if (LIKELY((flags & WRITE_NV_MEMORY_FLAG_PERSIST) == 0))
         return true;
     if (UNLIKELY(!isa_quick_back(address, last)))
         return false;
-    if (wants_drain(flags))
-        isa_quick_fence();
+    if (!wants_drain(flags))
+        return true;
+    if (UNLIKELY(flush_has_later()))
+        return false;
+    isa_quick_fence();
     return true;
 }
 

@@ -86,7 +86,7 @@ static void pmem_undeferred(const struct memory_pass *pass) {
 LANE(raw_store_each, memcpy(at, pass->source, 8); __asm__ volatile("" ::: "memory"))
 static void raw_deferred(const struct memory_pass *pass) {
     raw_store_each(pass);
-    peers_flush((const char *)pass->places[0].BaseAddress, 16 * 64);
+    peers_flush((const char *)pass->places[0].BaseAddress, (size_t)16 * 64);
     isa_fence();
 }
 

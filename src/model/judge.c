@@ -127,5 +127,5 @@ bool model_lasts(struct model_page *page, const struct model_judging *judging, u
     line_settle(line, judging->threads, line_any_token(judging->judge));
     if (page->page_drains != judging->file_drains)
         line->page_durable = line->page_n;
-    return n <= line->base + (by_pages ? line->page_durable : line->durable);
+    return n > line->base && n - line->base <= (by_pages ? line->page_durable : line->durable);
 }

@@ -248,7 +248,7 @@ bool model_came_before(const struct model_page *page, const struct model_lines *
                        const struct model_hole *hole, const struct model_order *order);
 
 /* Is the first n-th store of the line durable, whatever came after it? One that streamed never is
-   for this. */
+   for this; nor is one where the line has begun to count anew. */
 bool model_lasts(struct model_page *page, const struct model_judging *judging, uint32_t line,
                  uint32_t n);
 

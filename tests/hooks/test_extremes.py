@@ -149,8 +149,8 @@ CONFINED = """
 #include <sys/syscall.h>
 #include <unistd.h>
 """ + BEGIN + """
-#define ALLOW(number)                                                                              \\
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##number, 0, 1),                                       \\
+#define ALLOW(number)                                                                            \\
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##number, 0, 1),                                     \\
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 int main(int count, char **arguments) {
     struct sock_filter filter[] = {

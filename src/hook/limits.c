@@ -9,15 +9,14 @@
 #include "hook/real.h"
 
 int hook_prctl(int option, ...) {
-    unsigned long given[4];
     va_list rest;
     va_start(rest, option);
-    for (size_t i = 0; i < 4; i++)
-        given[i] = va_arg(rest, unsigned long);
+    unsigned long a = va_arg(rest, unsigned long), b = va_arg(rest, unsigned long);
+    unsigned long c = va_arg(rest, unsigned long), d = va_arg(rest, unsigned long);
     va_end(rest);
     if (option == PR_SET_SECCOMP && hook_on)
         self_confine();
-    return real_get()->prctl(option, given[0], given[1], given[2], given[3]);
+    return real_get()->prctl(option, a, b, c, d);
 }
 
 static inline const struct rlimit *widen(__rlimit_resource_t resource, const struct rlimit *limit,

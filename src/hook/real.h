@@ -76,7 +76,7 @@
     REAL(int, pthread_create,                                                                      \
          (pthread_t * thread, const pthread_attr_t *options, void *(*body)(void *),                \
           void *argument))                                                                         \
-    REAL(int, pthread_join, (pthread_t thread, void **result))                                     \
+    REAL(int, pthread_join, (pthread_t thread, void **value))                                      \
     REAL(int, pthread_tryjoin_np, (pthread_t thread, void **result))                               \
     REAL(int, pthread_mutex_lock, (pthread_mutex_t * mutex))                                       \
     REAL(int, pthread_mutex_trylock, (pthread_mutex_t * mutex))                                    \

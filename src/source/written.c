@@ -64,7 +64,9 @@ static bool find_place(uint32_t file, uint64_t from, uint64_t end, struct place 
         const struct arena_token *token = arena_at(arena, id, sizeof *token);
         if (token == NULL)
             break;
-        bool lives = atomic_load(&token->freed) == 0 && token->process == source_process.process;
+        /* Whoever maps a file without a token may well write to it, and not mean that to last. */
+        bool lives = atomic_load(&token->freed) == 0 && !token->watched &&
+                     token->process == source_process.process;
         for (uint32_t i = 0; lives && i < token->segment_count; i++) {
             const struct arena_segment *segment = &token->segments[i];
             uint64_t stop = segment->offset + segment->length;

@@ -9,7 +9,6 @@
 #include <sys/uio.h>
 
 #include "source/hooks.h"
-#include "source/watch.h"
 
 struct written {
     struct hooks_site site;
@@ -21,11 +20,9 @@ struct written {
     bool durable; /* the call has waited for them */
 };
 
-/* Has any file a region? With watched files what stands before libc's functions tells of writes. */
+/* Has any file a region? */
 static inline bool written_matters(void) {
-    return atomic_load_explicit(&source_process.arena.head->file_count, memory_order_relaxed) !=
-               0 &&
-           !watch_wanted();
+    return atomic_load_explicit(&source_process.arena.head->file_count, memory_order_relaxed) != 0;
 }
 
 /* Tells of what lies in regions and is there: where the offset was not what its caller took it for,

@@ -24,22 +24,15 @@ system_call *watch_find_syscall(long number) {
 enum { SET_SECCOMP = 22 }; /* as sys/prctl.h has it, whose declaration is another one */
 
 WATCH_EXPORT int prctl(int option, ...);
-WATCH_EXPORT int setrlimit64(__rlimit_resource_t resource, const struct rlimit64 *limit);
-WATCH_EXPORT int prlimit(pid_t process, __rlimit_resource_t resource, const struct rlimit *limit,
-                         struct rlimit *old);
-WATCH_EXPORT int prlimit64(pid_t process, __rlimit_resource_t resource,
-                           const struct rlimit64 *limit, struct rlimit64 *old);
-
 int prctl(int option, ...) {
-    unsigned long given[4];
     va_list rest;
     va_start(rest, option);
-    for (size_t i = 0; i < 4; i++)
-        given[i] = va_arg(rest, unsigned long);
+    unsigned long a = va_arg(rest, unsigned long), b = va_arg(rest, unsigned long);
+    unsigned long c = va_arg(rest, unsigned long), d = va_arg(rest, unsigned long);
     va_end(rest);
     if (option == SET_SECCOMP)
         watch_runtime()->confining();
-    return watch_real()->prctl(option, given[0], given[1], given[2], given[3]);
+    return watch_real()->prctl(option, a, b, c, d);
 }
 
 static const struct rlimit *widen(__rlimit_resource_t resource, const struct rlimit *limit,
@@ -51,25 +44,25 @@ static const struct rlimit *widen(__rlimit_resource_t resource, const struct rli
     return wider;
 }
 
-WATCH_EXPORT int setrlimit(__rlimit_resource_t resource, const struct rlimit *limit) {
+WATCH_EXPORT int setrlimit(__rlimit_resource_t resource, const struct rlimit *rlimits) {
     struct rlimit wider;
-    return watch_real()->setrlimit(resource, widen(resource, limit, &wider));
+    return watch_real()->setrlimit(resource, widen(resource, rlimits, &wider));
 }
 
 /* One function, where rlim_t has 64 bits. */
-int setrlimit64(__rlimit_resource_t resource, const struct rlimit64 *limit) {
-    return setrlimit(resource, (const struct rlimit *)limit);
+WATCH_EXPORT int setrlimit64(__rlimit_resource_t resource, const struct rlimit64 *rlimits) {
+    return setrlimit(resource, (const struct rlimit *)rlimits);
 }
 
-int prlimit(pid_t process, __rlimit_resource_t resource, const struct rlimit *limit,
-            struct rlimit *old) {
+WATCH_EXPORT int prlimit(pid_t pid, __rlimit_resource_t resource, const struct rlimit *new_limit,
+                         struct rlimit *old_limit) {
     struct rlimit wider;
-    if (process == 0)
-        limit = widen(resource, limit, &wider);
-    return watch_real()->prlimit(process, resource, limit, old);
+    if (pid == 0)
+        new_limit = widen(resource, new_limit, &wider);
+    return watch_real()->prlimit(pid, resource, new_limit, old_limit);
 }
 
-int prlimit64(pid_t process, __rlimit_resource_t resource, const struct rlimit64 *limit,
-              struct rlimit64 *old) {
-    return prlimit(process, resource, (const struct rlimit *)limit, (struct rlimit *)old);
+WATCH_EXPORT int prlimit64(pid_t pid, __rlimit_resource_t resource,
+                           const struct rlimit64 *new_limit, struct rlimit64 *old_limit) {
+    return prlimit(pid, resource, (const struct rlimit *)new_limit, (struct rlimit *)old_limit);
 }

@@ -128,29 +128,70 @@ static void look_at_run(void *context, uintptr_t from, uintptr_t to, bool presen
         look_at_page(context, at, present);
 }
 
-/* Does the view still stand? Another file may lie there by now. */
-static bool stands(const struct look *look) {
-    const struct arena_file *file = &arena_here()->head->files[look->stretch->file];
-    const struct map_identity identity = {.start = look->stretch->address,
-                                          .length = look->stretch->length,
+/* Does a part of a view still stand? Another file may lie there by now. */
+static bool stands(const struct stretch *part) {
+    const struct arena_file *file = &arena_here()->head->files[part->file];
+    const struct map_identity identity = {.start = part->address,
+                                          .length = part->length,
                                           .device = file->device,
                                           .inode = file->inode,
-                                          .offset = look->stretch->offset};
+                                          .offset = part->offset};
     return map_same(&map_this_system, &identity) == RESULT_OK;
 }
 
+/* The last length bytes of a stretch, or the first ones. */
+static struct stretch part_of(const struct stretch *stretch, uint64_t length, bool last) {
+    struct stretch part = *stretch;
+    part.length = length;
+    if (last) {
+        part.address += stretch->length - length;
+        part.offset += stretch->length - length;
+    }
+    return part;
+}
+
+/* What still stands of a stretch that does not as a whole, from its begin or up to its end:
+   programs unmap a part of a view whose token lives. Mostly it is nothing, which is soon known. */
+static struct stretch standing(const struct stretch *stretch, bool last) {
+    uint64_t good = 0, bad = stretch->length;
+    for (uint64_t length = 1; bad - good > 1; length = good + (bad - good) / 2) {
+        const struct stretch part = part_of(stretch, length, last);
+        if (stands(&part))
+            good = length;
+        else
+            bad = length;
+    }
+    return part_of(stretch, good, last);
+}
+
 /* First whether the kernel tells exactly, since that decides how sure a finding is. */
-static void look_through(struct look *look, bool again) {
+static void look_at_part(struct look *look, const struct stretch *part, bool again) {
+    const struct stretch *whole = look->stretch;
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t from = align_down(look->stretch->address, page);
-    uintptr_t to = align_up(look->stretch->address + look->stretch->length, page);
-    if (source_process.confined)
-        snapshot_give_up(look->stretch);
-    if (source_process.confined || !stands(look))
+    uintptr_t from = align_down(part->address, page);
+    uintptr_t to = align_up(part->address + part->length, page);
+    if (part->length == 0)
         return;
+    look->stretch = part;
     /* All of it is one mapping, so one page answers for all. */
     look->doubtful = !track_is_exact(from, page);
     track_written(from, to - from, again, look_at_run, look);
+    look->stretch = whole;
+}
+
+static void look_through(struct look *look, bool again) {
+    if (source_process.confined) {
+        snapshot_give_up(look->stretch);
+        return;
+    }
+    if (stands(look->stretch)) {
+        look_at_part(look, look->stretch, again);
+        return;
+    }
+    const struct stretch first = standing(look->stretch, false);
+    const struct stretch last = standing(look->stretch, true);
+    look_at_part(look, &first, again);
+    look_at_part(look, &last, again);
 }
 
 void pages_look(struct self *me, const struct arena_token *token, const struct stretch *stretch,
@@ -176,7 +217,7 @@ void pages_settle(struct self *me, const struct stretch *stretch, arena_id stack
                                       me->thread + 1};
     pages_apply_others(me, &pages);
     if (atomic_load(&arena_here()->head->process_count) > 1 && !source_process.confined &&
-        stands(&look))
+        stands(stretch))
         track_resident(from, to - from, look_at_run, &look);
     else
         look_through(&look, true);

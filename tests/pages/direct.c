@@ -320,6 +320,26 @@ CASE(forgotten_pages) {
     CLOSE();
 }
 
+/* Of the view of a token that lives the middle is unmapped; what is stored to the rest is seen. */
+CASE(partly_unmapped) {
+    void *token;
+    OPEN();
+    CLOSE();
+    int file = open(path, O_RDWR);
+    base = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    GET(0, SIZE, &token);
+    munmap(base + 8192, 16384);
+    WORD(64) = SOME;
+    WORD(24576) = SOME;
+    WORD(SIZE - 8) = SOME;
+    FLUSH_BY(token, 64, 8, 0);
+    RIGHT FLUSH_BY(token, 24576, SIZE - 24576, 0);
+    FREE(token);
+    munmap(base, 8192);
+    munmap(base + 24576, SIZE - 24576);
+    close(file);
+}
+
 PROGRAM({"forgotten", forgotten}, {"second_line", second_line}, {"never_drained", never_drained},
         {"stored_again", stored_again}, {"asserted", asserted}, {"beside_write", beside_write},
         {"ignored", ignored}, {"flushed_twice", flushed_twice}, {"drained_twice", drained_twice},
@@ -328,4 +348,5 @@ PROGRAM({"forgotten", forgotten}, {"second_line", second_line}, {"never_drained"
         {"shared_lines", shared_lines}, {"handed_over", handed_over}, {"taken_over", taken_over},
         {"after_fork", after_fork}, {"of_a_child", of_a_child}, {"in_a_handler", in_a_handler},
         {"many_lines", many_lines}, {"many_flushes", many_flushes},
-        {"two_tokens_pending", two_tokens_pending}, {"forgotten_pages", forgotten_pages})
+        {"two_tokens_pending", two_tokens_pending}, {"forgotten_pages", forgotten_pages},
+        {"partly_unmapped", partly_unmapped})

@@ -42,6 +42,7 @@ EXPECTED = {
     "many_lines": (*UNFLUSHED, 1, [(4160, 2)]),
     "many_flushes": ("undrained-flush", "error", 1024, [(1, 1), (65, 1), (129, 1)]),
     "two_tokens_pending": ("undrained-flush", "warning", 1, [(64, 8)]),
+    "partly_unmapped": (*UNFLUSHED, 2, [(24576, 8), (65528, 8)]),
     "forgotten_pages": (*UNFLUSHED, 16, [(8, 8), (4104, 8), (8200, 8)]),
 }
 

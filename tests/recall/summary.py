@@ -51,7 +51,7 @@ def header(cells):
 
 def table(programs, results):
     """results: by (program, bug, way): (runs, what was wrong)"""
-    text = header(["program", "bugs", "runs with a bug", "missed", "runs of the twin",
+    text = header(["program", "bugs", "ways", "runs with a bug", "missed", "runs of the twin",
                    "false alarms"])  # fmt: skip
     totals = [0] * 5
     for program in programs:
@@ -62,8 +62,9 @@ def table(programs, results):
                   sum(runs for bug, runs, _ in mine if not bug),
                   sum(1 for bug, _, wrong in mine if not bug and wrong)]  # fmt: skip
         totals = [sum(pair) for pair in zip(totals, counts)]
-        text += row([program.name, *counts])
-    return text + row(["all", *totals])
+        ways = {way for owner, _, way in results if owner is program}
+        text += row([program.name, counts[0], len(ways), *counts[1:]])
+    return text + row(["all", totals[0], "", *totals[1:]])
 
 
 def counted(title, counts):
@@ -73,7 +74,7 @@ def counted(title, counts):
 def document(programs, results):
     bugs = [bug for program in programs for bug in program.bugs.values()]
     ways = sorted({"-".join(way) for _, _, way in results})
-    parts = [INTRODUCTION, f"\n## By program\n\nBuilt as {', '.join(ways)}.\n\n",
+    parts = [INTRODUCTION, f"\n## By program\n\nWays of building: {', '.join(ways)}.\n\n",
              table(programs, results), "\n## By kind\n\n",
              counted("kind", Counter(bug.kind for bug in bugs)),
              "\n## By origin\n\nWritten after the published lists of PMDebugger, Witcher, "

@@ -86,10 +86,11 @@ int main(int count, char **arguments) {
         persist(&index_->log);
     index_->log.version = 2; /* bug 3 */
     persist(&index_->log);
-    memset(&index_->copies[3], 1, 64);
+    memset((void *)&index_->copies[3], 1, 64);
     if (!BUG(4))
         persist(&index_->copies[3]);
-    memset(&index_->copies[3], 2, 64); /* bug 4 */
+    __asm__ volatile("" ::: "memory");         /* else the first one may be left out */
+    memset((void *)&index_->copies[3], 2, 64); /* bug 4 */
     persist(&index_->copies[3]);
     pool_close(&pool);
     return 0;

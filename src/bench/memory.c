@@ -85,7 +85,7 @@ static void choose_places(struct contest *contest) {
     for (size_t i = 0; i < contest->pass.count; i++) {
         char *at = field.base + contest->position * contest->slot + contest->skew;
         if (question->lines != 0)
-            at = field.base + i % question->lines * LINE + i / question->lines * 8 % LINE;
+            at = field.base + i * question->lines / question->scattered * LINE + i % 4 * 8;
         field.places[i] = (NV_MEMORY_RANGE){at, length_of(contest, i)};
         contest->position = (contest->position + contest->stride) % contest->slots;
     }

@@ -204,8 +204,8 @@ void memory_measure(struct bench_ground *ground, const struct bench_asked *asked
     if (!make_field(ground))
         return;
     for (unsigned set = MEMORY_HOT; set <= MEMORY_COLD; set <<= 1) {
-        for (unsigned skewed = 0; (question->sets & set) != 0 && skewed <= question->skewed;
-             skewed++) {
+        for (unsigned skewed = 0;
+             (question->sets & set) != 0 && skewed <= (question->skewed ? 1u : 0u); skewed++) {
             for (size_t i = 0; i < MEMORY_SIZES && question->sizes[i] != 0; i++) {
                 if (!ground->wish->quick || question->sizes[i] <= 4096)
                     measure_case(ground, asked, question->sizes[i], set == MEMORY_COLD,

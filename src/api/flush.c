@@ -24,7 +24,8 @@ APART static bool tell_flushing(const struct call_site *site, const struct token
     bool told = false;
     struct event event = call_event(site, EVENT_FLUSHING);
     event.effect = call_loads(address, length) ? EFFECT_LOADED : 0;
-    event.told = drains ? NULL : &told;
+    event.told = &told;
+    event.ends = drains;
     call_emit(&event, token, address, length);
     return told;
 }
@@ -45,7 +46,8 @@ CALL_TEXT enum result flush_of(const struct token_view *token, uintptr_t address
     enum result result = call_flush(token, address, length, !drains(flags));
     if (LIKELY(result == RESULT_OK) && drains(flags))
         result = call_drain(token);
-    if (call_observed(site) && result != RESULT_INVALID && !(told && result == RESULT_OK))
+    if (call_observed(site) && result != RESULT_INVALID &&
+        !(told && result == RESULT_OK && !drains(flags)))
         call_tell(site, EVENT_FLUSH, effect_of(flags, result) | (told ? EFFECT_TOLD : 0), token,
                   address, length);
     return result;

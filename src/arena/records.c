@@ -97,16 +97,17 @@ struct model_page *arena_page(const struct arena *arena, uint32_t file, uint64_t
     return page;
 }
 
-static uint32_t make_line(const void *context) {
+static uint32_t make_lines(const void *context, uint32_t count) {
     const struct arena *arena = context;
-    return arena_id_of(arena, arena_new(arena, sizeof(struct model_line)));
+    const struct model_line *made = arena_new(arena, count * sizeof *made);
+    return arena_id_of(arena, made) * (ARENA_GRAIN / MODEL_GRAIN);
 }
 
 struct model_lines arena_lines(const struct arena *arena) {
     return (struct model_lines){.memory = (unsigned char *)arena->head,
                                 .size = arena->size,
                                 .context = arena,
-                                .make = make_line};
+                                .make = make_lines};
 }
 
 /* A stretch on its way from page to page. */

@@ -61,7 +61,7 @@ APART static void tell(const struct call *call) {
 
 static inline ssize_t wrote(struct call call, ssize_t size) {
     call.size = size;
-    if (UNLIKELY(hook_on) && size > 0 && written_matters())
+    if (UNLIKELY(hook_on) && size > 0 && written_matters() && !source_process.confined)
         tell(&call);
     return size;
 }

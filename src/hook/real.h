@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -56,6 +57,11 @@
     REAL(void *, mremap, (void *old, size_t old_size, size_t size, int flags, ...))                \
     REAL(void *, mmap, (void *address, size_t size, int access, int flags, int file, off_t at))    \
     REAL(int, dlclose, (void *library))                                                            \
+    REAL(int, prctl, (int option, ...))                                                            \
+    REAL(int, setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit))               \
+    REAL(int, prlimit,                                                                             \
+         (pid_t process, __rlimit_resource_t resource, const struct rlimit *limit,                 \
+          struct rlimit *old))                                                                     \
     REAL(int, pthread_once, (pthread_once_t * object, void (*body)(void)))                         \
     REAL(void, call_once, (once_flag * object, void (*body)(void)))                                \
     REAL(int, kill, (pid_t process, int number))                                                   \

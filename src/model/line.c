@@ -5,30 +5,53 @@
 
 #include "base/bits.h"
 
-#define COUNT_MAX (UINT32_MAX - 1)
+_Static_assert(sizeof(struct model_line) == 112,
+               "a page's state takes no more than 3 bytes a byte");
 
-/* Only the order of the numbers matters: durable stores become 0, flushed ones 1, the rest 2. */
-static uint32_t renumbered(const struct model_line *line, uint32_t n) {
-    return n <= line->durable ? 0 : n <= line->flushed ? 1 : 2;
-}
-
-/* A counter in a hot line may be stored to four thousand million times. */
-static void line_renumber(struct model_line *line) {
-    for (size_t i = 0; i < ARRAY_LENGTH(line->unit); i++)
-        line->unit[i].n = renumbered(line, line->unit[i].n);
+/* All numbers of a line, one after the other. */
+#define NUMBERS (5 + 2 + MODEL_LINE_UNITS)
+static void numbers_of(struct model_line *line, uint8_t *numbers[NUMBERS]) {
+    size_t count = 0;
+    numbers[count++] = &line->n;
+    numbers[count++] = &line->durable;
+    numbers[count++] = &line->flushed;
+    numbers[count++] = &line->page_n;
+    numbers[count++] = &line->page_durable;
     for (size_t i = 0; i < ARRAY_LENGTH(line->flush); i++)
-        line->flush[i].n = renumbered(line, line->flush[i].n);
-    line->page_durable = renumbered(line, line->page_durable);
-    line->page_n = renumbered(line, line->page_n);
-    line->n = 2;
-    line->flushed = line->flushed > line->durable;
-    line->durable = 0;
+        numbers[count++] = &line->flush[i].n;
+    for (size_t i = 0; i < ARRAY_LENGTH(line->unit); i++)
+        numbers[count++] = &line->unit[i].n;
 }
+
+/* Gives the numbers the smallest values that keep their order; 0, which is none, stays 0. */
+APART static void line_renumber(struct model_line *line) {
+    uint8_t *numbers[NUMBERS], smaller[UINT8_MAX + 1] = {0};
+    uint8_t before = line->n, rank = 0;
+    numbers_of(line, numbers);
+    for (size_t i = 0; i < NUMBERS; i++)
+        smaller[*numbers[i]] = 1;
+    smaller[0] = 1;
+    for (size_t value = 0; value <= UINT8_MAX; value++) {
+        uint8_t is = smaller[value];
+        smaller[value] = rank;
+        rank = (uint8_t)(rank + is);
+    }
+    for (size_t i = 0; i < NUMBERS; i++)
+        *numbers[i] = smaller[*numbers[i]];
+    line->base += (uint32_t)(before - line->n);
+}
+
+#define MAKE 4u /* lines at once, which fill whole lines of the CPU's cache */
 
 static uint32_t take_record(const struct model_lines *lines) {
     struct model_spare *spare = lines->spare;
-    return spare != NULL && spare->count != 0 ? spare->ids[--spare->count]
-                                              : lines->make(lines->context);
+    if (spare != NULL && spare->count != 0)
+        return spare->ids[--spare->count];
+    uint32_t count = spare != NULL ? MAKE : 1;
+    uint32_t id = lines->make(lines->context, count);
+    for (uint32_t i = 1; i < count && id != 0; i++)
+        spare->ids[spare->count++] = id + i * (uint32_t)MODEL_LINE_GRAINS;
+    return id;
 }
 
 /* In pieces that compilers make a few vector stores of: the instruction by which they would clear
@@ -36,8 +59,7 @@ static uint32_t take_record(const struct model_lines *lines) {
 static void clear(struct model_line *line) {
     unsigned char *bytes = (unsigned char *)line;
     memset(bytes, 0, 64);
-    memset(bytes + 64, 0, 64);
-    memset(bytes + 128, 0, sizeof *line - 128);
+    memset(bytes + 64, 0, sizeof *line - 64);
 }
 
 APART static struct model_line *open_line(struct model_page *page, const struct model_lines *lines,
@@ -48,7 +70,7 @@ APART static struct model_line *open_line(struct model_page *page, const struct 
     void *record = lines->memory + (size_t)id * MODEL_GRAIN;
     struct model_line *line = record;
     clear(line);
-    line->n = line->durable = line->flushed = line->page_n = line->page_durable = page->last;
+    line->base = page->last;
     /* Only now: the process may be killed at any moment, and the parent looks. */
     atomic_signal_fence(memory_order_seq_cst);
     page->open[l] = id;
@@ -62,7 +84,7 @@ struct model_line *line_open(struct model_page *page, const struct model_lines *
 
 uint32_t model_stores(const struct model_page *page, const struct model_lines *lines, uint32_t l) {
     const struct model_line *line = line_at(page, lines, l);
-    return line != NULL ? line->n : page->last;
+    return line != NULL ? line->base + line->n : page->last;
 }
 
 /* Does anything of the line wait, for whatever? */
@@ -80,14 +102,14 @@ void model_close(struct model_page *page, const struct model_actor *actor, uint3
     line_settle(line, actor->threads, line_any_token(actor->judge));
     if (waits(line, by_pages))
         return;
-    if (line->n > page->last)
-        page->last = line->n;
+    if (line->base + line->n > page->last)
+        page->last = line->base + line->n;
     spare->ids[spare->count++] = page->open[l];
     page->open[l] = 0;
 }
 
-uint32_t line_count_store(struct model_line *line) {
-    if (line->n >= COUNT_MAX)
+uint8_t line_count_store(struct model_line *line) {
+    if (line->n >= LINE_COUNT_MAX)
         line_renumber(line);
     return ++line->n;
 }
@@ -179,7 +201,7 @@ static void line_note(struct model_line *line, const struct model_actor *actor, 
                                 .drains = atomic_load(&actor->threads[actor->thread].drains),
                                 .token = actor->token,
                                 .stack = actor->stack,
-                                .thread = (uint16_t)actor->thread,
+                                .thread = actor->thread & MODEL_THREADS,
                                 .units = units,
                                 .races = races};
     if (place == NULL) {

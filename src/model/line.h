@@ -29,8 +29,11 @@ static inline struct model_line *line_at(const struct model_page *page,
 /* The same; opens it. NULL: there is no room. */
 struct model_line *line_open(struct model_page *page, const struct model_lines *lines, uint32_t l);
 
+/* So many stores can be counted before the numbers have to begin anew. */
+#define LINE_COUNT_MAX (UINT8_MAX - 1)
+
 /* Counts one more store and returns its number. */
-uint32_t line_count_store(struct model_line *line);
+uint8_t line_count_store(struct model_line *line);
 
 /* Raises what is known durable by the flushes whose threads have drained since. any_token: a drain
    of another token than the flush's is as good. */

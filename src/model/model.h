@@ -48,38 +48,42 @@ struct model_thread {
 /* A flush of a line that nobody has seen drained yet: of all stores so far, or, when a streaming
    store was its own flush, of the last stores to some units. */
 struct model_flush {
-    uint32_t n;      /* stores of the line so far; 0: no flush here */
     uint32_t drains; /* of its thread, when it flushed */
     uint32_t token;
     uint32_t stack;
-    uint16_t thread;
-    uint8_t units; /* one bit each; 0: the whole line */
-    bool races;    /* with other threads' stores: nobody knows whether it covers them */
+    uint16_t thread : 15;
+    uint16_t races : 1; /* with other threads' stores: nobody knows whether it covers them */
+    uint8_t n;          /* stores of the line so far; 0: no flush here */
+    uint8_t units;      /* one bit each; 0: the whole line */
 };
 
 struct model_unit {
-    uint32_t n;     /* the line's number of stores, after the last store to this unit */
-    uint32_t stack; /* of that store */
-    uint16_t thread;
+    uint32_t stack; /* of the last store */
+    uint16_t thread : 15;
+    uint16_t continues : 1; /* the last store began in the unit before */
+    uint8_t n;              /* the line's number of stores, after the last store to this unit */
     uint8_t mask; /* bytes that wait: stored, and neither flushed before the last store nor told */
-    bool continues; /* the last store began in the unit before */
 };
 
-/* A line of which something may not be durable: it is open. */
+#define MODEL_THREADS 0x7FFFu /* fewer than a number of 15 bits can tell */
+
+/* A line of which something may not be durable: it is open. Stores are counted from a base on; as
+   only the order of the numbers matters, they begin anew before they come to their end. */
 struct model_line {
-    uint32_t n;       /* stores so far */
-    uint32_t durable; /* the first so many are known durable */
-    uint32_t flushed; /* the first so many were flushed by someone */
-    uint32_t page_n;  /* so many when the page was last flushed */
-    uint32_t page_durable;
-    uint32_t storers; /* index + 1 of the thread whose stores no flush of its own has covered yet */
-    uint32_t number;  /* of the storer, in its clock, at its last store; 0: not known */
-    uint8_t placed;   /* units whose last store was MODEL_PLACED, one bit each */
+    uint32_t base;
+    uint32_t number; /* of the storer, in its clock, at its last store; 0: not known */
     struct model_flush flush[2];
     struct model_unit unit[MODEL_LINE_UNITS];
+    uint16_t storers; /* index + 1 of the thread whose stores no flush of its own has covered yet */
+    uint8_t n;        /* stores so far */
+    uint8_t durable;  /* the first so many are known durable */
+    uint8_t flushed;  /* the first so many were flushed by someone */
+    uint8_t page_n;   /* so many when the page was last flushed */
+    uint8_t page_durable;
+    uint8_t placed; /* units whose last store was MODEL_PLACED, one bit each */
 };
 
-#define MODEL_SEVERAL UINT32_MAX /* storers: more than one */
+#define MODEL_SEVERAL UINT16_MAX /* storers: more than one */
 #define MODEL_UNSEEN UINT32_MAX  /* a store's stack: of code that nobody sees */
 
 /* Of the lines that are closed, which are most, a bit is enough: all that was stored to them is
@@ -111,13 +115,15 @@ struct model_spare {
 };
 
 /* Where open lines lie. */
-#define MODEL_GRAIN 64
+#define MODEL_GRAIN 16
+#define MODEL_LINE_GRAINS (sizeof(struct model_line) / MODEL_GRAIN)
 struct model_lines {
     unsigned char *memory;
     uint64_t size; /* bytes; an id counts MODEL_GRAIN of them */
     const void *context;
-    uint32_t (*make)(const void *context); /* the id of a new line; 0: there is no room */
-    struct model_spare *spare;             /* or NULL */
+    /* Makes new lines, one after the other: the id of the first; 0: there is no room. */
+    uint32_t (*make)(const void *context, uint32_t count);
+    struct model_spare *spare; /* or NULL */
 };
 
 /* What the acting thread knows of others: a store of a thread with a place, at its number n,
@@ -242,7 +248,7 @@ bool model_came_before(const struct model_page *page, const struct model_lines *
                        const struct model_hole *hole, const struct model_order *order);
 
 /* Is the first n-th store of the line durable, whatever came after it? One that streamed never is
-   for this. */
+   for this; nor is one where the line has begun to count anew. */
 bool model_lasts(struct model_page *page, const struct model_judging *judging, uint32_t line,
                  uint32_t n);
 

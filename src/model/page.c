@@ -38,7 +38,8 @@ static bool stream_unit(struct model_line *line, const struct model_actor *actor
 
 static void store_line(struct model_line *line, const struct model_actor *actor, uint32_t start,
                        uint32_t end, bool continues, enum model_way way) {
-    uint32_t n = line_count_store(line), me = actor->thread + 1;
+    uint8_t n = line_count_store(line);
+    uint16_t me = (uint16_t)(actor->thread + 1);
     uint8_t streamed = 0;
     if (way != MODEL_CACHED)
         line_settle(line, actor->threads, line_any_token(actor->judge));
@@ -48,7 +49,7 @@ static void store_line(struct model_line *line, const struct model_actor *actor,
     for (uint32_t u = start / MODEL_UNIT_SIZE; u * MODEL_UNIT_SIZE < end; u++) {
         const struct model_unit store = {.n = n,
                                          .stack = actor->stack,
-                                         .thread = (uint16_t)actor->thread,
+                                         .thread = actor->thread & MODEL_THREADS,
                                          .mask = line_bytes(u * MODEL_UNIT_SIZE, start, end),
                                          .continues = continues};
         continues = true;
@@ -94,14 +95,15 @@ bool model_store_word(struct model_page *page, const struct model_actor *actor, 
     if (UNLIKELY(line == NULL))
         return false;
     struct model_unit *unit = &line->unit[u];
-    uint32_t first = start % MODEL_UNIT_SIZE, me = actor->thread + 1;
-    if (UNLIKELY(first + length > MODEL_UNIT_SIZE || line->n >= UINT32_MAX / 2 ||
+    uint32_t first = start % MODEL_UNIT_SIZE;
+    uint16_t me = (uint16_t)(actor->thread + 1);
+    if (UNLIKELY(first + length > MODEL_UNIT_SIZE || line->n >= LINE_COUNT_MAX ||
                  ((line->flush[0].units | line->flush[1].units | line->placed) >> u & 1) != 0))
         return false;
     uint8_t mask = (uint8_t)(((1u << length) - 1) << first);
-    *unit = (struct model_unit){.n = line->n + 1,
+    *unit = (struct model_unit){.n = (uint8_t)(line->n + 1),
                                 .stack = actor->stack,
-                                .thread = (uint16_t)actor->thread,
+                                .thread = actor->thread & MODEL_THREADS,
                                 .mask = unit->n > line->flushed ? unit->mask | mask : mask};
     line->n++;
     line->storers = line->storers == 0 || line->storers == me ? me : MODEL_SEVERAL;
@@ -138,8 +140,8 @@ enum model_flushed model_flush(struct model_page *page, const struct model_actor
     struct model_line *line = line_at(page, actor->lines, l);
     if ((page->touched >> l & 1) == 0)
         return MODEL_FLUSH_UNKNOWN;
-    if (line == NULL)
-        return MODEL_FLUSH_AGAIN;
+    if (line == NULL) /* closed; or this process has not mapped as much as another one */
+        return page->open[l] == 0 ? MODEL_FLUSH_AGAIN : MODEL_FLUSH_NEEDED;
     line_settle(line, actor->threads, line_any_token(actor->judge));
     /* Where another thread stored and this one flushed, who was first is not known: the thread that
        stored flushes in its own right, and so does whoever it asks. */

@@ -2,6 +2,7 @@
 #include "source/early.h"
 
 #include "source/explain.h"
+#include "source/extra.h"
 #include "source/lines.h"
 #include "source/regions.h"
 
@@ -73,8 +74,8 @@ bool early_flush(struct self *me, const struct event *event) {
     uintptr_t at = align_down(event->address, MODEL_LINE_SIZE);
     uintptr_t end = event->address + event->length;
     uint64_t offset;
-    if (event->told == NULL || event->effect != EFFECT_LOADED || event->length == 0 ||
-        event->token == 0 || event->token != me->told_handle ||
+    if (event->told == NULL || extra_any(UINT32_MAX) || event->effect != EFFECT_LOADED ||
+        event->length == 0 || event->token == 0 || event->token != me->told_handle ||
         (end - at) / MODEL_LINE_SIZE >= LINES_MAX || !find_offset(me, event, &offset) ||
         !are_known(me, at, end, offset - (event->address - at)))
         return false;

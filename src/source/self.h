@@ -90,9 +90,19 @@ struct source_process {
     uint32_t process;       /* index in the arena */
     _Atomic uint32_t forks; /* that this process has made */
     bool hooked;            /* code with hooks runs in it, and is listened to */
-    char executable[488];   /* the loader gives the program itself no name */
+    /* It has forbidden itself system calls, who knows which: from now on the runtime makes none
+       that a program would not make anyway. Forked children inherit both. */
+    volatile bool confined;
+    char executable[488]; /* the loader gives the program itself no name */
 };
 extern struct source_process source_process;
+
+/* The process is about to do so. */
+void self_confine(void);
+
+/* Adds what the runtime takes of it to a limit of the address space, as far as the process may. */
+struct rlimit;
+void self_widen(struct rlimit *limit);
 
 /* Takes a place in the run's arena. false: there is none, or it is full. */
 bool self_attach(void);

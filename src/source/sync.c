@@ -27,7 +27,8 @@ static void each_stretch(const struct sync *sync, tokens_visit *visit) {
             stretch.offset = align_down(sync->offset, MODEL_PAGE_SIZE);
             stretch.length = align_up(sync->offset - stretch.offset + sync->size, MODEL_PAGE_SIZE);
         }
-        if (head->files[i].device == sync->device && head->files[i].inode == sync->inode)
+        if (sync->inode == 0 ||
+            (head->files[i].device == sync->device && head->files[i].inode == sync->inode))
             visit((void *)sync, &stretch);
     }
 }

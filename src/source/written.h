@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 
 #include "source/hooks.h"
+#include "source/watch.h"
 
 struct written {
     struct hooks_site site;
@@ -20,9 +21,11 @@ struct written {
     bool durable; /* the call has waited for them */
 };
 
-/* Has any file a region? */
+/* Has any file a region? With watched files what stands before libc's functions tells of writes. */
 static inline bool written_matters(void) {
-    return atomic_load_explicit(&source_process.arena.head->file_count, memory_order_relaxed) != 0;
+    return atomic_load_explicit(&source_process.arena.head->file_count, memory_order_relaxed) !=
+               0 &&
+           !watch_wanted();
 }
 
 /* Tells of what lies in regions and is there: where the offset was not what its caller took it for,

@@ -239,10 +239,10 @@ static bool parse_cpu(struct trace_reader *reader, char *line) {
     size_t length = strlen(line);
     while (length != 0 && strchr(" \t\r", line[length - 1]) != NULL)
         length--;
-    if (length >= sizeof reader->head.cpu)
-        return reader_fail(reader, "the CPU's name is too long");
-    memcpy(reader->head.cpu, line, length);
-    reader->head.cpu[length] = '\0';
+    line[length] = '\0';
+    if (!reader_check_cpu(reader, line))
+        return false;
+    memcpy(reader->head.cpu, line, length + 1);
     return true;
 }
 

@@ -105,7 +105,7 @@ class CasesTest(CutTest):
         return self.cut("--runs", cuts, *options, "--", CASES, kind, *paths)
 
     def test_correct_programs_survive(self):
-        for kind in ("count", "plain", "system", "fork", "threads", "truncate"):
+        for kind in ("count", "plain", "system", "waits", "fork", "threads", "truncate"):
             with self.subTest(kind=kind):
                 self.assert_survives(self.run_case(kind, 40, *self.reset("file")), 40)
 

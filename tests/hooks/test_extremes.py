@@ -138,6 +138,53 @@ int main(int count, char **arguments) {
 }
 """
 
+# Limits its address space, and then its system calls to those that it makes itself.
+CONFINED = """
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+""" + BEGIN + """
+#define ALLOW(number) \\
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##number, 0, 1), \\
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+int main(int count, char **arguments) {
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        ALLOW(write), ALLOW(fsync), ALLOW(msync), ALLOW(munmap), ALLOW(close), ALLOW(exit_group),
+        ALLOW(rt_sigprocmask), ALLOW(mmap), ALLOW(futex), ALLOW(gettid),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)};
+    const struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
+    const struct rlimit limit = {300 << 20, 300 << 20};
+    if (setrlimit(RLIMIT_AS, &limit) != 0)
+        return 8;
+    char *much = malloc(200 << 20);
+    if (much == NULL)
+        return 7;
+    much[100 << 20] = 1;
+    long *base = begin(arguments[1]);
+    int file = open(arguments[1], O_RDWR);
+    base[0] = much[100 << 20]; /* the routines bind their functions at the first call */
+    RtlFlushNonVolatileMemory(map.token, base, 8, 0);
+    fsync(file);
+    if (write(1, "before\\n", 7) != 7 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0)
+        return 6;
+    base[64] = 2;
+    fsync(file);
+    base[0] = 3; /* blamed */
+    if (count < 3)
+        RtlFlushNonVolatileMemory(map.token, base, 8, 0);
+    if (write(1, "after\\n", 6) != 6)
+        return 5;
+    return RtlFreeNonVolatileToken(map.token) != 0;
+}
+"""
+
 # Dies at a moment that the kernel's timer chooses.
 KILLED = "#include <signal.h>\n#include <time.h>" + BEGIN + """
 int main(int count, char **arguments) {
@@ -194,6 +241,10 @@ class ExtremesTest(ProgramsCase):
     @unittest.skipUnless(has("clflushopt"), "this CPU has no clflushopt")
     def test_ten_million_equal_findings(self):
         list(self.check(MANY, "gcc", count=10 * 1000 * 1000, kind="redundant-flush"))
+
+    def test_programs_that_confine_themselves(self):
+        """The runtime neither takes of their memory nor makes calls that are forbidden."""
+        list(self.check(CONFINED, "gcc", "clang"))
 
     def test_death_at_any_moment(self):
         """There is a report all the same, and what was in flight is no error."""

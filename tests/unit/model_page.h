@@ -14,15 +14,17 @@
 static struct model_page page;
 static struct model_thread threads[THREADS];
 
-/* Open lines: as many as a page has, and one more. */
-static struct { _Alignas(MODEL_GRAIN) struct model_line line; } open_lines[MODEL_PAGE_LINES + 1];
+/* Open lines; the first place is nobody's. */
+static _Alignas(64) struct model_line open_lines[MODEL_PAGE_LINES + 4];
 static uint32_t opened;
 static struct model_spare spare;
 
-static inline uint32_t make_line(const void *context) {
+static inline uint32_t make_line(const void *context, uint32_t count) {
+    uint32_t first = opened + 1;
     (void)context;
-    assert_true(opened < MODEL_PAGE_LINES);
-    return ++opened * (uint32_t)(sizeof open_lines[0] / MODEL_GRAIN);
+    opened += count;
+    assert_true(opened < ARRAY_LENGTH(open_lines));
+    return first * (uint32_t)MODEL_LINE_GRAINS;
 }
 
 static const struct model_lines lines = {.memory = (unsigned char *)open_lines,

@@ -68,16 +68,10 @@ static void test_renumbering(void **state) {
     flush(4, 0);
     stream(5, 16, 8, MODEL_STREAM);
     store(6, 24, 8);
-    struct model_line *line = &open_lines[1].line;
-    uint32_t more = UINT32_MAX - 1 - line->n;
-    uint32_t *numbers[] = {&line->n,         &line->durable,    &line->flushed,
-                           &line->unit[0].n, &line->unit[1].n,  &line->unit[2].n,
-                           &line->unit[3].n, &line->flush[0].n, &line->flush[1].n};
-    line->durable = 1;
-    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++)
-        *numbers[i] += more;
-    store(7, 32, 8);
-    assert_true(line->n < 8);
+    for (uint32_t i = 0; i < 1000; i++)
+        store(7, 32, 8);
+    assert_true(open_lines[1].n < 255);
+    assert_int_equal(model_stores(&page, &lines, 0), 1004);
     assert_int_equal(count_holes(0, MODEL_PAGE_SIZE), 4);
     assert_hole(0, 8, 8, 3, 4);
     assert_hole(1, 16, 8, 5, 5);
@@ -182,7 +176,7 @@ static void test_closing(void **state) {
     assert_int_equal(flush(3, 0), MODEL_FLUSH_AGAIN);
     assert_durable();
     store(4, 8, 8); /* in the same place, which remembers nothing */
-    assert_int_equal(opened, 1);
+    assert_int_equal(opened, 4);
     assert_true(model_stores(&page, &lines, 0) > stores);
     assert_one(8, 8, 4, 0);
     assert_int_equal(flush(5, 0), MODEL_FLUSH_NEEDED);
@@ -214,15 +208,14 @@ static void test_not_closing(void **state) {
 }
 
 /* Where there is no room for lines nothing is known of them. */
-static uint32_t make_none(const void *context) {
-    (void)context;
+static uint32_t make_none(const void *context, uint32_t count) {
+    (void)context, (void)count;
     return 0;
 }
 
 static void test_no_room(void **state) {
     (void)state;
-    const struct model_lines none = {
-        .memory = lines.memory, .size = lines.size, .make = make_none, .spare = &spare};
+    const struct model_lines none = {.memory = lines.memory, .size = lines.size, .make = make_none};
     struct model_actor actor = by(0, 1, 1);
     store(1, 64, 8);
     actor.lines = &none;
@@ -241,7 +234,9 @@ static void test_whole_page(void **state) {
     assert_one(0, MODEL_PAGE_SIZE, 1, 0);
     assert_true(holes[0].continues);
     assert_int_equal(holes[0].thread, 3);
-    assert_true(sizeof page <= (size_t)3 * MODEL_PAGE_SIZE); /* the memory that was promised */
+    /* The memory that was promised, with what the page holds. */
+    assert_true(sizeof page + sizeof(struct model_line[MODEL_PAGE_LINES]) + MODEL_PAGE_SIZE <=
+                (size_t)3 * MODEL_PAGE_SIZE);
 }
 
 int main(void) {

@@ -23,7 +23,7 @@
 #define TOKENS 3
 #define LINES 2
 #define BYTES (LINES * MODEL_LINE_SIZE)
-#define COVERS 64
+#define COVERS 512
 
 /* A flush, or a streaming store, that covers a byte. */
 struct cover {
@@ -47,14 +47,16 @@ static struct model_page page;
 static struct model_thread threads[THREADS];
 
 /* Open lines; the first place is nobody's. */
-static struct { _Alignas(MODEL_GRAIN) struct model_line line; } open_lines[LINES + 1];
+static _Alignas(64) struct model_line open_lines[LINES + 4];
 static uint32_t opened;
 static struct model_spare spare;
 
-static uint32_t make_line(const void *context) {
+static uint32_t make_line(const void *context, uint32_t count) {
+    uint32_t first = opened + 1;
     (void)context;
-    assert_true(opened < LINES);
-    return ++opened * (uint32_t)(sizeof open_lines[0] / MODEL_GRAIN);
+    opened += count;
+    assert_true(opened < ARRAY_LENGTH(open_lines));
+    return first * (uint32_t)MODEL_LINE_GRAINS;
 }
 
 static const struct model_lines lines = {.memory = (unsigned char *)open_lines,
@@ -62,7 +64,9 @@ static const struct model_lines lines = {.memory = (unsigned char *)open_lines,
                                          .make = make_line,
                                          .spare = &spare};
 static enum model_judge judge;
-static uint32_t unit_size; /* stores are whole ones of this size */
+static uint32_t unit_size;     /* stores are whole ones of this size */
+static uint32_t steps = STEPS; /* of a round */
+static bool closes = true;     /* lines, when they can be */
 static uint64_t seed, missed, told;
 
 /* xorshift64* */
@@ -171,7 +175,7 @@ static void do_drain(uint32_t thread, uint32_t token) {
         mark(bytes[i].covers, bytes[i].count, thread, token);
     for (size_t l = 0; l < LINES; l++)
         mark(waiting[l], waiting_count[l], thread, token);
-    for (uint32_t l = 0; l < LINES; l++)
+    for (uint32_t l = 0; l < LINES && closes; l++)
         model_close(&page, &actor, l, false);
 }
 
@@ -257,7 +261,7 @@ static void run(enum model_judge by, uint32_t size, uint32_t drains) {
     unit_size = size;
     missed = told = 0;
     print_message("NVRTL_TEST_SEED=%#llx\n", (unsigned long long)seed);
-    for (int round = 0; round < ROUNDS; round++) {
+    for (uint32_t round = 0; round < ROUNDS * STEPS / steps; round++) {
         memset(&page, 0, sizeof page);
         memset(threads, 0, sizeof threads);
         memset(&spare, 0, sizeof spare);
@@ -267,7 +271,7 @@ static void run(enum model_judge by, uint32_t size, uint32_t drains) {
         memset(crowded, 0, sizeof crowded);
         for (size_t i = 0; i < THREADS; i++)
             threads[i].drains = threads[i].every = threads[i].evicted = drains;
-        for (uint32_t i = 1; i <= STEPS; i++)
+        for (uint32_t i = 1; i <= steps; i++)
             step(i);
         do_judge(0, BYTES);
     }
@@ -298,12 +302,22 @@ static void test_wrap(void **state) {
     run(MODEL_JUDGE_STRICT, MODEL_UNIT_SIZE, UINT32_MAX - 8);
 }
 
+/* The numbers of stores begin anew within a round. */
+static void test_renumbering(void **state) {
+    (void)state;
+    steps = 20 * STEPS;
+    closes = false;
+    run(MODEL_JUDGE_STRICT, MODEL_UNIT_SIZE, 0);
+    run(MODEL_JUDGE_MEMORY, 1, 0);
+    steps = STEPS;
+    closes = true;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_strict),
-        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_wrap),
+        cmocka_unit_test(test_strict),      cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_bytes),       cmocka_unit_test(test_wrap),
+        cmocka_unit_test(test_renumbering),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

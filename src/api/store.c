@@ -280,6 +280,23 @@ APART static NTSTATUS fill_lines(PVOID value, void *destination, size_t length, 
                                      : fill_any(value, destination, length, byte, flags, caller);
 }
 
+/* May these few bytes be flushed by lines that are remembered already? */
+CALL_TEXT bool is_deferred(PVOID token, uintptr_t address, size_t length, ULONG flags) {
+    return flags == (WRITE_NV_MEMORY_FLAG_FLUSH | WRITE_NV_MEMORY_FLAG_NO_DRAIN) &&
+           flush_has_later() && token_quick(TOKEN_KEY_DEFERS, (uintptr_t)token, address, length);
+}
+
+/* The short way of a Write whose token defers its flushes. */
+APART static NTSTATUS write_deferred(PVOID value, void *destination, const void *source,
+                                     size_t length, ULONG flags, const void *caller) {
+    uintptr_t to = (uintptr_t)destination, from = (uintptr_t)source;
+    if (is_deferred(value, to, length, flags) && is_plain(from) && lie_apart(to, from, length) &&
+        isa_quick_copy((char *)destination, (const char *)source, length) &&
+        flush_is_later((uintptr_t)value, to, to + length - 1))
+        return STATUS_SUCCESS;
+    return write_any(value, destination, source, length, flags, caller);
+}
+
 /* Few bytes, in most domains: nothing is called. */
 NVRTL_API NTSTATUS RtlWriteNonVolatileMemory(PVOID NvToken, void *NvDestination, const void *Source,
                                              SIZE_T Size, ULONG Flags) {
@@ -295,7 +312,7 @@ NVRTL_API NTSTATUS RtlWriteNonVolatileMemory(PVOID NvToken, void *NvDestination,
         LIKELY(isa_quick_copy((char *)NvDestination, (const char *)Source, Size) &&
                finish_quick(to, to + Size - 1, Flags)))
         return STATUS_SUCCESS;
-    return write_any(NvToken, NvDestination, Source, Size, Flags, __builtin_return_address(0));
+    return write_deferred(NvToken, NvDestination, Source, Size, Flags, __builtin_return_address(0));
 }
 
 NVRTL_API NTSTATUS RtlFillNonVolatileMemory(PVOID NvToken, void *NvDestination, SIZE_T Size,

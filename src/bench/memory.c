@@ -85,7 +85,7 @@ static void choose_places(struct contest *contest) {
     for (size_t i = 0; i < contest->pass.count; i++) {
         char *at = field.base + contest->position * contest->slot + contest->skew;
         if (question->lines != 0)
-            at = field.base + i % question->lines * LINE + i / question->lines * 8 % LINE;
+            at = field.base + i * question->lines / question->scattered * LINE + i % 4 * 8;
         field.places[i] = (NV_MEMORY_RANGE){at, length_of(contest, i)};
         contest->position = (contest->position + contest->stride) % contest->slots;
     }
@@ -204,8 +204,8 @@ void memory_measure(struct bench_ground *ground, const struct bench_asked *asked
     if (!make_field(ground))
         return;
     for (unsigned set = MEMORY_HOT; set <= MEMORY_COLD; set <<= 1) {
-        for (unsigned skewed = 0; (question->sets & set) != 0 && skewed <= question->skewed;
-             skewed++) {
+        for (unsigned skewed = 0;
+             (question->sets & set) != 0 && skewed <= (question->skewed ? 1u : 0u); skewed++) {
             for (size_t i = 0; i < MEMORY_SIZES && question->sizes[i] != 0; i++) {
                 if (!ground->wish->quick || question->sizes[i] <= 4096)
                     measure_case(ground, asked, question->sizes[i], set == MEMORY_COLD,

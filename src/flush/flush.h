@@ -28,6 +28,17 @@ static inline bool flush_has_later(void) {
     return (flush_later_lines.used | flush_later_lines.failed) != 0;
 }
 
+/* Does this thread remember all lines of [address, last] of that token already? Two at most, of 64
+   bytes; asked after the stores that are to be flushed. */
+static inline bool flush_is_later(uint64_t owner, uintptr_t address, uintptr_t last) {
+    const struct flush_later *later = &flush_later_lines;
+    uintptr_t first = address & ~(uintptr_t)63, second = last & ~(uintptr_t)63;
+    size_t place = first / 64 % FLUSH_LATER_LINES, next = second / 64 % FLUSH_LATER_LINES;
+    return later->owner == owner && (later->used >> place & 1) != 0 &&
+           later->lines[place] == first &&
+           (first == second || ((later->used >> next & 1) != 0 && later->lines[next] == second));
+}
+
 /* As flush_range; the lines are remembered instead, if the token defers its flushes and they are
    few. Each is written back once, by flush_done_later or when its place is needed. */
 enum fault flush_range_later(const struct token_view *token, uintptr_t address, size_t length);

@@ -45,9 +45,14 @@ static enum result choose(uint32_t flags, struct token_operations *operations) {
     return RESULT_OK;
 }
 
-/* See token_quick. */
-static bool has_quick_lines(struct token_operations operations) {
-    return token_table.choice.lines && operations.flush == ISA_FLUSH_CLWB;
+/* See token_quick. What is remembered is no short way of a flush. */
+static void set_keys(struct token_slot *slot, uint64_t handle, struct token_operations operations) {
+    uint64_t none = token_no_key(handle & (token_table.capacity - 1));
+    bool lines = token_table.choice.lines && operations.flush == ISA_FLUSH_CLWB;
+    bool defers = (operations.flags & TOKEN_DEFERS) != 0;
+    atomic_store(&slot->keys[TOKEN_KEY_STORES], handle);
+    atomic_store(&slot->keys[TOKEN_KEY_LINES], lines && !defers ? handle : none);
+    atomic_store(&slot->keys[TOKEN_KEY_DEFERS], lines && defers ? handle : none);
 }
 
 static void tell(struct event *event, uint64_t handle) {
@@ -116,7 +121,7 @@ static enum result make_locked(struct event *event, uint32_t flags) {
     if (observed())
         tell(event, event->token);
     atomic_store_explicit(&slot->state, state, memory_order_release);
-    token_set_keys(slot, event->token, has_quick_lines(operations));
+    set_keys(slot, event->token, operations);
     return RESULT_OK;
 }
 
@@ -139,7 +144,7 @@ enum result token_free(const struct event *event) {
         if (observed())
             observe_emit(event);
         /* Before the state: the long way finds it alive or not. */
-        token_set_keys(view.slot, token_no_key(event->token & (token_table.capacity - 1)), true);
+        token_clear_keys(view.slot, event->token & (token_table.capacity - 1));
         /* After a wrap to generation 0 lie 2^28 Gets of this slot: no value comes back soon. */
         uint64_t generation = ((view.state >> 1) + 1) & ((1u << TOKEN_GENERATION_BITS) - 1);
         if (pending_end(&view, generation << 1)) {
@@ -165,11 +170,7 @@ enum result token_defer(uint64_t handle, bool defers) {
         uint64_t word;
         memcpy(&word, &operations, sizeof word);
         atomic_store_explicit(&view.slot->operations, word, memory_order_release);
-        /* What is remembered is no short way. */
-        bool quick = !defers && has_quick_lines(operations);
-        atomic_store_explicit(&view.slot->keys[TOKEN_KEY_LINES],
-                              quick ? handle : token_no_key(handle & (token_table.capacity - 1)),
-                              memory_order_release);
+        set_keys(view.slot, handle, operations);
     }
     os_unlock(&token_table.lock);
     return lives ? RESULT_OK : RESULT_INVALID;

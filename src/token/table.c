@@ -23,7 +23,7 @@ static enum result table_reserve(void) {
         token_table.capacity = (uint32_t)capacity;
         struct token_slot *slots = (struct token_slot *)memory;
         atomic_store_explicit(&token_table.slots, slots, memory_order_release);
-        token_set_keys(&slots[0], token_no_key(0), true);
+        token_clear_keys(&slots[0], 0);
         /* In this order: a small mask fits both tables. */
         atomic_store_explicit(&token_table.quick, slots, memory_order_release);
         atomic_store_explicit(&token_table.quick_mask, capacity - 1, memory_order_release);

@@ -63,6 +63,7 @@ enum token_lent { TOKEN_LENT_PENDING = 1, TOKEN_LENT_IN_FLIGHT = 2 };
 enum token_key {
     TOKEN_KEY_STORES, /* stores through the cache are all that a Write without flags is */
     TOKEN_KEY_LINES,  /* lines of 64 bytes, written back by clwb, are all that a flush is */
+    TOKEN_KEY_DEFERS, /* a flush without a drain is remembered */
     TOKEN_KEYS
 };
 
@@ -171,11 +172,10 @@ static inline uint64_t token_no_key(uint64_t index) {
     return index == 0;
 }
 
-/* pre: the table's lock is held, or the token's slot is not known yet */
-static inline void token_set_keys(struct token_slot *slot, uint64_t key, bool lines) {
-    atomic_store_explicit(&slot->keys[TOKEN_KEY_STORES], key, memory_order_release);
-    if (lines)
-        atomic_store_explicit(&slot->keys[TOKEN_KEY_LINES], key, memory_order_release);
+/* Gives the slot no key at all. pre: the table's lock is held */
+static inline void token_clear_keys(struct token_slot *slot, uint64_t index) {
+    for (unsigned key = 0; key < TOKEN_KEYS; key++)
+        atomic_store_explicit(&slot->keys[key], token_no_key(index), memory_order_seq_cst);
 }
 
 /* The one place where a handle can be; any value has one. */

@@ -88,7 +88,7 @@ static void forget_tokens_quickly(void) {
            atomic_load(&token_table.files_used) * sizeof *token_table.files);
     memcpy(&old, &token_table, sizeof old);
     memset(&token_table, 0, sizeof token_table);
-    token_set_keys(&slots[0], token_no_key(0), true);
+    token_clear_keys(&slots[0], 0);
     token_table.quick = slots;
     token_table.quick_mask = old.capacity - 1;
     token_table.files = old.files;

@@ -231,10 +231,11 @@ struct arena_head {
     struct arena_lost lost;
     struct arena_log log;
     _Atomic uint32_t process_count, thread_count, module_count, file_count;
-    _Atomic uint32_t lock;    /* modules, files, tokens */
-    _Atomic uint32_t commits; /* commit points of all files */
-    uint32_t extras;          /* enum arena_extra, set by the parent before the run */
-    _Atomic uint32_t hooked;  /* processes in which code with hooks has run */
+    _Atomic uint32_t lock;     /* modules, files, tokens */
+    _Atomic uint32_t commits;  /* commit points of all files */
+    uint32_t extras;           /* enum arena_extra, set by the parent before the run */
+    _Atomic uint32_t hooked;   /* processes in which code with hooks has run */
+    _Atomic uint32_t confined; /* processes that have forbidden themselves system calls */
     struct arena_process processes[ARENA_PROCESSES];
     struct arena_module modules[ARENA_MODULES]; /* module number 1 is the first */
     struct arena_file files[ARENA_FILES];
@@ -367,6 +368,9 @@ struct arena_pages {
 /* [from, to): the part of the page that lies in the stretch. The page is locked. */
 typedef void arena_visit(struct model_page *page, void *context, uint64_t from, uint64_t to);
 
+/* Where the arena's lines lie, for the model; without any that are spare. */
+struct model_lines arena_lines(const struct arena *arena);
+
 /* Visits the pages of the stretch that the arena has, in the file's order unless they lie very far
    apart. */
 void arena_each_page(const struct arena *arena, const struct arena_pages *pages, arena_visit *visit,
@@ -386,9 +390,9 @@ void arena_ignore(const struct arena *arena, struct arena_file *file, uint64_t o
 /* Is no finding about [offset, offset + length) of a file? */
 bool arena_ignores(const struct arena *arena, uint32_t file, uint64_t offset, uint64_t length);
 
-/* How the run judges a file's pages. */
-struct model_judging arena_judging(const struct arena *arena, uint32_t file, model_tell *tell,
-                                   void *context);
+/* How the run judges a file's pages. lines: to be kept as long as the answer is used */
+struct model_judging arena_judging(const struct arena *arena, const struct model_lines *lines,
+                                   uint32_t file, model_tell *tell, void *context);
 
 /* Judges [offset, offset + length) of a file and reports what is not durable. wish: what all these
    findings share (file, related, roles, call, abnormal). */

@@ -67,7 +67,10 @@ int hook_msync(void *address, size_t length, int flags) {
 static void begin_file(struct wait *wait, int file, const void *site, const char *frame) {
     struct stat stat;
     int error = errno;
-    if (fstat(file, &stat) == 0 && S_ISREG(stat.st_mode)) {
+    if (source_process.confined) { /* it may be any file */
+        wait->sync = (struct sync){.inode = 0};
+        begin(wait, site, frame);
+    } else if (fstat(file, &stat) == 0 && S_ISREG(stat.st_mode)) {
         wait->sync = (struct sync){.device = stat.st_dev, .inode = stat.st_ino};
         begin(wait, site, frame);
     }

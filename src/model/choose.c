@@ -63,10 +63,11 @@ static struct generation_choice choice_of(const struct generation_line *line, ui
 static struct generation_choice random_set(const struct generation_line *line,
                                            struct chance *chance) {
     uint64_t set = 0;
+    bool keeps = false;
     for (uint32_t i = 0; i < line->count; i++) {
-        bool keeps =
-            line->pieces[i].together ? (set >> (i - 1) & 1) != 0 : chance_below(chance, 2) != 0;
-        if (keeps && is_free(line, i, set))
+        if (!line->pieces[i].together)
+            keeps = chance_below(chance, 2) != 0 && is_free(line, i, set);
+        if (keeps)
             set |= UINT64_C(1) << i;
     }
     return choice_of(line, set);
@@ -134,7 +135,8 @@ static bool match_next(const struct generation_line *line, const uint8_t *bytes,
             for (uint64_t left = parts.masks[i]; left != 0; left &= left - 1) {
                 struct generation_piece piece =
                     line->pieces[choice->whole + (uint32_t)__builtin_ctzll(left)];
-                memcpy(piece.bytes, content + piece.unit * MODEL_UNIT_SIZE, sizeof piece.bytes);
+                memcpy(piece.bytes, content + (size_t)piece.unit * MODEL_UNIT_SIZE,
+                       sizeof piece.bytes);
                 missing = missing || !agrees(&piece, bytes, size);
             }
             set |= (uint64_t)missing << i;

@@ -147,6 +147,10 @@ bool generation_guaranteed(const struct generation *generation, uint32_t file, u
 size_t generation_line_count(const struct generation *generation);
 const struct generation_line *generation_line(const struct generation *generation, size_t index);
 
+/* The line at an offset, a multiple of its size; NULL: none was named there. */
+struct generation_line *generation_find(const struct generation *generation, uint32_t file,
+                                        uint64_t offset);
+
 /* The lines that have a piece which is not guaranteed, in no particular order, but the same for the
    same events. */
 size_t generation_flight_count(const struct generation *generation);

@@ -36,11 +36,12 @@ static inline void extra_store(const struct commit_store *store, bool begins, bo
 }
 
 /* A line that is about to be flushed. pre: its page is locked */
-static inline void extra_line(struct model_page *page, uint32_t line, arena_id stack) {
+static inline void extra_line(const struct model_lines *lines, const struct model_page *page,
+                              uint32_t line, arena_id stack) {
     if (!extra_any(ARENA_EXTRA_COSTS))
         return;
     extra_count(stack, page->file + 1, ARENA_COST_LINES, 1);
-    extra_count(stack, page->file + 1, ARENA_COST_DIRTY, model_waiting(page, line));
+    extra_count(stack, page->file + 1, ARENA_COST_DIRTY, model_waiting(page, lines, line));
 }
 
 /* overwritten-unflushed: the store is about to be counted. pre: its page is locked */

@@ -73,7 +73,7 @@ static bool is_candidate(const struct look *look, const struct model_page *page,
                          const struct model_hole *hole) {
     return hole->thread != look->me->thread && hole->store != MODEL_UNSEEN && !hole->placed &&
            !hole->token_rescued && !hole->page_rescued &&
-           model_came_before(page, hole, &look->me->clock.order);
+           model_came_before(page, &look->me->lines, hole, &look->me->clock.order);
 }
 
 static void note(const struct look *look, const struct model_page *page,
@@ -109,7 +109,8 @@ static void tell_hole(void *context, const struct model_page *page, const struct
 }
 
 static void look_at(struct look *look, struct model_page *page, uint32_t start, uint32_t length) {
-    struct model_judging judging = arena_judging(arena_here(), page->file, tell_hole, look);
+    struct model_judging judging =
+        arena_judging(arena_here(), &look->me->lines, page->file, tell_hole, look);
     judging.keep = true;
     lock_page(look->me, page);
     if (page->touched != 0)
@@ -163,7 +164,7 @@ void reads_stored(const struct commit_store *store) {
             const struct store_at made = {.page = arena_id_of(arena_here(), store->page),
                                           .stack = store->stack,
                                           .line = line,
-                                          .n = store->page->line[line].n};
+                                          .n = model_stores(store->page, &store->me->lines, line)};
             add_dependent(&reads->at[i], &made);
         }
     }
@@ -189,7 +190,8 @@ static bool lasts(const struct self *me, const struct store_at *store) {
     struct model_page *page = arena_at(arena_here(), store->page, sizeof *page);
     if (page == NULL)
         return false;
-    const struct model_judging judging = arena_judging(arena_here(), page->file, NULL, NULL);
+    const struct model_judging judging =
+        arena_judging(arena_here(), &me->lines, page->file, NULL, NULL);
     lock_page(me, page);
     bool durable = model_lasts(page, &judging, store->line, store->n);
     unlock_page(me, page);

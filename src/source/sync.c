@@ -8,14 +8,8 @@
 /* Stands for the token in notes of flushes: no token has this id. */
 #define SYNC_TOKEN UINT32_MAX
 
-static struct model_actor actor_of(const struct sync *sync) {
-    struct arena_head *head = source_process.arena.head;
-    return (struct model_actor){.threads = head->threads,
-                                .judge = (enum model_judge)head->judge,
-                                .thread = sync->me->thread,
-                                .order = &sync->me->clock.order,
-                                .token = SYNC_TOKEN,
-                                .stack = sync->stack};
+static const struct model_actor *actor_of(const struct sync *sync) {
+    return self_actor(sync->me, SYNC_TOKEN, sync->stack);
 }
 
 /* Visits what is covered, file by file. */
@@ -28,22 +22,28 @@ static void each_stretch(const struct sync *sync, tokens_visit *visit) {
         return;
     }
     for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
-        const struct stretch whole = {.file = i, .length = atomic_load(&head->files[i].end)};
-        if (head->files[i].device == sync->device && head->files[i].inode == sync->inode)
-            visit((void *)sync, &whole);
+        struct stretch stretch = {.file = i, .length = atomic_load(&head->files[i].end)};
+        if (sync->size != 0) {
+            stretch.offset = align_down(sync->offset, MODEL_PAGE_SIZE);
+            stretch.length = align_up(sync->offset - stretch.offset + sync->size, MODEL_PAGE_SIZE);
+        }
+        if (sync->inode == 0 ||
+            (head->files[i].device == sync->device && head->files[i].inode == sync->inode))
+            visit((void *)sync, &stretch);
     }
 }
 
 static void flush_page(struct model_page *page, void *context, uint64_t from, uint64_t to) {
     const struct sync *sync = context;
-    const struct model_actor actor = actor_of(sync);
+    const struct model_actor *actor = actor_of(sync);
     (void)from, (void)to;
     for (uint64_t lines = page->touched; lines != 0; lines &= lines - 1) {
-        extra_line(page, (uint32_t)__builtin_ctzll(lines), sync->stack);
-        model_flush(page, &actor, (uint32_t)__builtin_ctzll(lines));
+        extra_line(actor->lines, page, (uint32_t)__builtin_ctzll(lines), sync->stack);
+        model_flush(page, actor, (uint32_t)__builtin_ctzll(lines));
     }
     extra_count(sync->stack, page->file + 1, ARENA_COST_PAGES, page->touched != 0);
-    model_flush_page(page, atomic_load(&source_process.arena.head->files[page->file].drains),
+    model_flush_page(page, actor->lines,
+                     atomic_load(&source_process.arena.head->files[page->file].drains),
                      sync->stack);
 }
 
@@ -67,7 +67,7 @@ static void drain_file(void *context, const struct stretch *stretch) {
 }
 
 void sync_end(const struct sync *sync) {
-    const struct model_actor actor = actor_of(sync);
+    const struct model_actor *actor = actor_of(sync);
     each_stretch(sync, drain_file);
-    model_drain(&actor);
+    model_drain(actor);
 }

@@ -16,6 +16,7 @@
 #include "source/compare.h"
 #include "source/explain.h"
 #include "source/pages.h"
+#include "source/record.h"
 #include "source/regions.h"
 #include "source/runtime.h"
 
@@ -37,6 +38,11 @@ static bool is_on(void) {
         atomic_store(&known, on);
     }
     return on > 0;
+}
+
+/* Is this run recorded, for a power cut? Then only waits matter. */
+static bool is_recorded(void) {
+    return self_attach() && record_wanted();
 }
 
 /* What a routine of libnvrtl asks of the system it tells of itself. */
@@ -134,6 +140,8 @@ static void mapped(const struct watch_site *site, uintptr_t address, size_t leng
     int error = errno;
     bool exact;
     char name[64], path[PATH_MAX];
+    if (source_process.confined)
+        return;
     snprintf(name, sizeof name, "/proc/self/fd/%d", descriptor);
     ssize_t size = descriptor >= 0 ? readlink(name, path, sizeof path - 1) : 0;
     path[size > 0 ? size : 0] = '\0';
@@ -289,13 +297,36 @@ static bool file_of(int descriptor, struct sync *sync) {
     return false;
 }
 
+/* The wait of a recorded run. */
+static void recorded_begins(struct watch_sync *wait, const struct watch_site *site,
+                            int descriptor) {
+    const struct self *me = self_get();
+    bool all = wait->sync.length == 0 && descriptor < 0;
+    wait->begun = me != NULL && !is_own(me, site) &&
+                  (all || wait->sync.length != 0 || file_of(descriptor, &wait->sync));
+}
+
+static void recorded_ends(struct watch_sync *wait, const char *frame) {
+    wait->sync.me = self_get();
+    if (wait->sync.me != NULL && runtime_enter(wait->sync.me, frame)) {
+        record_synced(&wait->sync);
+        runtime_leave(wait->sync.me);
+    } else {
+        atomic_fetch_add(&arena_here()->head->lost.events, 1); /* a handler's wait */
+    }
+}
+
 static void sync_begins(struct watch_sync *wait, const struct watch_site *site, uintptr_t address,
                         size_t length, int descriptor) {
     int error = errno;
     bool concerns = length == 0 || regions_near(address) || regions_near(address + length - 1);
     *wait = (struct watch_sync){.sync = {.address = address, .length = length}};
-    if (concerns && is_on() && self_get() != NULL && !is_own(self_get(), site) &&
-        (length != 0 || descriptor < 0 || file_of(descriptor, &wait->sync)))
+    if (is_recorded()) {
+        recorded_begins(wait, site, descriptor);
+        concerns = false;
+    } else if (concerns && is_on() && self_get() != NULL && !is_own(self_get(), site) &&
+               (length != 0 || descriptor < 0 || source_process.confined ||
+                file_of(descriptor, &wait->sync)))
         wait->sync.me = enter(__builtin_frame_address(0));
     else
         concerns = false;
@@ -319,7 +350,10 @@ static void sync_begins(struct watch_sync *wait, const struct watch_site *site, 
 
 static void sync_ends(struct watch_sync *wait, bool done) {
     int error = errno;
-    struct self *me = wait->begun && done ? enter(__builtin_frame_address(0)) : NULL;
+    bool recorded = wait->begun && done && is_recorded();
+    if (recorded)
+        recorded_ends(wait, __builtin_frame_address(0));
+    struct self *me = wait->begun && done && !recorded ? enter(__builtin_frame_address(0)) : NULL;
     if (me != NULL) {
         sync_end(&wait->sync);
         runtime_leave(me);
@@ -355,7 +389,7 @@ static void wrote(int descriptor, int64_t offset, const struct iovec *parts, siz
     int error = errno;
     struct sync sync = {.inode = 0};
     const struct arena_head *head;
-    if (atomic_load(&regions_high) == 0 || !is_on() || !pages_wanted() ||
+    if (atomic_load(&regions_high) == 0 || !is_on() || !pages_wanted() || source_process.confined ||
         !file_of(descriptor, &sync)) {
         errno = error;
         return;
@@ -383,7 +417,17 @@ static void wrote(int descriptor, int64_t offset, const struct iovec *parts, siz
     errno = error;
 }
 
+static void confining(void) {
+    if (is_on())
+        self_confine();
+}
+
+static void limiting(struct rlimit *limit) {
+    self_widen(limit);
+}
+
 __attribute__((visibility("default"))) const struct watch_calls *nvrtl_rt_watch(void) {
-    static const struct watch_calls calls = {mapped, unmapping, sync_begins, sync_ends, wrote};
+    static const struct watch_calls calls = {mapped, unmapping, sync_begins, sync_ends,
+                                             wrote,  confining, limiting};
     return &calls;
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 
 #include "source/sync.h"
@@ -35,6 +36,10 @@ struct watch_calls {
     /* The file has got these bytes at offset (-1: before its position), or, without any, zeros. */
     void (*wrote)(int descriptor, int64_t offset, const struct iovec *parts, size_t count,
                   size_t length);
+    /* The process is about to forbid itself system calls. */
+    void (*confining)(void);
+    /* It is about to limit its address space: the limit is made one with the runtime in it. */
+    void (*limiting)(struct rlimit *limit);
 };
 
 /* For libnvrtl-watch.so, and for hooks, which stand before the same functions. */

@@ -25,6 +25,11 @@ static bool is_complete(const struct source_stack *stack) {
     return last != NULL && last->function != NULL && strcmp(last->function, "main") == 0;
 }
 
+/* What our own library does between two functions of the program is of no interest. */
+static bool is_runtime(const struct arena_module *module) {
+    return strstr(module->path, "/libnvrtl-rt.so") != NULL;
+}
+
 /* Adds the frames of a record from one on, up to a mark that follows. */
 static bool append_frames(struct collector *collector, uint32_t id, uint32_t from,
                           struct source_stack *stack) {
@@ -44,6 +49,8 @@ static bool append_frames(struct collector *collector, uint32_t id, uint32_t fro
             number >= 1 && number <= ARENA_MODULES ? &arena->head->modules[number - 1] : NULL;
         if (module != NULL && memchr(module->path, '\0', sizeof module->path) == NULL)
             module = NULL;
+        if (module != NULL && is_runtime(module))
+            continue;
         bool named = module != NULL && module->build_id_size != 0 &&
                      module->build_id_size <= sizeof module->build_id;
         if (!symbols_append(collector->symbols, module != NULL ? module->path : NULL,

@@ -89,6 +89,12 @@ static bool remark_pages(const struct arena_head *head, struct report *report) {
                            (int)sizeof head->files[i].path, head->files[i].path, unread - 1))
             return false;
     }
+    if (atomic_load(&head->confined) != 0) {
+        report->incomplete = true;
+        if (!verify_remark(report, "the program has forbidden itself system calls (seccomp): its "
+                                   "direct stores and new views were not looked at from then on"))
+            return false;
+    }
     return verify_remark(
         report,
         "direct stores are seen by what they change (--stores=%s): one that stores "

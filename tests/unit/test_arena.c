@@ -182,7 +182,8 @@ static void test_trampled_chains(void **state) {
     const arena_id bad[] = {1, 3, UINT32_MAX};
     struct arena_file *file = &arena.head->files[0];
     struct model_page *page = arena_page(&arena, 0, 0, true);
-    struct model_actor actor = {.threads = arena.head->threads};
+    const struct model_lines lines = arena_lines(&arena);
+    struct model_actor actor = {.threads = arena.head->threads, .lines = &lines};
     model_store(page, &actor, 0, 8, false, MODEL_CACHED);
     arena_id id = arena_id_of(&arena, page);
     for (size_t b = 0; b < ARENA_STACK_BUCKETS; b++)

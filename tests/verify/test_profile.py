@@ -42,6 +42,12 @@ class ProfileTest(unittest.TestCase):
                          [(50, 400, 0, 0, 0, 0, 0), (0, 0, 50, 50, 50, 400, 50)])
         self.assertEqual({site["at"]["function"] for site in by_count}, {"many_times"})
 
+    def test_pages(self):
+        """Flushes are counted as well where each is worked off later, as a rule."""
+        profile = self.profile("stores", "many_times", options=("--profile", "--stores=pages"))
+        self.assertEqual([profile[name] for name in ("flushes", "lines", "pages", "drains")],
+                         [50] * 4)
+
     def test_what_is_flushed_in_vain(self):
         """A flush of clean lines writes back as much, for nothing."""
         wrong, right = (self.profile("redundant", "flush_of_what_is_durable", mode)

@@ -6,7 +6,7 @@
 _nvrtl_kinds='unflushed-write undrained-flush unordered-commit torn-commit outside-region bad-token
     unflushed-stream unpersisted-read overwritten-unflushed overlapping-write leaked-token
     redundant-flush redundant-drain'
-_nvrtl_questions='flush flush-drain write fill write-start write-flush write-persist fill-zero ranges
+_nvrtl_questions='flush flush-drain write fill write-start write-flush write-persist fill-zero deferred ranges
     pages commits threads tokens'
 
 # _nvrtl_offer <words>: what begins as the current word
@@ -72,7 +72,7 @@ _nvrtl_offer_options() {
         ;;
     trace) options+=' --import-pmemcheck= --output= -o' ;;
     report) options+=' --base= --json --severity= --suppressions=' ;;
-    bench) options+=' --csv --directory= --quick --svg= --vs=' ;;
+    bench) options+=' --calibrate --csv --directory= --quick --svg= --vs=' ;;
     copy) options+=' --force -f' ;;
     flush) ;;
     *) options='--help --version' ;;

@@ -30,11 +30,11 @@ target_link_libraries(nvrtl_check PRIVATE nvrtl_compile ${check_rooms} PkgConfig
                                           PkgConfig::jansson)
 set_target_properties(nvrtl_check PROPERTIES LINKER_LANGUAGE C)
 
-nvrtl_rooms(cli_rooms base os isa map trace cut crash bench cli)
+nvrtl_rooms(cli_rooms base os isa map track trace sandbox cut crash search bench cli)
 add_executable(nvrtl_cli)
 add_executable(nvrtl::check ALIAS nvrtl_cli)
 target_link_libraries(nvrtl_cli PRIVATE nvrtl_compile ${cli_rooms} nvrtl_check nvrtl
-                                        Threads::Threads m ${CMAKE_DL_LIBS})
+                                        PkgConfig::libzstd Threads::Threads m ${CMAKE_DL_LIBS})
 target_compile_definitions(room_cli PRIVATE NVRTL_VERSION="${PROJECT_VERSION}"
                                             NVRTL_RT_INSTALL_DIR="${NVRTL_RT_INSTALL_DIR}")
 set_target_properties(

@@ -8,7 +8,8 @@
 # Without the right to install it names what is missing and fails.
 set -euo pipefail
 
-build=(gcc libc6-dev binutils cmake ninja-build make pkg-config libdw-dev libjansson-dev)
+build=(gcc libc6-dev binutils cmake ninja-build make pkg-config libdw-dev libjansson-dev
+    libzstd-dev)
 demo=(wamerican)
 tests=(g++ libcmocka-dev python3 python3-jsonschema libxml2-utils patch mandoc zsh
     clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck

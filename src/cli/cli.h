@@ -19,6 +19,7 @@ int cli_copy(int argc, char **argv);
 int cli_flush(int argc, char **argv);
 int cli_crash(int argc, char **argv);
 int cli_cut(int argc, char **argv);
+int cli_trace(int argc, char **argv);
 int cli_report(int argc, char **argv);
 int cli_bench(int argc, char **argv);
 

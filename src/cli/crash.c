@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/crash.h"
 #include "cli/number.h"
 #include "crash/enumerate.h"
 
@@ -35,6 +36,7 @@ struct arguments {
     struct crash_wish wish;
     uint64_t memory; /* bytes */
     bool enumerate;
+    struct crash_explore explore;
 };
 
 static void set_streams(struct arguments *arguments, const char *how, struct argp_state *state) {
@@ -50,9 +52,36 @@ static void set_direct64(struct arguments *arguments, const char *how, struct ar
     arguments->wish.direct64_atomic = strcmp(how, "atomic") == 0;
 }
 
+/* The trace, and a program that recovers. */
+static void set_words(struct arguments *arguments, const char *text, struct argp_state *state) {
+    if (arguments->trace == NULL) {
+        arguments->trace = text;
+        return;
+    }
+    arguments->explore.search.program = state->argv + state->next - 1;
+    arguments->explore.search.judge = SANDBOX_PROGRAM;
+    state->next = state->argc;
+}
+
+static void check_wish(const struct arguments *arguments, struct argp_state *state) {
+    const struct search_options *search = &arguments->explore.search;
+    bool judged = search->check != NULL || search->program != NULL;
+    if (!arguments->enumerate && !judged)
+        argp_error(state, "what with it? --enumerate, --check, or a program that recovers");
+    if (!arguments->enumerate && arguments->image != NULL)
+        argp_error(state, "--image is for --enumerate");
+    if (arguments->enumerate && (judged || arguments->explore.asked))
+        argp_error(state, "--enumerate checks nothing");
+    if (search->check != NULL && search->program != NULL)
+        argp_error(state, "'%s' is one trace too many: --check judges", search->program[0]);
+}
+
 static error_t parse(int key, char *text, struct argp_state *state) {
     struct arguments *arguments = state->input;
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->explore;
+        return 0;
     case OPTION_ENUMERATE:
         arguments->enumerate = true;
         return 0;
@@ -78,15 +107,12 @@ static error_t parse(int key, char *text, struct argp_state *state) {
             argp_error(state, "'%s' is no size", text);
         return 0;
     case ARGP_KEY_ARG:
-        if (arguments->trace != NULL)
-            argp_error(state, "'%s' is one trace too many", text);
-        arguments->trace = text;
+        set_words(arguments, text, state);
         return 0;
     case ARGP_KEY_END:
         if (arguments->trace == NULL)
             argp_error(state, "which trace?");
-        if (!arguments->enumerate)
-            argp_error(state, "what with it? --enumerate");
+        check_wish(arguments, state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -151,25 +177,43 @@ static int look(FILE *trace, const struct arguments *arguments, FILE *image) {
     return status;
 }
 
+static int explore(FILE *trace, struct arguments *arguments) {
+    struct crash_explore *explore = &arguments->explore;
+    explore->trace = arguments->trace;
+    explore->search.wish = arguments->wish;
+    explore->search.memory = arguments->memory;
+    if (!run_make_output(&explore->reports))
+        return CLI_RUN_FAILED;
+    return crash_explore(trace, explore);
+}
+
 int cli_crash(int argc, char **argv) {
+    static const struct argp_child children[] = {{&crash_explore_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         .options = option_table,
         .parser = parse,
-        .args_doc = "TRACE",
-        .doc = "Tell what power cuts could leave of a recorded run.\v"
-               "--enumerate prints every distinct image of the regions that a power cut at any\n"
-               "moment could leave, one a line, in hexadecimal and sorted; the regions together\n"
-               "have at most 4096 bytes.\n\n"
-               "Exits with 0; 2: wrong usage, or a trace that cannot be read; 125: the images are\n"
-               "too many, or nvrtl failed."};
-    struct arguments arguments = {.memory = UINT64_C(1) << 30};
+        .children = children,
+        .args_doc = "TRACE [-- PROGRAM...]",
+        .doc =
+            "Tell what power cuts could leave of a recorded run.\v"
+            "--enumerate prints every distinct image of the regions that a power cut at any\n"
+            "moment could leave, one a line, in hexadecimal and sorted; the regions together\n"
+            "have at most 4096 bytes.\n\n"
+            "--check, or PROGRAM that must not crash, meets what a cut could leave of any size.\n\n"
+            "Exits with 0: nothing was found; 1: an image that recovery does not survive;\n"
+            "2: wrong usage, or a trace that cannot be read; 3: the budget is used up;\n"
+            "125: the images are too many, or nvrtl failed."};
+    struct arguments arguments = {
+        .memory = UINT64_C(1) << 30,
+        .explore = {.search = {.exhaustive = 4096, .timeout = 10000, .seed = UINT64_MAX}}};
+    arguments.explore.reports.wanted[report_format("text") - report_formats] = true;
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     FILE *trace = open_file(arguments.trace), *image = NULL;
     if (trace != NULL && arguments.image != NULL)
         image = open_file(arguments.image);
     int status = CLI_USAGE;
     if (trace != NULL && (image != NULL || arguments.image == NULL))
-        status = look(trace, &arguments, image);
+        status = arguments.enumerate ? look(trace, &arguments, image) : explore(trace, &arguments);
     if (trace != NULL)
         fclose(trace);
     if (image != NULL)

@@ -23,6 +23,7 @@ static const struct command {
     {"run", "nvrtl run", CLI_RUN_FAILED, cli_run, "run a program under the verifier"},
     {"cut", "nvrtl cut", CLI_USAGE, cli_cut, "cut the power at random moments, and check"},
     {"crash", "nvrtl crash", CLI_USAGE, cli_crash, "tell what power cuts could leave of a trace"},
+    {"trace", "nvrtl trace", CLI_USAGE, cli_trace, "print a trace, or make one"},
     {"report", "nvrtl report", CLI_USAGE, cli_report,
      "turn reports into other formats, merge or compare them"},
     {"bench", "nvrtl bench", CLI_USAGE, cli_bench,

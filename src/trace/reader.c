@@ -15,11 +15,16 @@
 bool reader_fail(struct trace_reader *reader, const char *format, ...) {
     char reason[160];
     va_list arguments;
+    if (reader->ended == TRACE_WRONG)
+        return false; /* what was said first is what is wrong */
     va_start(arguments, format);
     vsnprintf(reason, sizeof reason, format, arguments);
     va_end(arguments);
     snprintf(reader->problem, sizeof reader->problem, "%s %" PRIu64 ": %s",
-             reader->next == text_next ? "line" : "event", reader->place, reason);
+             reader->next == text_next     ? "line"
+             : reader->next == binary_next ? "event"
+                                           : "record",
+             reader->place, reason);
     reader->ended = TRACE_WRONG;
     return false;
 }
@@ -142,12 +147,24 @@ static bool queue(struct trace_reader *reader, const struct trace_event *region)
     return true;
 }
 
-struct trace_reader *trace_read(FILE *stream) {
+struct trace_reader *reader_new(FILE *stream,
+                                enum trace_result (*next)(struct trace_reader *reader,
+                                                          struct trace_event *event)) {
     struct trace_reader *reader = calloc(1, sizeof *reader);
     if (reader == NULL)
         return NULL;
     reader->stream = stream;
-    reader->next = text_next;
+    reader->next = next;
+    return reader;
+}
+
+struct trace_reader *trace_read(FILE *stream) {
+    struct trace_reader *reader = reader_new(stream, text_next);
+    if (reader == NULL)
+        return NULL;
+    reader_more(reader, BINARY_MAGIC_SIZE - 1, BINARY_MAGIC_SIZE);
+    reader->next =
+        binary_begins(reader->buffer, reader->end - reader->at) ? binary_next : text_next;
     do {
         reader->ended = reader->next(reader, &reader->first);
     } while (reader->ended == TRACE_EVENT && reader->first.kind == TRACE_REGION &&
@@ -162,6 +179,8 @@ void trace_end(struct trace_reader *reader) {
     for (size_t i = 0; i < reader->queued; i++)
         free(reader->queue[i].text);
     free(reader->queue);
+    binary_end(reader);
+    pmemcheck_end(reader);
     free(reader->buffer);
     free(reader->bytes);
     free(reader->text);

@@ -3,7 +3,7 @@
 #ifndef TRACE_READER_H
 #define TRACE_READER_H
 
-#include "trace/trace.h"
+#include "trace/binary.h"
 
 struct trace_reader {
     FILE *stream;
@@ -29,12 +29,21 @@ struct trace_reader {
     size_t bytes_room;
     char *text;
     size_t text_room;
+    /* Of the binary form: a block is in bytes, and used up to raw_at. */
+    struct ZSTD_DCtx_s *zstd;
+    size_t raw_at, raw_end;
+    struct binary_state state;
+    bool begun;                  /* its head was read */
+    struct pmemcheck *pmemcheck; /* of such a log */
     struct trace_region {
         uint32_t number, line_size;
         uint64_t size;
     } regions[TRACE_REGIONS];
     size_t region_count;
 };
+
+struct trace_reader *reader_new(FILE *stream, enum trace_result (*next)(struct trace_reader *reader,
+                                                                        struct trace_event *event));
 
 /* Reads on, so that there are more than `known` bytes in the buffer if the stream has them; false:
    it has not, it cannot be read, or that would be more than most. */
@@ -56,6 +65,10 @@ bool reader_check(struct trace_reader *reader, const struct trace_event *event);
 
 /* The next event in either form. */
 enum trace_result text_next(struct trace_reader *reader, struct trace_event *event);
+enum trace_result binary_next(struct trace_reader *reader, struct trace_event *event);
+bool binary_begins(const uint8_t *bytes, size_t size);
+void binary_end(struct trace_reader *reader);
+void pmemcheck_end(struct trace_reader *reader);
 
 /* The first line of the text form, without its end. */
 #define TEXT_MAGIC "nvrtl-trace-text/1"

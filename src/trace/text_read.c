@@ -320,6 +320,8 @@ static bool parse_line(struct trace_reader *reader, char *line, struct trace_eve
 /* The first line says that this is a trace, and nothing else. */
 static bool check_magic(struct trace_reader *reader) {
     char *line = read_line(reader);
+    if (line != NULL)
+        line[strcspn(line, "#")] = '\0';
     const char *word = line != NULL ? next_word(&line) : NULL;
     if (reader->ended == TRACE_WRONG)
         return false;

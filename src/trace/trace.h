@@ -107,6 +107,8 @@ struct trace_reader;
 
 /* Reads a stream, which it does not close; its start decides the form. NULL: no memory. */
 struct trace_reader *trace_read(FILE *stream);
+/* The same for a store log of pmemcheck. */
+struct trace_reader *trace_read_pmemcheck(FILE *stream);
 void trace_end(struct trace_reader *reader);
 
 /* What is said before the first event; known from the start. */
@@ -124,6 +126,19 @@ const char *trace_problem(const struct trace_reader *reader);
 /* Is the problem damage behind events that were sound? A trace ends like that when its recorder was
    killed. An error in the text form is none. */
 bool trace_is_damaged(const struct trace_reader *reader);
+/* At the end: what whoever goes on with it has to know, or NULL. */
+const char *trace_remark(const struct trace_reader *reader);
+
+/* Writing the binary form. Nothing is in the file before trace_flush, or before there is much of
+   it; after it a reader finds all that was put, whatever becomes of the writer. */
+struct trace_writer;
+/* NULL: no memory. The stream is not closed by trace_finish. */
+struct trace_writer *trace_write(FILE *stream, const struct trace_head *head);
+/* false, with errno: the stream could not be written, or there is no memory; so with all that
+   follow. pre: the event is one that a reader would give; longer texts are cut off */
+bool trace_put(struct trace_writer *writer, const struct trace_event *event);
+bool trace_flush(struct trace_writer *writer);
+bool trace_finish(struct trace_writer *writer);
 
 /* Writing the text form. false: the stream could not be written. */
 bool trace_text_head(FILE *stream, const struct trace_head *head);

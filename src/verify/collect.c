@@ -204,8 +204,8 @@ static bool add_finding(struct collector *collector, const struct arena_finding 
                 fill_related(collector, finding, record, &asserted) &&
                 collect_words(finding, record,
                               record->roles[0] == ARENA_ROLE_ASSERTED ? &asserted : NULL, &direct);
-    collect_free_stack(&asserted);
-    collect_free_stack(&direct.since);
+    verify_free_stack(&asserted);
+    verify_free_stack(&direct.since);
     return done;
 }
 

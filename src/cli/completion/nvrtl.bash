@@ -5,7 +5,7 @@
 
 _nvrtl_kinds='unflushed-write undrained-flush unordered-commit torn-commit outside-region bad-token
     unflushed-stream unpersisted-read overwritten-unflushed overlapping-write leaked-token
-    redundant-flush redundant-drain'
+    redundant-flush redundant-drain crash-inconsistency'
 _nvrtl_questions='flush flush-drain write fill write-start write-flush write-persist fill-zero ranges
     pages commits threads tokens'
 
@@ -33,7 +33,10 @@ _nvrtl_offer_value() {
     --streams) _nvrtl_offer 'drain inplace' ;;
     --stacks) _nvrtl_offer 'cached full site' ;;
     --enable | --disable) _nvrtl_offer "all $_nvrtl_kinds" ;;
-    --output | --keep | --base | --directory) _nvrtl_offer_files -d ;;
+    -o | --output)
+        _nvrtl_offer_files "$([[ ${COMP_WORDS[1]} == trace ]] && echo -f || echo -d)"
+        ;;
+    --keep | --base | --directory) _nvrtl_offer_files -d ;;
     --suppressions | --watch | --svg) _nvrtl_offer_files -f ;;
     --severity) _nvrtl_offer 'error warning performance note' ;;
     --pid) _nvrtl_offer "$(cd /proc && printf '%s ' [0-9]*)" ;;
@@ -42,10 +45,10 @@ _nvrtl_offer_value() {
         _nvrtl_offer "x86 eadr page$([[ ${COMP_WORDS[1]} == cut ]] || echo ' arm')"
         ;;
     --direct64) _nvrtl_offer 'atomic pieces' ;;
-    --image) _nvrtl_offer_files -f ;;
-    --error-exitcode | --at | --memory | --first | -j | --jobs) COMPREPLY=() ;;
-    -n | --runs | --seed | --time | --timeout) COMPREPLY=() ;;
-    -c | --check | --reset) COMPREPLY=() ;;
+    --image | --import-pmemcheck) _nvrtl_offer_files -f ;;
+    --error-exitcode | --at | --memory | --first | -j | --jobs | --shard | --images) COMPREPLY=() ;;
+    -n | --runs | --seed | --time | --timeout | --check-timeout) COMPREPLY=() ;;
+    -c | --check | --reset | --replay | --respawn | --exhaustive) COMPREPLY=() ;;
     *) return 1 ;;
     esac
 }
@@ -62,7 +65,12 @@ _nvrtl_offer_options() {
         options+=' --at= --check= --first= --jobs= --keep= --model= --reset= --runs= --seed= --time='
         options+=' --timeout= -c -j -n -s'
         ;;
-    crash) options+=' --direct64= --enumerate --image= --memory= --model= --stable-pages --streams=' ;;
+    crash)
+        options+=' --check-timeout= --check= --direct64= --enumerate --exhaustive= --image= --images='
+        options+=' --isolate --jobs= --keep= --memory= --model= --output= --replay= --report='
+        options+=' --respawn= --seed= --shard= --stable-pages --streams= --time= -c -j -r'
+        ;;
+    trace) options+=' --import-pmemcheck= --output= -o' ;;
     report) options+=' --base= --json --severity= --suppressions=' ;;
     bench) options+=' --csv --directory= --quick --svg= --vs=' ;;
     copy) options+=' --force -f' ;;
@@ -120,9 +128,16 @@ _nvrtl_offer_argument() {
         fi
         ;;
     bench) _nvrtl_offer "$_nvrtl_questions" ;;
+    trace)
+        if ((arguments < 1)); then
+            _nvrtl_offer 'dump stat pack'
+        else
+            _nvrtl_offer_files -f
+        fi
+        ;;
     copy) ((arguments < 2)) && _nvrtl_offer_files -f ;;
     crash | flush) ((arguments < 1)) && _nvrtl_offer_files -f ;;
-    help) ((arguments < 1)) && _nvrtl_offer 'info run cut crash report bench copy flush' ;;
+    help) ((arguments < 1)) && _nvrtl_offer 'info run cut crash trace report bench copy flush' ;;
     esac
     return 0
 }
@@ -135,7 +150,7 @@ _nvrtl() {
         if [[ $cur == -* ]]; then
             _nvrtl_offer_options ''
         else
-            _nvrtl_offer 'info run cut crash report bench copy flush help'
+            _nvrtl_offer 'info run cut crash trace report bench copy flush help'
         fi
         return 0
     fi

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parts of `nvrtl trace`. */
+#ifndef CLI_TRACE_H
+#define CLI_TRACE_H
+
+#include "trace/trace.h"
+
+/* Prints what the trace has, in numbers. false: no memory. The reader is then at its end. */
+bool trace_stat(struct trace_reader *reader);
+
+#endif

@@ -111,11 +111,9 @@ static char *say(const struct walk_facts *facts, const struct search_cause *caus
             asprintf(&message, "%s when a part of the store at %s is durable and the rest is not",
                      what, early);
     else if (early != NULL && missing != NULL)
-        length = asprintf(&message,
-                          "%s when the store at %s is durable and %s at %s is not%s; no drain "
-                          "stands between them",
+        length = asprintf(&message, "%s when the store at %s is durable and %s at %s is not%s",
                           what, early, plural_store(cause->missing_count), missing,
-                          cause->future ? " yet made" : "");
+                          cause->future ? " yet made" : "; no drain stands between them");
     else if (missing != NULL)
         length = asprintf(&message, "%s when %s at %s is not durable%s", what,
                           plural_store(cause->missing_count), missing,
@@ -172,7 +170,7 @@ static bool add_range(struct finding *finding, const struct search_store *store)
 /* Who is to blame, and who else has to do with it. */
 static bool add_places(struct finding *finding, const struct walk_facts *facts,
                        const struct search_cause *cause) {
-    bool early = cause->early_count != 0 && !(cause->lost && cause->missing_count != 0);
+    bool early = cause->early_count != 0;
     const struct search_store *at = early                       ? &cause->early[0]
                                     : cause->missing_count != 0 ? &cause->missing[0]
                                                                 : NULL;

@@ -17,8 +17,8 @@ struct shrinking {
     const struct search_failure *failure;
     struct search_cause *cause;
     struct sandbox_verdict last;
-    uint16_t *picks;
-    unsigned future; /* stores after the point so far */
+    uint16_t *picks, *missing, *other; /* of each line; of those that matter; for a trial */
+    unsigned future;                   /* stores after the point so far */
     size_t begun, acked;
     bool done, failed;
     search_keep *keep;
@@ -61,28 +61,54 @@ static uint32_t kept_by(const struct space *space, const struct space_line *line
     return kept;
 }
 
-/* The line's content with the most pieces, or the fewest, with which the image still fails. */
-static void settle_line(struct search *search, struct walk *walk, size_t index, bool most) {
+/* The line's content with the most pieces with which the image still fails. */
+static void settle_line(struct search *search, struct walk *walk, size_t index) {
     const struct space *space = &search->space;
     const struct space_line *line = &space->lines[index];
     uint16_t *pick = &search->shrinking->picks[index];
     for (uint16_t i = 0; i < line->count && i < CONTENTS_TRIED; i++) {
-        uint32_t now = kept_by(space, line, *pick), then = kept_by(space, line, i);
-        if (most ? then > now : then < now)
+        if (kept_by(space, line, i) > kept_by(space, line, *pick))
             try_pick(search, walk, index, i);
     }
 }
 
+/* What is taken away must not become a reason of its own: with the missing lines back, the image is
+   to be sound. */
+static bool take_line(struct search *search, struct walk *walk, size_t index, uint16_t pick,
+                      const uint16_t *missing, bool any) {
+    uint16_t *picks = search->shrinking->picks, before = picks[index];
+    if (!try_pick(search, walk, index, pick))
+        return false;
+    if (!any)
+        return true;
+    for (size_t i = 0; i < search->space.line_count; i++)
+        search->shrinking->other[i] = missing[i] != 0 ? 0 : picks[i];
+    if (!fails(search, walk, search->shrinking->other))
+        return true;
+    picks[index] = before;
+    return false;
+}
+
 static void shrink_lines(struct search *search, struct walk *walk) {
     const struct space *space = &search->space;
-    const uint16_t *picks = search->shrinking->picks;
+    struct shrinking *shrinking = search->shrinking;
+    const uint16_t *picks = shrinking->picks;
+    bool any = false;
     for (size_t i = 0; i < space->line_count; i++) {
         if (picks[i] != 0 && !try_pick(search, walk, i, 0))
-            settle_line(search, walk, i, true);
+            settle_line(search, walk, i);
+        any = any || picks[i] != 0;
     }
+    memcpy(shrinking->missing, picks, space->line_count * sizeof *picks);
     for (size_t i = 0; i < space->line_count; i++) {
-        if (picks[i] == 0 && space->lines[i].count > 1 && !try_pick(search, walk, i, 1))
-            settle_line(search, walk, i, false);
+        const struct space_line *line = &space->lines[i];
+        if (picks[i] != 0 || line->count < 2 ||
+            take_line(search, walk, i, 1, shrinking->missing, any))
+            continue;
+        for (uint16_t p = 2; p < line->count && p < CONTENTS_TRIED; p++) {
+            if (kept_by(space, line, p) < kept_by(space, line, picks[i]))
+                take_line(search, walk, i, p, shrinking->missing, any);
+        }
     }
 }
 
@@ -284,12 +310,17 @@ bool search_shrink(struct search *search, const struct search_failure *failure,
                                   .context = context};
     queue_judge *judge = search->queue.judge;
     *cause = (struct search_cause){0};
+    shrinking.missing = calloc(failure->line_count + 1, sizeof *shrinking.missing);
+    shrinking.other = calloc(failure->line_count + 1, sizeof *shrinking.other);
     search->shrinking = &shrinking;
     search->queue.judge = note_verdict;
-    bool good = search_walk(search, &shrinks) && shrinking.done && !shrinking.failed;
+    bool good = shrinking.missing != NULL && shrinking.other != NULL;
+    good = good && search_walk(search, &shrinks) && shrinking.done && !shrinking.failed;
     search->queue.judge = judge;
     good = good && search_walk(search, &looks);
     search->shrinking = NULL;
+    free(shrinking.missing);
+    free(shrinking.other);
     cause->torn = cause->early_count != 0 && cause->missing_count != 0 &&
                   cause->early[0].place == cause->missing[0].place;
     return good;

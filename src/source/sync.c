@@ -2,6 +2,7 @@
 #include "source/sync.h"
 
 #include "base/bits.h"
+#include "source/record.h"
 #include "source/regions.h"
 
 /* Stands for the token in notes of flushes: no token has this id. */
@@ -17,19 +18,18 @@ static struct model_actor actor_of(const struct sync *sync) {
                                 .stack = sync->stack};
 }
 
-/* Visits what is covered, file by file. */
-static void each_stretch(const struct sync *sync, tokens_visit *visit) {
+void sync_each_stretch(const struct sync *sync, tokens_visit *visit, void *context) {
     struct arena_head *head = source_process.arena.head;
     if (sync->length != 0) {
         uintptr_t start = align_down(sync->address, MODEL_PAGE_SIZE);
         uint64_t length = align_up(sync->address - start + sync->length, MODEL_PAGE_SIZE);
-        regions_stretches(start, length, visit, (void *)sync);
+        regions_stretches(start, length, visit, context);
         return;
     }
     for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
         const struct stretch whole = {.file = i, .length = atomic_load(&head->files[i].end)};
         if (head->files[i].device == sync->device && head->files[i].inode == sync->inode)
-            visit((void *)sync, &whole);
+            visit(context, &whole);
     }
 }
 
@@ -51,7 +51,10 @@ static void flush_stretch(void *context, const struct stretch *stretch) {
 }
 
 void sync_begin(const struct sync *sync) {
-    each_stretch(sync, flush_stretch);
+    if (record_wanted())
+        record_sync(sync, false);
+    else
+        sync_each_stretch(sync, flush_stretch, (void *)sync);
 }
 
 static void drain_file(void *context, const struct stretch *stretch) {
@@ -61,6 +64,10 @@ static void drain_file(void *context, const struct stretch *stretch) {
 
 void sync_end(const struct sync *sync) {
     const struct model_actor actor = actor_of(sync);
-    each_stretch(sync, drain_file);
+    if (record_wanted()) {
+        record_sync(sync, true);
+        return;
+    }
+    sync_each_stretch(sync, drain_file, (void *)sync);
     model_drain(&actor);
 }

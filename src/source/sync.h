@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "source/self.h"
+#include "source/tokens.h"
 
 struct sync {
     struct self *me;
@@ -16,6 +17,9 @@ struct sync {
     size_t length;          /* 0: of a file, all of it */
     uint64_t device, inode; /* likewise */
 };
+
+/* Visits what is covered, file by file. */
+void sync_each_stretch(const struct sync *sync, tokens_visit *visit, void *context);
 
 void sync_begin(const struct sync *sync);
 void sync_end(const struct sync *sync);

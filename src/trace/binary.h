@@ -5,9 +5,9 @@
      block:  the word BINARY_BLOCK, the size of the frame, the size of what it holds (32 bits each,
              little-endian), and a zstd frame with a checksum
      record: a byte (kind and BINARY_SAME_...), then as the kind needs them and in this order
-             thread, region, stack, offset, length, id as numbers of 7 bits a byte, lowest first; texts with
-             their length before them; the bytes. Offsets and stacks are told as differences from
-             those of the record before, in zigzag, all else as it is.
+             thread, region, stack, offset, length, id as numbers of 7 bits a byte, lowest first;
+             texts with their length before them; the bytes. Offsets and stacks are told as
+             differences from those of the record before, in zigzag, all else as it is.
 
    The first record of the first block is the head. */
 #ifndef TRACE_BINARY_H

@@ -56,6 +56,14 @@ static bool append_stack(struct collector *collector, uint32_t id, struct source
     return append_frames(collector, id, 0, stack);
 }
 
+bool verify_stack(const struct arena *arena, struct symbols *symbols, uint32_t id,
+                  struct source_stack *stack) {
+    const struct collect_run run = {.arena = arena};
+    struct collector collector = {.run = &run, .symbols = symbols};
+    *stack = (struct source_stack){0};
+    return append_stack(&collector, id, stack);
+}
+
 /* What the record of a stack says of stores that nobody saw. */
 static bool read_direct(struct collector *collector, uint32_t id, struct collect_direct *direct) {
     const struct arena *arena = collector->run->arena;

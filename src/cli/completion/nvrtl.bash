@@ -29,12 +29,16 @@ _nvrtl_offer_value() {
         before=${cur%"${cur##*,}"}
         mapfile -t COMPREPLY < <(compgen -P "$before" -W 'text json sarif junit html' -- "${cur##*,}")
         ;;
-    -s | --stores) [[ ${COMP_WORDS[1]} == cut ]] || _nvrtl_offer 'auto api hooks pages pages=interval' ;;
+    -s | --stores)
+        [[ ${COMP_WORDS[1]} == run ]] && _nvrtl_offer 'auto api hooks pages pages=interval'
+        [[ ${COMP_WORDS[1]} == record ]] && _nvrtl_offer 'auto api hooks'
+        return 0
+        ;;
     --streams) _nvrtl_offer 'drain inplace' ;;
     --stacks) _nvrtl_offer 'cached full site' ;;
     --enable | --disable) _nvrtl_offer "all $_nvrtl_kinds" ;;
     -o | --output)
-        _nvrtl_offer_files "$([[ ${COMP_WORDS[1]} == trace ]] && echo -f || echo -d)"
+        _nvrtl_offer_files "$([[ ${COMP_WORDS[1]} == @(trace|record) ]] && echo -f || echo -d)"
         ;;
     --keep | --base | --directory) _nvrtl_offer_files -d ;;
     --suppressions | --watch | --svg) _nvrtl_offer_files -f ;;
@@ -61,6 +65,7 @@ _nvrtl_offer_options() {
         options+=' --disable= --enable= --error-exitcode= --gen-suppressions --judge= --output='
         options+=' --report= --stacks= --stores= --streams= --suppressions= --watch= -j -r -s'
         ;;
+    record) options+=' --output= --stores= -o -s' ;;
     cut)
         options+=' --at= --check= --first= --jobs= --keep= --model= --reset= --runs= --seed= --time='
         options+=' --timeout= -c -j -n -s'
@@ -99,7 +104,7 @@ _nvrtl_scan() {
             fi
         else
             ((arguments++ == 0)) && first=$at
-            [[ ${COMP_WORDS[1]} == @(run|cut) ]] && break
+            [[ ${COMP_WORDS[1]} == @(run|record|cut) ]] && break
         fi
     done
     COMPREPLY=()
@@ -118,7 +123,7 @@ _nvrtl_offer_program() {
 
 _nvrtl_offer_argument() {
     case $1 in
-    run | cut) _nvrtl_offer_program ;;
+    run | record | cut) _nvrtl_offer_program ;;
     info) ((arguments < 1)) && _nvrtl_offer_files -f ;;
     report)
         if ((arguments < 1)); then
@@ -137,7 +142,7 @@ _nvrtl_offer_argument() {
         ;;
     copy) ((arguments < 2)) && _nvrtl_offer_files -f ;;
     crash | flush) ((arguments < 1)) && _nvrtl_offer_files -f ;;
-    help) ((arguments < 1)) && _nvrtl_offer 'info run cut crash trace report bench copy flush' ;;
+    help) ((arguments < 1)) && _nvrtl_offer 'info run record cut crash trace report bench copy flush' ;;
     esac
     return 0
 }
@@ -150,12 +155,12 @@ _nvrtl() {
         if [[ $cur == -* ]]; then
             _nvrtl_offer_options ''
         else
-            _nvrtl_offer 'info run cut crash trace report bench copy flush help'
+            _nvrtl_offer 'info run record cut crash trace report bench copy flush help'
         fi
         return 0
     fi
     _nvrtl_scan
-    if [[ -n $closed ]] || { [[ $command == @(run|cut) ]] && ((first > 0)); }; then
+    if [[ -n $closed ]] || { [[ $command == @(run|record|cut) ]] && ((first > 0)); }; then
         _nvrtl_offer_argument "$command"
         return 0
     fi

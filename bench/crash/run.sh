@@ -56,4 +56,5 @@ recorded=$("$build/bin/nvrtl" record -o "$work/b.trace" -- \
 stores=$("$build/bin/nvrtl" trace dump "$work/b.trace" | grep -cE '^[0-9]+ (store|copy|atomic) ')
 size=$(wc -c < "$work/b.trace")
 echo "$hooks $recorded $stores $size" | awk '{
-    printf "recording: %.2f times the hooks run, %.1f bytes a store of %d\n", $2 / $1, $4 / $3, $3 }'
+    printf "recording: %.2f times the hooks run, ", $2 / $1
+    printf "%.1f bytes a store of %d\n", $4 / $3, $3 }'

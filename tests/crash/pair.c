@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* pair FILE right|wrong: a word at 0 that follows one at 64; wrong: no drain stands between them. */
+/* pair FILE right|wrong: a word at 0 follows one at 64; wrong: no drain stands between them. */
 #include <immintrin.h>
 #include <nvrtl.h>
 #include <stdint.h>

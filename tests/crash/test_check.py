@@ -105,7 +105,8 @@ class CheckTest(command.FolderTest):
     def test_programs_must_not_crash(self):
         trace = self.write("trace", (HEAD + order(1) + DRAIN).encode())
         script = "od -An -tu8 -j56 -N8 \"$1\" | grep -q ' 1$' && kill -SEGV $$; exit 3"
-        result = command.run("crash", "--seed=1", "--report=json", trace, "--", "sh", "-c", script,
+        result = command.run("crash", "--seed=1", "--report=json",
+                             f"--keep={self.path('images')}", trace, "--", "sh", "-c", script,
                              "sh", "/nowhere/file")
         self.assertEqual(result.returncode, 1, result.stderr)
         finding = json.loads(result.stderr)["findings"][0]

@@ -28,7 +28,8 @@ enum {
     OPTION_SHARD,
     OPTION_OUTPUT,
     OPTION_KEEP,
-    OPTION_REPLAY
+    OPTION_REPLAY,
+    OPTION_RESUME
 };
 
 static const struct argp_option option_table[] = {
@@ -40,6 +41,7 @@ static const struct argp_option option_table[] = {
     {"seed", OPTION_SEED, "S", 0, "of what is chosen by chance (default: printed)", 10},
     {"jobs", 'j', "N", 0, "checkers side by side (default: one a CPU)", 10},
     {"check-timeout", OPTION_TIMEOUT, "SECONDS", 0, "of one check (default 10)", 10},
+    {"resume", OPTION_RESUME, "FILE", 0, "go on where a search has ended that had this too", 10},
     {"respawn", OPTION_RESPAWN, "N", 0, "a new process after N checks", 10},
     {"isolate", OPTION_ISOLATE, NULL, 0, "a new process for each", 10},
     {"shard", OPTION_SHARD, "I/N", 0, "only the I-th of N parts of the work", 10},
@@ -117,6 +119,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         break;
     case OPTION_KEEP:
         explore->keep = text;
+        break;
+    case OPTION_RESUME:
+        options->resume = text;
         break;
     case OPTION_REPLAY:
         explore->replay = text;

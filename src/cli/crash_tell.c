@@ -22,7 +22,7 @@ static bool add_frame(struct source_stack *stack, const char *text, size_t lengt
     if (colon != NULL) {
         frame->function = strndup(text, (size_t)(space - text));
         frame->file = strndup(space + 1, (size_t)(colon - space - 1));
-        frame->line = atoi(colon + 1);
+        frame->line = (int)strtol(colon + 1, NULL, 10);
     } else if (plus != NULL) {
         frame->module = strndup(text, (size_t)(plus - text));
         frame->offset = strtoull(plus + 1, NULL, 16);

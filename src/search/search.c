@@ -23,7 +23,8 @@ static uint64_t now_in_seconds(void) {
 static bool is_over(struct search *search) {
     const struct search_options *options = search->options;
     struct search_outcome *outcome = search->outcome;
-    if ((options->images != 0 && outcome->images >= options->images) ||
+    uint64_t images = outcome->images - search->images_before;
+    if ((options->images != 0 && images >= options->images) ||
         (options->seconds != 0 && now_in_seconds() - search->began >= options->seconds))
         outcome->over = true;
     return outcome->over;
@@ -43,6 +44,12 @@ static void keep_failure(struct search *search, const struct queue_image *image,
     struct search_outcome *outcome = search->outcome;
     if (outcome->failure_count == SEARCH_FAILURES)
         return;
+    for (size_t i = 0; i < outcome->failure_count; i++) { /* before the search was resumed */
+        const struct search_failure *known = &outcome->failures[i];
+        if (known->point == image->point && known->line_count == image->line_count &&
+            memcmp(known->picks, picks, image->line_count * sizeof *picks) == 0)
+            return;
+    }
     uint16_t *kept = calloc(image->line_count + 1, sizeof *kept);
     if (kept == NULL)
         return;
@@ -62,6 +69,10 @@ static bool see_verdict(void *context, const struct queue_image *image, const ui
     struct search *search = context;
     struct search_outcome *outcome = search->outcome;
     outcome->images++;
+    bool same = search->at_pass == search->pass && search->at_point == image->point;
+    search->at_done = same ? search->at_done + 1 : 1;
+    search->at_pass = search->pass;
+    search->at_point = image->point;
     if (verdict.outcome == SANDBOX_UNUSABLE) {
         snprintf(outcome->problem, sizeof outcome->problem, "%s",
                  sandbox_problem(search->queue.sandbox));
@@ -116,6 +127,8 @@ static bool try_images(struct search *search, const struct walk *walk, bool boun
             continue;
         }
         tried++;
+        if (tried <= resume_done(search, walk->point) && joined == NULL)
+            continue;
         if (!queue_add(&search->queue, space, walk, search->picks, search->key))
             return false;
         if (joined != NULL && search->queue.count == 64) {
@@ -199,12 +212,18 @@ void search_fill(struct search *search, const struct walk *walk) {
     space_fill(&search->space, walk, (uint32_t)most, search->options->seed);
 }
 
+/* They were tried before: none of them is tried again. */
+static void note_images(struct search *search, const struct walk *walk, bool whole) {
+    struct space_turn turn = space_begin(false, 0);
+    while (whole && space_next(&search->space, &turn, search->picks))
+        seen_add(&search->seen, queue_hash(&search->queue, &search->space, walk, search->picks));
+}
+
 static bool visit_point(void *context, struct walk *walk) {
     struct search *search = context;
     const struct search_options *options = search->options;
     struct search_outcome *outcome = search->outcome;
-    if ((options->shards > 1 && walk->point % options->shards != options->shard - 1) ||
-        (options->only != 0 && walk->point != options->only))
+    if (options->shards > 1 && walk->point % options->shards != options->shard - 1)
         return true;
     search_fill(search, walk);
     if (!search_make_room(search)) {
@@ -218,6 +237,10 @@ static bool visit_point(void *context, struct walk *walk) {
     bool whole = space_images(&search->space, options->exhaustive + 1) <= options->exhaustive;
     for (size_t i = 0; i < search->space.line_count; i++)
         whole = whole && !search->space.lines[i].cut_down;
+    if (resume_is_behind(search, walk->point)) {
+        note_images(search, walk, whole);
+        return true;
+    }
     outcome->points++;
     outcome->exhausted += whole;
     outcome->bounded += !whole;
@@ -259,13 +282,15 @@ bool search_run(struct search *search, search_tell *tell, void *context) {
     search->tell = tell;
     search->context = context;
     search->began = now_in_seconds();
-    bool more = true;
+    bool more = resume_read(search);
     for (search->pass = 0; search->pass < 2 && more; search->pass++) {
         groups_clear(&search->ranks);
         more = search_walk(search, &visitor) && outcome->problem[0] == '\0' && !outcome->over &&
                queue_run(&search->queue);
     }
     outcome->interrupted = *search->stop != 0;
+    if (outcome->problem[0] == '\0')
+        resume_write(search, more && !outcome->over && !outcome->interrupted);
     return outcome->problem[0] == '\0';
 }
 

@@ -19,7 +19,7 @@ struct search_options {
     uint64_t shard, shards;    /* 1 to shards */
     uint32_t workers;
     bool isolate;
-    uint64_t only; /* this point alone; 0: all */
+    const char *resume; /* file that says how far an earlier search has come, and will; or NULL */
 };
 
 /* An image that recovery does not survive, in the words of its point's space. */

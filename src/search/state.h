@@ -22,11 +22,22 @@ struct search {
     uint16_t *picks;
     size_t picks_room;
     unsigned pass;
-    uint64_t began; /* seconds */
+    unsigned from_pass, at_pass;                       /* where it goes on, and has come to: */
+    uint64_t from_point, at_point, from_done, at_done; /* so many images of this point are tried */
+    uint64_t images_before;                            /* by those who have begun the search */
+    uint64_t began;                                    /* seconds */
     search_tell *tell;
     void *context;
     struct shrinking *shrinking; /* while a failure is shrunk */
 };
+
+/* Takes up what options->resume has, if anything. false: outcome->problem. */
+bool resume_read(struct search *search);
+void resume_write(struct search *search, bool done);
+/* How many of its images were. */
+uint64_t resume_done(const struct search *search, uint64_t point);
+/* Was all of the point tried before? */
+bool resume_is_behind(const struct search *search, uint64_t point);
 
 /* A walk that keeps the queue up to date; the visitor's point and after get the search. */
 bool search_walk(struct search *search, const struct walk_visitor *visitor);

@@ -138,6 +138,23 @@ class CheckTest(command.FolderTest):
         self.assertEqual(result.returncode, 3)
         self.assertIn("its budget is used up", result.stderr)
 
+    def test_resume(self):
+        """In steps of a few images it finds what it finds at once, in the same words."""
+        events = (BEGIN + DATA + COMMIT + DRAIN + ACK) * 3 + order(4) + DRAIN
+        whole = [one["message"] for one in self.explore(events)]
+        state, steps, status = self.path("state"), 0, None
+        while not os.path.exists(state) or "pass 2 " not in self.read("state").decode():
+            result = self.run_check(events, f"--resume={state}", "--images=2", "--report=json")
+            self.assertIn(result.returncode, (1, 3), result.stderr)
+            steps += 1
+            self.assertLess(steps, 50)
+            status = json.loads(result.stderr)
+        self.assertGreater(steps, 2)
+        self.assertEqual([one["message"] for one in status["findings"]], whole)
+        result = self.run_check(events, f"--resume={state}", "--exhaustive=7")
+        self.assertEqual(result.returncode, 125)
+        self.assertIn("of other options", result.stderr)
+
     def test_usage(self):
         for options in (("--shard=4/3",), ("--jobs=0",), ("--exhaustive=x",), ("--enumerate",)):
             self.assertEqual(self.run_check(DATA, *options).returncode, 2, options)

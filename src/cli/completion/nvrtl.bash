@@ -49,7 +49,7 @@ _nvrtl_offer_value() {
         _nvrtl_offer "x86 eadr page$([[ ${COMP_WORDS[1]} == cut ]] || echo ' arm')"
         ;;
     --direct64) _nvrtl_offer 'atomic pieces' ;;
-    --image | --import-pmemcheck) _nvrtl_offer_files -f ;;
+    --image | --import-pmemcheck | --resume) _nvrtl_offer_files -f ;;
     --error-exitcode | --at | --memory | --first | -j | --jobs | --shard | --images) COMPREPLY=() ;;
     -n | --runs | --seed | --time | --timeout | --check-timeout) COMPREPLY=() ;;
     -c | --check | --reset | --replay | --respawn | --exhaustive) COMPREPLY=() ;;
@@ -73,7 +73,7 @@ _nvrtl_offer_options() {
     crash)
         options+=' --check-timeout= --check= --direct64= --enumerate --exhaustive= --image= --images='
         options+=' --isolate --jobs= --keep= --memory= --model= --output= --replay= --report='
-        options+=' --respawn= --seed= --shard= --stable-pages --streams= --time= -c -j -r'
+        options+=' --respawn= --resume= --seed= --shard= --stable-pages --streams= --time= -c -j -r'
         ;;
     trace) options+=' --import-pmemcheck= --output= -o' ;;
     report) options+=' --base= --json --severity= --suppressions=' ;;

@@ -158,7 +158,6 @@ typedef struct _NV_MEMORY_RANGE {
 
 /*
  * RtlGetNonVolatileToken - asks what a region is and makes the token the other routines take. [doc]
- *
  * NvBuffer   first byte of the region, inside one or more adjacent shared views of one file; any
  *            alignment
  * Size       bytes, 1 to 2^47
@@ -175,7 +174,6 @@ typedef struct _NV_MEMORY_RANGE {
  *                                device registers, for one) [ours]
  * STATUS_INSUFFICIENT_RESOURCES  out of memory or descriptors, /proc cannot be read, or 2^20 tokens
  *                                are alive [ours]
- *
  * Asks the system (reads /proc, may take milliseconds); the token keeps the answers. No descriptor
  * of the file is opened, duplicated or closed: the program's POSIX locks on it stay. [ours]
  */
@@ -183,7 +181,6 @@ NVRTL_API NTSTATUS RtlGetNonVolatileToken(PVOID NvBuffer, SIZE_T Size, PVOID *Nv
 
 /*
  * RtlFreeNonVolatileToken - ends a token. Neither flushes nor drains. [doc]
- *
  * NvToken    from RtlGetNonVolatileToken
  *
  * STATUS_SUCCESS            the value is invalid from now on, and for the next 2^20 Gets at least
@@ -195,7 +192,6 @@ NVRTL_API NTSTATUS RtlFreeNonVolatileToken(PVOID NvToken);
 
 /*
  * RtlWriteNonVolatileMemory - copies bytes into the region. [doc]
- *
  * NvToken        a live token or FLUSH_NV_MEMORY_DEFAULT_TOKEN
  * NvDestination  first byte to write; the whole range lies in the token's region; any alignment
  * Source         first byte to read; may overlap the destination (as memmove) [ours]
@@ -220,7 +216,6 @@ NVRTL_API NTSTATUS RtlWriteNonVolatileMemory(PVOID NvToken, void *NvDestination,
 
 /*
  * RtlFillNonVolatileMemory - stores one byte value over a range. [doc]
- *
  * Value      0 to 255. Note the order: Size comes before Value.
  * All else, statuses included, as RtlWriteNonVolatileMemory.
  */
@@ -229,7 +224,6 @@ NVRTL_API NTSTATUS RtlFillNonVolatileMemory(PVOID NvToken, void *NvDestination, 
 
 /*
  * RtlFlushNonVolatileMemory - makes a range durable, or starts to. [doc]
- *
  * NvToken    a live token or FLUSH_NV_MEMORY_DEFAULT_TOKEN
  * NvBuffer   first byte; the whole range lies in the token's region; any alignment
  * Size       bytes; 0 flushes nothing, and still drains without NO_DRAIN [ours]
@@ -250,7 +244,6 @@ NVRTL_API NTSTATUS RtlFlushNonVolatileMemory(PVOID NvToken, PVOID NvBuffer, SIZE
 
 /*
  * RtlFlushNonVolatileMemoryRanges - flushes many ranges with one drain at the end. [doc]
- *
  * NvRanges   array of NumRanges ranges; overlaps, any order and zero lengths are legal
  * NumRanges  0 flushes nothing, and still drains without NO_DRAIN
  *
@@ -262,7 +255,6 @@ NVRTL_API NTSTATUS RtlFlushNonVolatileMemoryRanges(PVOID NvToken, PNV_MEMORY_RAN
 
 /*
  * RtlDrainNonVolatileFlush - waits for what was flushed. [doc]
- *
  * NvToken    a live token, or FLUSH_NV_MEMORY_DEFAULT_TOKEN: every token; the first failure is
  *            returned after all were tried
  *
@@ -314,6 +306,7 @@ NVRTL_API NTSTATUS RtlDrainNonVolatileFlush(PVOID NvToken);
 #define NVRTL_TOKEN_FAILED 0x2     /* the file's write-back failed: Flush and Drain return why */
 #define NVRTL_TOKEN_VERIFIED 0x4   /* a verifier listens */
 #define NVRTL_TOKEN_GUARDED 0x8    /* a SIGBUS inside a routine becomes its status */
+#define NVRTL_TOKEN_DEFERS 0x10    /* NVRTL_OPTION_DEFER_FLUSH is set */
 
 /* What NvRtlQueryToken tells. structSize and lineSize, atomicSize, length in bytes. */
 typedef struct NvRtlTokenInfo {
@@ -331,11 +324,9 @@ typedef struct NvRtlTokenInfo {
 
 /*
  * NvRtlQueryToken - what a token knows. [ours]
- *
  * token      a live token; not FLUSH_NV_MEMORY_DEFAULT_TOKEN
  * info       with structSize set; at most structSize bytes are written, so that programs built
  *            against a shorter, older structure go on working
- *
  * STATUS_SUCCESS, STATUS_INVALID_PARAMETER (token, or info is NULL), STATUS_INFO_LENGTH_MISMATCH
  * (structSize is smaller than the first published structure)
  */
@@ -343,13 +334,11 @@ NVRTL_API NTSTATUS NvRtlQueryToken(void *token, NvRtlTokenInfo *info);
 
 /*
  * NvRtlRetryToken - makes good a failed write-back. [ours]
- *
  * token      a live token; not FLUSH_NV_MEMORY_DEFAULT_TOKEN
  *
  * After a failed drain the system may count pages as clean that never reached the medium. This
  * marks every page of the file that is in memory and in the region of a live token as changed,
  * without changing a byte and safe beside concurrent stores, and waits until all are on the medium.
- *
  * STATUS_SUCCESS            the medium equals memory in the regions of all live tokens of the file,
  *                           and the failure is forgotten; in the other domains there is nothing to
  *                           do
@@ -364,15 +353,30 @@ NVRTL_API NTSTATUS NvRtlQueryToken(void *token, NvRtlTokenInfo *info);
  */
 NVRTL_API NTSTATUS NvRtlRetryToken(void *token);
 
+#define NVRTL_OPTION_DEFER_FLUSH 1u
+
+/*
+ * NvRtlSetTokenOption - changes how a token works. [ours]
+ * token      a live token; not FLUSH_NV_MEMORY_DEFAULT_TOKEN
+ * option     NVRTL_OPTION_DEFER_FLUSH: value 1, or 0 as after Get. Flushes with NO_DRAIN only
+ *            remember their lines, for the calling thread. Each is written back once, with what it
+ *            holds then: at that thread's next call that drains, through whatever token, before it
+ *            frees the token, or when it has remembered a few dozen. So store again only after the
+ *            drain; a thread that ends before has written nothing back; and until a thread has
+ *            drained no other one may free the token or unmap the view: its drain then says
+ *            STATUS_INVALID_PARAMETER. Nothing changes in page-cache and cpu-cache.
+ * STATUS_SUCCESS, STATUS_INVALID_PARAMETER (token, option or value), STATUS_DEVICE_BUSY (in a
+ * signal handler that interrupted a Get or a Free)
+ */
+NVRTL_API NTSTATUS NvRtlSetTokenOption(void *token, uint32_t option, uintptr_t value);
+
 /*
  * NvRtlReadNonVolatileMemory - copies bytes out of the region; what a load would meet as SIGBUS is
  * a status. [ours]
- *
  * token        a live token or FLUSH_NV_MEMORY_DEFAULT_TOKEN
  * destination  first byte to write; may overlap the source
  * source       first byte to read; the whole range lies in the token's region; any alignment
  * size         bytes; 0 reads nothing
- *
  * STATUS_SUCCESS
  * STATUS_INVALID_PARAMETER  a bad token, a range that leaves the region or wraps; nothing copied
  * STATUS_DEVICE_DATA_ERROR  the medium is damaged there
@@ -399,14 +403,12 @@ typedef struct NvRtlMapping {
 /*
  * NvRtlMapFile - opens or makes a file, maps it shared (MAP_SYNC where there is DAX) and makes its
  * token. The file, its length and its directory entry are durable when it returns. [ours]
- *
  * path       of a regular file or DAX device; UTF-8
  * offset     of the first byte to map, in bytes; any alignment
  * size       bytes; 0 = to the end of the file
  * flags      NVRTL_MAP_...
  * mode       permission bits of a new file (the umask applies); unused otherwise
  * out        receives the mapping; written on success only
- *
  * STATUS_SUCCESS
  * STATUS_INVALID_PARAMETER       NULL or wrapping arguments, unknown flags, EXCLUSIVE without
  *                                CREATE; no such file; the range leaves the file and CREATE is not
@@ -426,16 +428,13 @@ NVRTL_API NTSTATUS NvRtlMapFile(const char *path, uint64_t offset, size_t size, 
 /*
  * NvRtlUnmapFile - frees the token (as RtlFreeNonVolatileToken; neither flushes nor drains), unmaps
  * the view, closes the file, and clears *mapping. [ours]
- *
  * mapping    as filled by NvRtlMapFile
- *
  * STATUS_SUCCESS, STATUS_INVALID_PARAMETER (NULL, or not a live mapping; nothing was done)
  */
 NVRTL_API NTSTATUS NvRtlUnmapFile(NvRtlMapping *mapping);
 
 /*
  * NvRtlStatusText - a status in words. [ours]
- *
  * status     any value
  *
  * Returns a constant string without a full stop, never NULL. Any thread, any signal handler.
@@ -459,7 +458,6 @@ NVRTL_API void NvRtlVerifierAssertDurable(void *token, const void *address, size
  * Commit points. A store to one says that earlier stores count: from then on whoever reads it after
  * a power cut relies on them. The verifier reports such a store while what it publishes is not
  * durable, and one that a cut could tear: wider than 8 bytes, or across a multiple of 8. [ours]
- *
  * NvRtlVerifierCommitPoint     publishes all that the storing thread has stored since its previous
  *                              store to it
  * NvRtlVerifierCommitPointFor  publishes what was stored to the data by the storing thread; called
@@ -477,7 +475,6 @@ NVRTL_API void NvRtlVerifierCommitPointFor(void *token, const void *address, siz
 
 /*
  * NvRtlVerifierMark - names a moment of the program. [ours]
- *
  * token      a live token or FLUSH_NV_MEMORY_DEFAULT_TOKEN
  * kind       NVRTL_MARK_NOTE  a remark for whoever reads the events
  *            NVRTL_OP_BEGIN   operation id begins: from now on a power cut may leave parts of it

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Inserts random keys into a B+ tree in a file of 64 MiB: stores through pointers, a flush for each
    run of lines that an insert has changed, one drain an insert. Prints nanoseconds an insert, and a
-   page's first store.
+   page's first store, and how many bytes the verifier takes for each byte of the file.
 
      btree FILE [INSERTS [BEFORE]]
 
@@ -9,13 +9,7 @@
    flushed lines an insert instead.
 
    What is measured begins when every page of the file has been stored to. */
-#include <nvrtl.h>
-
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
+#include "bench.h"
 
 #define SIZE ((size_t)64 << 20)
 #define KEYS 30
@@ -33,13 +27,6 @@ struct header {
 static NvRtlMapping map;
 static struct node *nodes; /* the first one holds the header */
 static uint64_t stores, lines;
-
-static void check(NTSTATUS status) {
-    if (status != STATUS_SUCCESS) {
-        fprintf(stderr, "btree: %s\n", NvRtlStatusText(status));
-        exit(1);
-    }
-}
 
 static inline void store(uint64_t *place, uint64_t value) {
     *(volatile uint64_t *)place = value;
@@ -142,12 +129,6 @@ static void insert(uint64_t key, uint64_t value) {
     check(RtlDrainNonVolatileFlush(map.token));
 }
 
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
-}
-
 static uint64_t random_key(void) {
     static uint64_t state = 88172645463325252u;
     state ^= state << 13;
@@ -174,6 +155,7 @@ int main(int count, char **arguments) {
     unsigned inserts = count > 2 ? (unsigned)strtoul(arguments[2], NULL, 10) : 1000000;
     unsigned before = count > 3 ? (unsigned)strtoul(arguments[3], NULL, 10) : 400000;
     check(NvRtlMapFile(arguments[1], 0, SIZE, NVRTL_MAP_CREATE, 0600, &map));
+    double memory = verifier_memory();
     nodes = map.base;
     double touch = touch_pages();
     store(&header()->used, 1);
@@ -186,12 +168,12 @@ int main(int count, char **arguments) {
     for (unsigned i = 0; i < inserts; i++)
         insert(random_key(), i);
     double time = (now() - start) / inserts;
-#ifdef COUNT
-    printf("%.1f stores, %.1f flushed lines an insert\n", (double)stores / inserts,
-           (double)lines / inserts);
-#else
-    printf("%.1f %.1f\n", time, touch);
-#endif
+    memory = (verifier_memory() - memory) / (double)SIZE;
+    if (stores != 0)
+        printf("%.1f stores, %.1f flushed lines an insert\n", (double)stores / inserts,
+               (double)lines / inserts);
+    else
+        printf("%.1f %.1f %.3f\n", time, touch, memory);
     check(NvRtlUnmapFile(&map));
     return 0;
 }

@@ -1,64 +1,145 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# What does it cost to run under the verifier? Inserts into a B-tree (btree.c), without it and with
-# each source of stores in turn; the answer is the median ratio of the rounds and its spread, and
-# the time of a page's first store and flush. pages=interval gets fewer inserts: each of its drains
-# looks at the whole file.
+# What does it cost to run under the verifier? Each program runs without it and with the sources of
+# stores in turn; the answers are the median ratios of the rounds, with the least and the greatest.
 #
-#   bench/verifier/run.sh BUILD [DIRECTORY] [ROUNDS]
+#   cmake --build --preset release --target bench
+#   bench/verifier/run.sh BUILD [DIRECTORY [ROUNDS [PART...]]]
+#
+# The parts, all of them if none is named:
+#
+#   btree        inserts into a B-tree (btree.c), after each page's first store: with hooks built in
+#                and nobody listening, hooks, api, pages; a page's first store; memory
+#   interval     the same for pages=interval, with fewer inserts: each drain looks at the whole file
+#   threads      two threads at once (insert.c), each with a tree of its own, under hooks: how many
+#                times what one does they do together
+#   outstanding  inserts while 100,000 stores wait for a flush, under hooks, against none waiting
+#   paced        a million Write and Flush a second (paced.c), under api
+#   memory       when all of a file waits for its flush (sweep.c)
 set -eu
-build=${1:?usage: bench/verifier/run.sh BUILD [DIRECTORY] [ROUNDS]}
+build=${1:?usage: bench/verifier/run.sh BUILD [DIRECTORY [ROUNDS [PART...]]]}
 directory=${2:-/dev/shm}
 rounds=${3:-7}
-here=$(dirname "$0")
+if [ $# -gt 3 ]; then
+    shift 3
+else
+    set -- btree interval threads outstanding paced memory
+fi
+programs=$build/bench
 
 work=$(mktemp -d "$directory/nvrtl-bench-XXXXXX")
 trap 'rm -rf "$work"' EXIT INT TERM
-for kind in "" -DCOUNT; do
-    cc -O2 $kind -I"$here/../../include" "$here/btree.c" -o "$work/btree$kind" \
-        "$build/lib/libnvrtl.so" -Wl,-rpath,"$(cd "$build/lib" && pwd)"
-done
-"$work/btree-DCOUNT" "$work/file"
 
-inserts() {
-    case $1 in
-    pages=interval) echo 1000 1000 ;;
-    *) echo 600000 400000 ;;
+# run SOURCE PROGRAM [ARGUMENT...]: in a file of its own. none: without the verifier; off: with
+# hooks built in, without the verifier.
+run() {
+    source=$1
+    program=$2
+    shift 2
+    rm -f "$work/file"
+    case $source in
+    none) "$programs/$program" "$work/file" "$@" ;;
+    off) "$programs/$program-hooked" "$work/file" "$@" ;;
+    hooks) under hooks "$programs/$program-hooked" "$@" ;;
+    *) under "$source" "$programs/$program" "$@" ;;
     esac
 }
 
-# Prints the nanoseconds of an insert and of a page's first store.
-measure() {
-    rm -f "$work/file"
-    if [ "$1" = none ]; then
-        # shellcheck disable=SC2046
-        "$work/btree" "$work/file" $(inserts "$1")
-    else
-        # shellcheck disable=SC2046
-        "$build/bin/nvrtl" run --stores="$1" --report=json --output "$work/out" -- \
-            "$work/btree" "$work/file" $(inserts "$1")
-    fi
+under() {
+    source=$1
+    program=$2
+    shift 2
+    "$build/bin/nvrtl" run --stores="$source" --report=json --output "$work/out" -- \
+        "$program" "$work/file" "$@"
 }
 
-sources="api pages pages=interval"
-round=0
-while [ "$round" -lt "$rounds" ]; do
-    for source in none $sources; do
-        measure "$source" >> "$work/times.$source"
-    done
-    round=$((round + 1))
-done
-
-# The number in the middle, the least and the greatest.
+# The number in the middle, the least and the greatest, of a column of a file.
 spread() {
-    sort -n | awk '{ v[NR] = $1 }
+    cut -d' ' -f"$2" "$1" | sort -n | awk '{ v[NR] = $1 }
         END { printf "%.2f (%.2f to %.2f)", v[int((NR + 1) / 2)], v[1], v[NR] }'
 }
 
-echo "none: $(cut -d' ' -f1 "$work/times.none" | spread) ns an insert, first store of a page" \
-    "$(cut -d' ' -f2 "$work/times.none" | spread) ns"
-for source in $sources; do
-    paste -d' ' "$work/times.$source" "$work/times.none" > "$work/pairs"
-    echo "$source: $(awk '{ print $1 / $3 }' "$work/pairs" | spread) times none," \
-        "first store of a page $(cut -d' ' -f2 "$work/times.$source" | spread) ns"
+# ratio A B [FACTOR]: FACTOR times the first column of A by that of B, round by round.
+ratio() {
+    paste -d' ' "$work/$1" "$work/$2" |
+        awk -v factor="${3:-1}" -v columns="$(awk 'NR == 1 { print NF }' "$work/$1")" \
+            '{ print factor * $1 / $(columns + 1) }' > "$work/ratio"
+    spread "$work/ratio" 1
+}
+
+# rounds_of NAME... : calls round_NAME in turn, as often as there are rounds.
+rounds_of() {
+    left=$rounds
+    while [ "$left" -gt 0 ]; do
+        for name in "$@"; do
+            "round_$name" >> "$work/$name"
+        done
+        left=$((left - 1))
+    done
+}
+
+round_btree_none() { run none btree 600000 400000; }
+round_btree_off() { run off btree 600000 400000; }
+round_btree_hooks() { run hooks btree 600000 400000; }
+round_btree_api() { run api btree 600000 400000; }
+round_btree_pages() { run pages btree 600000 400000; }
+part_btree() {
+    rm -f "$work/file"
+    echo "btree: $("$programs/btree-count" "$work/file")"
+    rounds_of btree_none btree_off btree_hooks btree_api btree_pages
+    echo "btree: none $(spread "$work/btree_none" 1) ns an insert," \
+        "a page's first store $(spread "$work/btree_none" 2) ns"
+    echo "btree: built in, nobody listens: $(ratio btree_off btree_none) times none"
+    for source in hooks api pages; do
+        echo "btree: $source $(ratio "btree_$source" btree_none) times none," \
+            "a page's first store $(spread "$work/btree_$source" 2) ns," \
+            "memory $(spread "$work/btree_$source" 3) bytes a byte"
+    done
+}
+
+round_interval_none() { run none btree 1000 1000; }
+round_interval_pages() { run pages=interval btree 1000 1000; }
+part_interval() {
+    rounds_of interval_none interval_pages
+    echo "interval: pages=interval $(ratio interval_pages interval_none) times none"
+}
+
+round_threads_bare1() { run none insert 100000 1; }
+round_threads_bare2() { run none insert 100000 2; }
+round_threads_one() { run hooks insert 100000 1; }
+round_threads_two() { run hooks insert 100000 2; }
+part_threads() {
+    rounds_of threads_bare1 threads_bare2 threads_one threads_two
+    echo "threads: two under hooks do $(ratio threads_one threads_two 2) times what one does," \
+        "without hooks $(ratio threads_bare1 threads_bare2 2)"
+    echo "threads: hooks $(ratio threads_one threads_bare1) times none"
+}
+
+round_outstanding_none() { run hooks insert 100000 1; }
+round_outstanding_many() { run hooks insert 100000 1 100000; }
+part_outstanding() {
+    rounds_of outstanding_none outstanding_many
+    echo "outstanding: 100,000 waiting $(ratio outstanding_many outstanding_none) times none"
+}
+
+round_paced_none() { run none paced 1000000 "$pace"; }
+round_paced_api() { run api paced 1000000 "$pace"; }
+round_apart_none() { run none paced 1000000 "$pace" apart; }
+round_apart_api() { run api paced 1000000 "$pace" apart; }
+part_paced() {
+    pace=$(run none paced 1000000)
+    rounds_of paced_none paced_api apart_none apart_api
+    echo "paced: none $(spread "$work/paced_none" 1) ns a Write and Flush," \
+        "api $(ratio paced_api paced_none) times," \
+        "memory $(spread "$work/paced_api" 2) bytes a byte"
+    echo "paced: each on another page, api $(ratio apart_api apart_none) times"
+}
+
+part_memory() {
+    echo "memory: all of it waiting: hooks $(run hooks sweep), api $(run api sweep write)," \
+        "pages $(run pages sweep), pages and Write $(run pages sweep write) bytes a byte"
+}
+
+for part in "$@"; do
+    "part_$part"
 done

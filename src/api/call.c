@@ -38,8 +38,16 @@ enum result call_fault(const struct token_view *token, enum fault fault) {
     return os_is_full(token_path(token)) ? RESULT_NO_SPACE : RESULT_IO_ERROR;
 }
 
-enum result call_flush(const struct token_view *token, uintptr_t address, size_t length) {
-    enum fault fault = flush_range(token, address, length);
+enum result call_drain_deferred(const struct token_view *token) {
+    enum result deferred = flush_done_later();
+    enum result result = drain_token(token);
+    return result == RESULT_OK ? deferred : result;
+}
+
+enum result call_flush(const struct token_view *token, uintptr_t address, size_t length,
+                       bool later) {
+    enum fault fault =
+        later ? flush_range_later(token, address, length) : flush_range(token, address, length);
     if (UNLIKELY(fault != FAULT_NONE))
         return call_fault(token, fault);
     /* Free looks at what is pending after the token has ended, and this looks after adding to it:
@@ -126,7 +134,7 @@ bool call_loads(uintptr_t address, size_t length) {
     for (size_t at = 0; at < length; at += page - (address + at) % page) {
         uint8_t byte;
         enum store_way way = STORE_CACHED;
-        if (store_copy(&way, &byte, (const void *)(address + at), 1) != FAULT_NONE)
+        if (store_copy(&way, ISA_VECTOR_128, &byte, (const void *)(address + at), 1) != FAULT_NONE)
             return false;
     }
     return true;

@@ -6,7 +6,9 @@
 
 #include <nvrtl.h>
 
+#include "drain/drain.h"
 #include "event/event.h"
+#include "flush/flush.h"
 #include "observe/observe.h"
 #include "token/token.h"
 
@@ -63,9 +65,17 @@ NTSTATUS call_status(enum result result);
    device or the file has no page there. */
 enum result call_fault(const struct token_view *token, enum fault fault);
 
-/* Flushes a range. RESULT_INVALID: the token was freed meanwhile, so that nobody will drain it; why
-   the file has failed, if it has; why there is no page. pre: as flush_range */
-enum result call_flush(const struct token_view *token, uintptr_t address, size_t length);
+/* Flushes a range; later: no drain follows in this call. RESULT_INVALID: the token was freed
+   meanwhile, so that nobody will drain it; why the file has failed, if it has; why there is no
+   page. pre: as flush_range */
+enum result call_flush(const struct token_view *token, uintptr_t address, size_t length,
+                       bool later);
+
+/* Drains, after what this thread has deferred was flushed. */
+enum result call_drain_deferred(const struct token_view *token);
+static inline enum result call_drain(const struct token_view *token) {
+    return UNLIKELY(flush_has_later()) ? call_drain_deferred(token) : drain_token(token);
+}
 
 static inline bool call_is_default(PVOID token) {
     return (uintptr_t)token == FLUSH_NV_MEMORY_DEFAULT_TOKEN;

@@ -4,6 +4,7 @@
 
 #include "api/call.h"
 #include "drain/drain.h"
+#include "isa/quick.h"
 
 #define KNOWN_FLAGS FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN
 
@@ -23,7 +24,8 @@ APART static bool tell_flushing(const struct call_site *site, const struct token
     bool told = false;
     struct event event = call_event(site, EVENT_FLUSHING);
     event.effect = call_loads(address, length) ? EFFECT_LOADED : 0;
-    event.told = drains ? NULL : &told;
+    event.told = &told;
+    event.ends = drains;
     call_emit(&event, token, address, length);
     return told;
 }
@@ -41,11 +43,13 @@ CALL_TEXT enum result flush_of(const struct token_view *token, uintptr_t address
     bool told = false;
     if (call_observed(site))
         told = tell_flushing(site, token, address, length, drains(flags));
-    enum result result = call_flush(token, address, length);
+    enum result result = call_flush(token, address, length, !drains(flags));
     if (LIKELY(result == RESULT_OK) && drains(flags))
-        result = drain_token(token);
-    if (call_observed(site) && result != RESULT_INVALID && !(told && result == RESULT_OK))
-        call_tell(site, EVENT_FLUSH, effect_of(flags, result), token, address, length);
+        result = call_drain(token);
+    if (call_observed(site) && result != RESULT_INVALID &&
+        !(told && result == RESULT_OK && !drains(flags)))
+        call_tell(site, EVENT_FLUSH, effect_of(flags, result) | (told ? EFFECT_TOLD : 0), token,
+                  address, length);
     return result;
 }
 
@@ -74,15 +78,34 @@ APART static NTSTATUS flush_resolved(PVOID value, uintptr_t address, size_t leng
     return flush_by(value, address, length, flags, &site);
 }
 
+/* The long way, for whatever the short one leaves open. */
+APART static NTSTATUS flush_any(PVOID value, uintptr_t address, size_t length, ULONG flags,
+                                const void *caller) {
+    struct token_view token;
+    if (UNLIKELY(!token_find((uintptr_t)value, &token)))
+        return flush_resolved(value, address, length, flags, caller);
+    if (UNLIKELY(!call_inside(&token, address, length)))
+        return STATUS_INVALID_PARAMETER;
+    return call_status(flush_of(&token, address, length, flags, NULL));
+}
+
+/* Lines that the CPU writes back: nothing is called. */
 NVRTL_API NTSTATUS RtlFlushNonVolatileMemory(PVOID NvToken, PVOID NvBuffer, SIZE_T Size,
                                              ULONG Flags) {
-    struct token_view token;
     uintptr_t address = (uintptr_t)NvBuffer;
-    if (UNLIKELY(observed() || !token_find((uintptr_t)NvToken, &token)))
+    if (UNLIKELY(observed()))
         return flush_resolved(NvToken, address, Size, Flags, __builtin_return_address(0));
-    if (UNLIKELY(!call_inside(&token, address, Size)))
-        return STATUS_INVALID_PARAMETER;
-    return call_status(flush_of(&token, address, Size, Flags, NULL));
+    if (LIKELY(ISA_QUICK && (Flags & ~(ULONG)KNOWN_FLAGS) == 0) &&
+        LIKELY(token_quick(TOKEN_KEY_LINES, (uintptr_t)NvToken, address, Size)) &&
+        LIKELY(isa_quick_back(address, address + Size - 1))) {
+        if (!drains(Flags))
+            return STATUS_SUCCESS;
+        if (LIKELY(!flush_has_later())) {
+            isa_quick_fence();
+            return STATUS_SUCCESS;
+        }
+    }
+    return flush_any(NvToken, address, Size, Flags, __builtin_return_address(0));
 }
 
 /* Checks every range before the first is flushed; the default token's are resolved one by one. */
@@ -100,7 +123,8 @@ APART static enum result check_ranges(PVOID token, const NV_MEMORY_RANGE *ranges
 
 /* Flushes all of them, and tells the first failure. The array is the program's and may change under
    us, so each range is checked at its use too. */
-APART static enum result flush_ranges(PVOID token, const NV_MEMORY_RANGE *ranges, size_t count) {
+APART static enum result flush_ranges(PVOID token, const NV_MEMORY_RANGE *ranges, size_t count,
+                                      bool later) {
     enum result first = RESULT_OK;
     struct token_view view;
     for (size_t i = 0; i < count; i++) {
@@ -111,7 +135,7 @@ APART static enum result flush_ranges(PVOID token, const NV_MEMORY_RANGE *ranges
             view.slot = NULL;
             result = call_resolve(token, address, range.Length, &view);
             if (result == RESULT_OK)
-                result = call_flush(&view, address, range.Length);
+                result = call_flush(&view, address, range.Length, later);
         } while (call_again(token, &view, result));
         if (first == RESULT_OK)
             first = result;
@@ -151,8 +175,8 @@ CALL_TEXT NTSTATUS flush_ranges_of(const struct token_view *token, PVOID value,
                                           ranges[bad].Length, result);
     if (call_observed(site))
         tell_draining(site, token);
-    result = flush_ranges(value, ranges, count);
-    enum result drained = drains(flags) ? drain_token(token) : drain_failure(token);
+    result = flush_ranges(value, ranges, count, !drains(flags));
+    enum result drained = drains(flags) ? call_drain(token) : drain_failure(token);
     if (result == RESULT_OK)
         result = drained;
     if (call_observed(site) && result != RESULT_INVALID)
@@ -169,13 +193,55 @@ APART static NTSTATUS flush_ranges_resolved(PVOID value, const NV_MEMORY_RANGE *
                                : call_refuse(&site, value, 0, 0, result);
 }
 
+/* Does [address, address + length), which is not empty, lie in [base, last]? */
+CALL_TEXT bool lies_in(uintptr_t address, size_t length, uintptr_t base, uintptr_t last) {
+    uintptr_t latest;
+    return LIKELY(!__builtin_sub_overflow(last, length - 1, &latest)) &&
+           LIKELY(address <= latest) && LIKELY(address >= base);
+}
+
+/* Checks all ranges, then writes their lines back. false: the long way is to find out why not. */
+CALL_TEXT bool flush_ranges_quick(PVOID token, const NV_MEMORY_RANGE *ranges, size_t count) {
+    uintptr_t base, last;
+    if (!ISA_QUICK || ranges == NULL || count > SIZE_MAX / 2 / sizeof *ranges ||
+        !token_quick_region(TOKEN_KEY_LINES, (uintptr_t)token, &base, &last))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (ranges[i].Length != 0 &&
+            UNLIKELY(!lies_in((uintptr_t)ranges[i].BaseAddress, ranges[i].Length, base, last)))
+            return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        /* The array is the program's and may change under us. */
+        uintptr_t address = (uintptr_t)__atomic_load_n(&ranges[i].BaseAddress, __ATOMIC_RELAXED);
+        size_t length = __atomic_load_n(&ranges[i].Length, __ATOMIC_RELAXED);
+        if (length != 0 && UNLIKELY(!lies_in(address, length, base, last) ||
+                                    !isa_quick_back(address, address + length - 1)))
+            return false;
+    }
+    return true;
+}
+
+APART static NTSTATUS flush_ranges_any(PVOID value, const NV_MEMORY_RANGE *ranges, size_t count,
+                                       ULONG flags, const void *caller) {
+    struct token_view token;
+    if (UNLIKELY(!token_find((uintptr_t)value, &token)))
+        return flush_ranges_resolved(value, ranges, count, flags, caller);
+    return flush_ranges_of(&token, value, ranges, count, flags, NULL);
+}
+
 NVRTL_API NTSTATUS RtlFlushNonVolatileMemoryRanges(PVOID NvToken, PNV_MEMORY_RANGE NvRanges,
                                                    SIZE_T NumRanges, ULONG Flags) {
-    struct token_view token;
-    if (UNLIKELY(observed() || !token_find((uintptr_t)NvToken, &token)))
+    if (UNLIKELY(observed()))
         return flush_ranges_resolved(NvToken, NvRanges, NumRanges, Flags,
                                      __builtin_return_address(0));
-    return flush_ranges_of(&token, NvToken, NvRanges, NumRanges, Flags, NULL);
+    if (LIKELY((Flags & ~(ULONG)KNOWN_FLAGS) == 0 && !flush_has_later()) &&
+        LIKELY(flush_ranges_quick(NvToken, NvRanges, NumRanges))) {
+        if (drains(Flags))
+            isa_quick_fence();
+        return STATUS_SUCCESS;
+    }
+    return flush_ranges_any(NvToken, NvRanges, NumRanges, Flags, __builtin_return_address(0));
 }
 
 APART static NTSTATUS drain_resolved(PVOID value, const void *caller) {
@@ -186,7 +252,7 @@ APART static NTSTATUS drain_resolved(PVOID value, const void *caller) {
         return call_refuse(&site, value, 0, 0, result);
     if (observed())
         tell_draining(&site, &token);
-    result = drain_token(&token);
+    result = call_drain(&token);
     if (observed())
         call_tell(&site, EVENT_DRAIN, result == RESULT_OK ? EFFECT_DRAIN : EFFECT_FAILED, &token, 0,
                   0);
@@ -197,5 +263,5 @@ NVRTL_API NTSTATUS RtlDrainNonVolatileFlush(PVOID NvToken) {
     struct token_view token;
     if (UNLIKELY(observed() || !token_find((uintptr_t)NvToken, &token)))
         return drain_resolved(NvToken, __builtin_return_address(0));
-    return call_status(drain_token(&token));
+    return call_status(call_drain(&token));
 }

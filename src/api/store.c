@@ -3,7 +3,8 @@
 #include "store/store.h"
 
 #include "api/call.h"
-#include "drain/drain.h"
+#include "flush/flush.h"
+#include "isa/quick.h"
 
 #define KNOWN_FLAGS (WRITE_NV_MEMORY_FLAG_PERSIST | WRITE_NV_MEMORY_FLAG_NO_DRAIN)
 
@@ -12,15 +13,40 @@ _Static_assert(FILL_NV_MEMORY_FLAG_PERSIST == WRITE_NV_MEMORY_FLAG_PERSIST &&
                    FILL_NV_MEMORY_FLAG_NO_DRAIN == WRITE_NV_MEMORY_FLAG_NO_DRAIN,
                "one reading of the flags serves both");
 
+/* Does the token's flush do what kernels do that write lines back themselves? */
+static bool has_lines(const struct token_view *token) {
+    return token_table.choice.lines && token->operations.flush == ISA_FLUSH_CLWB;
+}
+
+/* The kind of store where lines are written back by kernels, for flags that have a write-back. */
+CALL_TEXT enum store_way choose_line_way(uintptr_t destination, size_t length, ULONG flags,
+                                         bool streams, bool copies) {
+    if (!streams || (flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) == 0)
+        return STORE_CACHED_BACK;
+    if ((flags & WRITE_NV_MEMORY_FLAG_PERSIST) != WRITE_NV_MEMORY_FLAG_PERSIST)
+        return length >= 128 ? STORE_STREAM_BACK : STORE_STREAM;
+    return length >= store_streams_from(copies, token_table.choice.vector, destination)
+               ? STORE_STREAM_BACK
+               : STORE_CACHED_BACK;
+}
+
 /* The kind of store that the flags and the token allow. Direct stores, where the CPU has them, are
    both ways past the cache at once: documented as durable at the next fence. */
-static enum store_way choose_way(const struct token_view *token, ULONG flags) {
-    if ((flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) == 0)
+static enum store_way choose_way(const struct token_view *token, uintptr_t destination,
+                                 size_t length, ULONG flags, bool copies) {
+    bool past_cache = (flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) != 0;
+    bool streams = (token->operations.flags & TOKEN_STREAM) != 0;
+    if ((flags & WRITE_NV_MEMORY_FLAG_PERSIST) == 0)
         return STORE_CACHED;
-    if (token->operations.flags & TOKEN_DIRECT)
+    if (past_cache && (token->operations.flags & TOKEN_DIRECT))
         return STORE_DIRECT;
-    bool persist = (flags & WRITE_NV_MEMORY_FLAG_FLUSH) != 0;
-    return (token->operations.flags & TOKEN_STREAM) && !persist ? STORE_STREAM : STORE_CACHED;
+    if ((flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_FLUSH) == WRITE_NV_MEMORY_FLAG_NO_DRAIN &&
+        (token->operations.flags & TOKEN_DEFERS) != 0)
+        return STORE_CACHED;
+    if (has_lines(token))
+        return choose_line_way(destination, length, flags, streams, copies);
+    bool persist = (flags & WRITE_NV_MEMORY_FLAG_PERSIST) == WRITE_NV_MEMORY_FLAG_PERSIST;
+    return past_cache && streams && !persist ? STORE_STREAM : STORE_CACHED;
 }
 
 /* Does the call end with a drain? PERSIST ignores NO_DRAIN. */
@@ -30,25 +56,27 @@ static bool wants_drain(ULONG flags) {
     return (flags & WRITE_NV_MEMORY_FLAG_FLUSH) && (flags & WRITE_NV_MEMORY_FLAG_NO_DRAIN) == 0;
 }
 
-/* Flushes what was stored and drains as the flags ask. Streaming stores are written back too: no
-   vendor documents that one which hits a cached line leaves the cache. Of direct stores only the
-   ends that are no whole word went through the cache. */
+/* Flushes what was stored and was not written back already, and drains as the flags ask. Streaming
+   stores are written back too: no vendor documents that one which hits a cached line leaves the
+   cache. Of direct stores only the ends that are no whole word went through the cache. */
 static enum result finish(const struct token_view *token, enum store_way way, uintptr_t address,
                           size_t length, ULONG flags) {
     enum result result;
     if ((flags & WRITE_NV_MEMORY_FLAG_PERSIST) == 0)
         return RESULT_OK;
-    if (way != STORE_DIRECT) {
-        result = call_flush(token, address, length);
+    if (way == STORE_CACHED_BACK || way == STORE_STREAM_BACK) {
+        result = RESULT_OK;
+    } else if (way != STORE_DIRECT) {
+        result = call_flush(token, address, length, way == STORE_CACHED && !wants_drain(flags));
     } else {
         uintptr_t last = address + length - 1;
         bool head = address % 8 != 0, tail = last % 8 != 7;
         bool one_line = (address ^ last) >> token->operations.line_shift == 0;
-        result = call_flush(token, address, head);
+        result = call_flush(token, address, head, false);
         if (result == RESULT_OK)
-            result = call_flush(token, last, tail && !(head && one_line));
+            result = call_flush(token, last, tail && !(head && one_line), false);
     }
-    return LIKELY(result == RESULT_OK) && wants_drain(flags) ? drain_token(token) : result;
+    return LIKELY(result == RESULT_OK) && wants_drain(flags) ? call_drain(token) : result;
 }
 
 /* What is stored where: CALL_WRITE copies source, CALL_FILL stores value. */
@@ -64,10 +92,12 @@ struct wish {
 /* *fault: it ended in the middle of the stores. */
 CALL_TEXT enum result perform(const struct token_view *token, const struct wish *wish,
                               enum fault *fault) {
-    enum store_way way = choose_way(token, wish->flags);
-    *fault = wish->call == CALL_WRITE
-                 ? store_copy(&way, wish->destination, wish->source, wish->length)
-                 : store_fill(&way, wish->destination, wish->value, wish->length);
+    bool copies = wish->call == CALL_WRITE;
+    enum isa_vector vector = token_table.choice.vector;
+    enum store_way way =
+        choose_way(token, (uintptr_t)wish->destination, wish->length, wish->flags, copies);
+    *fault = copies ? store_copy(&way, vector, wish->destination, wish->source, wish->length)
+                    : store_fill(&way, vector, wish->destination, wish->value, wish->length);
     if (UNLIKELY(*fault != FAULT_NONE))
         return call_fault(token, *fault);
     return finish(token, way, (uintptr_t)wish->destination, wish->length, wish->flags);
@@ -148,28 +178,140 @@ APART static NTSTATUS fill_resolved(PVOID value, void *destination, size_t lengt
     return store_resolved(value, &wish, caller);
 }
 
+/* The long way, for whatever the short one leaves open. */
+APART static NTSTATUS write_any(PVOID value, void *destination, const void *source, size_t length,
+                                ULONG flags, const void *caller) {
+    struct token_view token;
+    if (UNLIKELY(!token_find((uintptr_t)value, &token)))
+        return write_resolved(value, destination, source, length, flags, caller);
+    if (UNLIKELY(!call_inside(&token, (uintptr_t)destination, length)))
+        return STATUS_INVALID_PARAMETER;
+    const struct wish wish = {CALL_WRITE, destination, source, length, flags, 0};
+    return store_unobserved(&token, &wish);
+}
+
+APART static NTSTATUS fill_any(PVOID value, void *destination, size_t length, UCHAR byte,
+                               ULONG flags, const void *caller) {
+    struct token_view token;
+    if (UNLIKELY(!token_find((uintptr_t)value, &token)))
+        return fill_resolved(value, destination, length, byte, flags, caller);
+    if (UNLIKELY(!call_inside(&token, (uintptr_t)destination, length)))
+        return STATUS_INVALID_PARAMETER;
+    const struct wish wish = {CALL_FILL, destination, NULL, length, flags, byte};
+    return store_unobserved(&token, &wish);
+}
+
+/* Neither NULL nor near the end of the address space, where no program has memory. */
+CALL_TEXT bool is_plain(uintptr_t address) {
+    return (intptr_t)address > 0;
+}
+
+/* Can few bytes go the short way with these flags? A write-back needs the token's lines to be of
+   that kind; PERSIST prefers direct stores, and what goes past the cache goes the long way. */
+CALL_TEXT bool is_quick(PVOID token, uintptr_t address, size_t length, ULONG flags) {
+    ULONG kind = flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_NO_DRAIN;
+    if (LIKELY(kind == 0))
+        return token_quick(TOKEN_KEY_STORES, (uintptr_t)token, address, length);
+    return (kind == WRITE_NV_MEMORY_FLAG_FLUSH ||
+            (kind == WRITE_NV_MEMORY_FLAG_PERSIST && !token_table.choice.direct)) &&
+           token_quick(TOKEN_KEY_LINES, (uintptr_t)token, address, length);
+}
+
+/* What they need after they were stored. false: there is no page, and the long way tells why; or
+   there are deferred flushes to be done before the drain. */
+CALL_TEXT bool finish_quick(uintptr_t address, uintptr_t last, ULONG flags) {
+    if (LIKELY((flags & WRITE_NV_MEMORY_FLAG_PERSIST) == 0))
+        return true;
+    if (UNLIKELY(!isa_quick_back(address, last)))
+        return false;
+    if (!wants_drain(flags))
+        return true;
+    if (UNLIKELY(flush_has_later()))
+        return false;
+    isa_quick_fence();
+    return true;
+}
+
+/* Do two ranges of length bytes share none? So that a call which met a missing page on the short
+   way can be made anew. */
+CALL_TEXT bool lie_apart(uintptr_t a, uintptr_t b, size_t length) {
+    return a - b + (length - 1) >= 2 * length - 1;
+}
+
+/* More bytes, where kernels write the lines back: one call of store. Without a write-back every
+   token will do. false: the long way is to do it. */
+CALL_TEXT bool store_lines(PVOID token, const struct wish *wish) {
+    const struct isa_choice *choice = &token_table.choice;
+    uintptr_t to = (uintptr_t)wish->destination;
+    bool copies = wish->call == CALL_WRITE, back = (wish->flags & 3) != 0;
+    enum store_way way = STORE_CACHED;
+    if (!token_quick(back ? TOKEN_KEY_LINES : TOKEN_KEY_STORES, (uintptr_t)token, to,
+                     wish->length) ||
+        is_wrong(wish) ||
+        (copies && range_overlaps(to, wish->length, (uintptr_t)wish->source, wish->length)))
+        return false;
+    if (back) {
+        way = choose_line_way(to, wish->length, wish->flags, choice->stream, copies);
+        if (way == STORE_STREAM || flush_has_later() ||
+            ((wish->flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) != 0 && choice->direct))
+            return false;
+    }
+    enum fault fault =
+        copies ? store_copy(&way, choice->vector, wish->destination, wish->source, wish->length)
+               : store_fill(&way, choice->vector, wish->destination, wish->value, wish->length);
+    if (fault != FAULT_NONE || (back && way != STORE_CACHED_BACK && way != STORE_STREAM_BACK))
+        return false;
+    if (wants_drain(wish->flags))
+        isa_quick_fence();
+    return true;
+}
+
+APART static NTSTATUS write_lines(PVOID value, void *destination, const void *source, size_t length,
+                                  ULONG flags, const void *caller) {
+    const struct wish wish = {CALL_WRITE, destination, source, length, flags, 0};
+    return store_lines(value, &wish) ? STATUS_SUCCESS
+                                     : write_any(value, destination, source, length, flags, caller);
+}
+
+APART static NTSTATUS fill_lines(PVOID value, void *destination, size_t length, UCHAR byte,
+                                 ULONG flags, const void *caller) {
+    const struct wish wish = {CALL_FILL, destination, NULL, length, flags, byte};
+    return store_lines(value, &wish) ? STATUS_SUCCESS
+                                     : fill_any(value, destination, length, byte, flags, caller);
+}
+
+/* Few bytes, in most domains: nothing is called. */
 NVRTL_API NTSTATUS RtlWriteNonVolatileMemory(PVOID NvToken, void *NvDestination, const void *Source,
                                              SIZE_T Size, ULONG Flags) {
-    struct token_view token;
-    if (UNLIKELY(observed() || !token_find((uintptr_t)NvToken, &token)))
+    uintptr_t to = (uintptr_t)NvDestination, from = (uintptr_t)Source;
+    if (UNLIKELY(observed()))
         return write_resolved(NvToken, NvDestination, Source, Size, Flags,
                               __builtin_return_address(0));
-    if (UNLIKELY(!call_inside(&token, (uintptr_t)NvDestination, Size)))
-        return STATUS_INVALID_PARAMETER;
-    const struct wish wish = {CALL_WRITE, NvDestination, Source, Size, Flags, 0};
-    return store_unobserved(&token, &wish);
+    if (ISA_QUICK && Size > ISA_QUICK_MAX)
+        return write_lines(NvToken, NvDestination, Source, Size, Flags,
+                           __builtin_return_address(0));
+    if (LIKELY(ISA_QUICK && is_quick(NvToken, to, Size, Flags)) &&
+        LIKELY(is_plain(from) && lie_apart(to, from, Size)) &&
+        LIKELY(isa_quick_copy((char *)NvDestination, (const char *)Source, Size) &&
+               finish_quick(to, to + Size - 1, Flags)))
+        return STATUS_SUCCESS;
+    return write_any(NvToken, NvDestination, Source, Size, Flags, __builtin_return_address(0));
 }
 
 NVRTL_API NTSTATUS RtlFillNonVolatileMemory(PVOID NvToken, void *NvDestination, SIZE_T Size,
                                             UCHAR Value, ULONG Flags) {
-    struct token_view token;
-    if (UNLIKELY(observed() || !token_find((uintptr_t)NvToken, &token)))
+    uintptr_t to = (uintptr_t)NvDestination;
+    uint64_t pattern = Value * UINT64_C(0x0101010101010101);
+    if (UNLIKELY(observed()))
         return fill_resolved(NvToken, NvDestination, Size, Value, Flags,
                              __builtin_return_address(0));
-    if (UNLIKELY(!call_inside(&token, (uintptr_t)NvDestination, Size)))
-        return STATUS_INVALID_PARAMETER;
-    const struct wish wish = {CALL_FILL, NvDestination, NULL, Size, Flags, Value};
-    return store_unobserved(&token, &wish);
+    if (ISA_QUICK && Size > ISA_QUICK_MAX)
+        return fill_lines(NvToken, NvDestination, Size, Value, Flags, __builtin_return_address(0));
+    if (LIKELY(ISA_QUICK && is_quick(NvToken, to, Size, Flags)) &&
+        LIKELY(isa_quick_fill((char *)NvDestination, pattern, Size) &&
+               finish_quick(to, to + Size - 1, Flags)))
+        return STATUS_SUCCESS;
+    return fill_any(NvToken, NvDestination, Size, Value, Flags, __builtin_return_address(0));
 }
 
 NVRTL_API NTSTATUS NvRtlReadNonVolatileMemory(void *token, void *destination, const void *source,
@@ -181,6 +323,6 @@ NVRTL_API NTSTATUS NvRtlReadNonVolatileMemory(void *token, void *destination, co
         return call_refuse(&CALL_SITE(CALL_READ, &view), token, (uintptr_t)source, size, result);
     if (UNLIKELY(range_wraps((uintptr_t)destination, size) || (destination == NULL && size != 0)))
         return STATUS_INVALID_PARAMETER;
-    enum fault fault = store_copy(&way, destination, source, size);
+    enum fault fault = store_copy(&way, token_table.choice.vector, destination, source, size);
     return call_status(fault == FAULT_NONE ? RESULT_OK : call_fault(&view, fault));
 }

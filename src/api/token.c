@@ -5,6 +5,7 @@
 #include "api/call.h"
 #include "api/get.h"
 #include "drain/drain.h"
+#include "flush/flush.h"
 #include "os/guard.h"
 
 _Static_assert(NVRTL_DOMAIN_VOLATILE == (int)MAP_DOMAIN_VOLATILE &&
@@ -34,6 +35,8 @@ enum result get_token(const struct call_site *site, void *address, size_t length
 }
 
 enum result free_token(const struct call_site *site, PVOID token) {
+    /* What was flushed through it is under way from here on, as without deferring. */
+    flush_before_free((uintptr_t)token);
     struct event event = call_event(site, EVENT_FREE);
     event.token = (uintptr_t)token;
     return token_free(&event);
@@ -68,6 +71,14 @@ NVRTL_API NTSTATUS NvRtlRetryToken(void *token) {
     return call_status(result);
 }
 
+NVRTL_API NTSTATUS NvRtlSetTokenOption(void *token, uint32_t option, uintptr_t value) {
+    if (option != NVRTL_OPTION_DEFER_FLUSH || value > 1)
+        return STATUS_INVALID_PARAMETER;
+    enum result result = token_defer((uintptr_t)token, value != 0);
+    return result == RESULT_OK ? STATUS_SUCCESS
+                               : call_refuse(&CALL_SITE(CALL_QUERY, &token), token, 0, 0, result);
+}
+
 static void fill_info(const struct token_view *view, NvRtlTokenInfo *info) {
     bool pages = view->operations.domain == MAP_DOMAIN_PAGE_CACHE;
     info->domain = view->operations.domain;
@@ -81,6 +92,8 @@ static void fill_info(const struct token_view *view, NvRtlTokenInfo *info) {
         info->flags |= NVRTL_TOKEN_FAILED;
     if (observed())
         info->flags |= NVRTL_TOKEN_VERIFIED;
+    if (view->operations.flags & TOKEN_DEFERS)
+        info->flags |= NVRTL_TOKEN_DEFERS;
     if (os_guard_stands())
         info->flags |= NVRTL_TOKEN_GUARDED;
     info->base = (void *)view->base;

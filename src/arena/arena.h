@@ -35,6 +35,7 @@
 #define ARENA_SHADOW_BUCKETS 65536
 #define ARENA_TOKEN_BUCKETS 4096
 #define ARENA_FINDING_BUCKETS 4096
+#define ARENA_SITE_BUCKETS 4096
 #define ARENA_STACK_DEPTH 32
 #define ARENA_RANGES 8
 #define ARENA_RELATED 6
@@ -153,6 +154,26 @@ struct arena_finding {
 };
 enum arena_rescue { ARENA_RESCUE_NONE, ARENA_RESCUE_PAGE, ARENA_RESCUE_TOKEN };
 
+/* What is counted for a profile. */
+enum arena_cost {
+    ARENA_COST_STORES,
+    ARENA_COST_BYTES, /* that they stored */
+    ARENA_COST_FLUSHES,
+    ARENA_COST_LINES, /* that were flushed, or streamed */
+    ARENA_COST_PAGES, /* that those lie on, call by call */
+    ARENA_COST_DIRTY, /* bytes in them that waited for it */
+    ARENA_COST_DRAINS,
+    ARENA_COSTS
+};
+
+/* A place of the program, and what it did to a file. */
+struct arena_site {
+    arena_id next;
+    uint32_t stack;
+    uint32_t file; /* index + 1; 0: none */
+    _Atomic uint64_t counts[ARENA_COSTS];
+};
+
 enum arena_end {
     ARENA_RUNS,
     ARENA_EXITED,  /* by exit() or return from main */
@@ -210,10 +231,11 @@ struct arena_head {
     struct arena_lost lost;
     struct arena_log log;
     _Atomic uint32_t process_count, thread_count, module_count, file_count;
-    _Atomic uint32_t lock;    /* modules, files, tokens */
-    _Atomic uint32_t commits; /* commit points of all files */
-    uint32_t extras;          /* enum arena_extra, set by the parent before the run */
-    _Atomic uint32_t hooked;  /* processes in which code with hooks has run */
+    _Atomic uint32_t lock;     /* modules, files, tokens */
+    _Atomic uint32_t commits;  /* commit points of all files */
+    uint32_t extras;           /* enum arena_extra, set by the parent before the run */
+    _Atomic uint32_t hooked;   /* processes in which code with hooks has run */
+    _Atomic uint32_t confined; /* processes that have forbidden themselves system calls */
     struct arena_process processes[ARENA_PROCESSES];
     struct arena_module modules[ARENA_MODULES]; /* module number 1 is the first */
     struct arena_file files[ARENA_FILES];
@@ -226,6 +248,7 @@ struct arena_head {
     _Atomic arena_id shadows[ARENA_SHADOW_BUCKETS];
     _Atomic arena_id tokens[ARENA_TOKEN_BUCKETS];
     _Atomic arena_id findings[ARENA_FINDING_BUCKETS];
+    _Atomic arena_id sites[ARENA_SITE_BUCKETS];
 };
 /* Where stores are seen. */
 enum arena_stores {
@@ -237,7 +260,7 @@ enum arena_stores {
 };
 
 /* What is looked at only where it was asked for, one bit each. */
-enum arena_extra { ARENA_EXTRA_OVERWRITES = 1, ARENA_EXTRA_READS = 2 };
+enum arena_extra { ARENA_EXTRA_OVERWRITES = 1, ARENA_EXTRA_READS = 2, ARENA_EXTRA_COSTS = 4 };
 
 enum arena_stacks { ARENA_STACKS_CACHED, ARENA_STACKS_FULL, ARENA_STACKS_SITE };
 
@@ -288,29 +311,31 @@ void arena_lock(const struct arena *arena, _Atomic uint32_t *lock, uint32_t thre
 void arena_unlock(_Atomic uint32_t *lock);
 
 /* Waits until a word that another thread (index + 1) stores to without a barrier holds something
-   else than value; counts a lock as lost where that thread is no more. Before the first one anybody
-   waits for, each process calls arena_await_begin. */
+   else than value; counts a lock as lost where that thread is no more. */
 void arena_await(const struct arena *arena, uint32_t thread, const _Atomic uint32_t *word,
                  uint32_t value);
-void arena_await_begin(void);
 
 /* Takes and gives a page on behalf of a thread (index + 1). Its first user owns it, and tells by
    `holds` alone that it uses it: an instruction with a lock would wait for all that the program has
    under way, write-backs too. When another one comes, all take the page's lock from there on. A
    thread has one page at a time. */
 #define ARENA_SEVERAL UINT32_MAX
+/* Of a thread that has lost many pages so: soon it takes locks for those that it still owns; and by
+   now it does. */
+enum arena_locks { ARENA_LOCKS_NOT, ARENA_LOCKS_SOON, ARENA_LOCKS_ALWAYS };
 void arena_take_page(const struct arena *arena, struct model_page *page, uint32_t thread);
 
 static inline void arena_lock_page(const struct arena *arena, struct model_page *page,
                                    uint32_t thread) {
     if (LIKELY(atomic_load_explicit(&page->owner, memory_order_relaxed) == thread)) {
-        _Atomic uint32_t *holds = &arena->head->threads[thread - 1].holds;
-        atomic_store_explicit(holds, arena_id_of(arena, page), memory_order_relaxed);
+        struct model_thread *me = &arena->head->threads[thread - 1];
+        atomic_store_explicit(&me->holds, arena_id_of(arena, page), memory_order_relaxed);
         /* Whoever takes the page away makes sure that one of the two sees the other. */
         atomic_signal_fence(memory_order_seq_cst);
-        if (LIKELY(atomic_load_explicit(&page->owner, memory_order_acquire) == thread))
+        if (LIKELY(atomic_load_explicit(&page->owner, memory_order_acquire) == thread) &&
+            LIKELY(atomic_load_explicit(&me->locks, memory_order_acquire) == ARENA_LOCKS_NOT))
             return;
-        atomic_store_explicit(holds, 0, memory_order_release);
+        atomic_store_explicit(&me->holds, 0, memory_order_release);
     }
     arena_take_page(arena, page, thread);
 }
@@ -343,6 +368,9 @@ struct arena_pages {
 /* [from, to): the part of the page that lies in the stretch. The page is locked. */
 typedef void arena_visit(struct model_page *page, void *context, uint64_t from, uint64_t to);
 
+/* Where the arena's lines lie, for the model; without any that are spare. */
+struct model_lines arena_lines(const struct arena *arena);
+
 /* Visits the pages of the stretch that the arena has, in the file's order unless they lie very far
    apart. */
 void arena_each_page(const struct arena *arena, const struct arena_pages *pages, arena_visit *visit,
@@ -351,6 +379,10 @@ void arena_each_page(const struct arena *arena, const struct arena_pages *pages,
 /* Counts a finding like wish; ranges beyond the first are not kept. */
 void arena_report(const struct arena *arena, const struct arena_finding *wish);
 
+/* Adds to what a place has done to a file (index + 1, or 0). */
+void arena_count(const struct arena *arena, uint32_t stack, uint32_t file, enum arena_cost cost,
+                 uint64_t amount);
+
 /* From now on no finding is about [offset, offset + length) of a file. pre: head's lock */
 void arena_ignore(const struct arena *arena, struct arena_file *file, uint64_t offset,
                   uint64_t length);
@@ -358,9 +390,9 @@ void arena_ignore(const struct arena *arena, struct arena_file *file, uint64_t o
 /* Is no finding about [offset, offset + length) of a file? */
 bool arena_ignores(const struct arena *arena, uint32_t file, uint64_t offset, uint64_t length);
 
-/* How the run judges a file's pages. */
-struct model_judging arena_judging(const struct arena *arena, uint32_t file, model_tell *tell,
-                                   void *context);
+/* How the run judges a file's pages. lines: to be kept as long as the answer is used */
+struct model_judging arena_judging(const struct arena *arena, const struct model_lines *lines,
+                                   uint32_t file, model_tell *tell, void *context);
 
 /* Judges [offset, offset + length) of a file and reports what is not durable. wish: what all these
    findings share (file, related, roles, call, abnormal). */

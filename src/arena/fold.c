@@ -59,7 +59,9 @@ static void tell_flush(const struct arena *arena, const struct shadow_flush *flu
     struct model_page *page = arena_page(arena, flush->file, flush->line / MODEL_PAGE_LINES, true);
     if (page == NULL)
         return;
+    const struct model_lines lines = arena_lines(arena);
     struct model_actor actor = {.threads = arena->head->threads,
+                                .lines = &lines,
                                 .judge = (enum model_judge)arena->head->judge,
                                 .thread = thread,
                                 .token = flush->token,

@@ -3,7 +3,6 @@
    thread uses without any. */
 #include <errno.h>
 #include <linux/futex.h>
-#include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -60,18 +59,33 @@ void arena_unlock(_Atomic uint32_t *lock) {
     atomic_store_explicit(lock, 0, memory_order_release);
 }
 
+#define SETTLE_TURNS 5000u /* at some 40 to 140 cycles a turn */
 #define AWAIT_SPINS 1000u
 #define AWAIT_WAITS 20000u /* of 50 microseconds and more: it may not be running */
 #define AWAIT_ALIVE 2000u
 
-/* What the thread has stored last is seen after all CPUs have passed a barrier. Where the system
-   has none to offer it is seen after a while. */
+static void wait_a_turn(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#else
+    atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
+/* What another thread has stored before now can be seen after this. It does so without a barrier,
+   and what a CPU has stored leaves it in far less time. No call of the system is asked to hurry it
+   (membarrier): a program may have had itself killed for that. */
+static void settle(void) {
+    for (unsigned i = 0; i < SETTLE_TURNS; i++)
+        wait_a_turn();
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
 void arena_await(const struct arena *arena, uint32_t thread, const _Atomic uint32_t *word,
                  uint32_t value) {
     const struct timespec pause = {.tv_nsec = 50000};
     int error = errno;
-    if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0) != 0)
-        nanosleep(&pause, NULL);
+    settle();
     for (unsigned tries = 0; atomic_load(word) == value; tries++) {
         if (tries < AWAIT_SPINS)
             continue;
@@ -80,15 +94,26 @@ void arena_await(const struct arena *arena, uint32_t thread, const _Atomic uint3
             atomic_fetch_add(&arena->head->lost.locks, 1);
             break;
         }
-        nanosleep(&pause, NULL);
+        syscall(SYS_futex, word, FUTEX_WAIT, value, &pause, NULL, 0);
     }
     errno = error;
 }
 
-void arena_await_begin(void) {
-    int error = errno;
-    syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0);
-    errno = error;
+#define TAKINGS_MAX 64u
+
+/* Takes a page away from its owner. Who loses many of them takes locks from then on, so that no
+   more waits are needed. pre: the page's lock */
+static void dispossess(const struct arena *arena, const struct model_page *page, uint32_t owner) {
+    struct model_thread *thread = &arena->head->threads[owner - 1];
+    if (atomic_load(&thread->locks) == ARENA_LOCKS_ALWAYS)
+        return;
+    bool last = atomic_fetch_add(&thread->lost, 1) + 1 >= TAKINGS_MAX;
+    if (last)
+        atomic_store(&thread->locks, ARENA_LOCKS_SOON);
+    arena_await(arena, owner, &thread->holds, arena_id_of(arena, page));
+    /* It may hold another page: of that its own visitor has not been told by this wait. */
+    if (last && atomic_load(&thread->holds) == 0)
+        atomic_store(&thread->locks, ARENA_LOCKS_ALWAYS);
 }
 
 static void take_page(const struct arena *arena, struct model_page *page, uint32_t thread) {
@@ -103,7 +128,7 @@ static void take_page(const struct arena *arena, struct model_page *page, uint32
     }
     atomic_store(&page->owner, ARENA_SEVERAL);
     if (owner <= ARENA_THREADS)
-        arena_await(arena, owner, &arena->head->threads[owner - 1].holds, arena_id_of(arena, page));
+        dispossess(arena, page, owner);
 }
 
 void arena_take_page(const struct arena *arena, struct model_page *page, uint32_t thread) {

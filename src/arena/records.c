@@ -60,7 +60,7 @@ arena_id arena_stack(const struct arena *arena, const uint64_t *frames, uint32_t
 
 /* Of a record; who records keeps the states of no lines. */
 static size_t page_size(const struct arena *arena) {
-    return arena->head->log.on ? offsetof(struct model_page, line) : sizeof(struct model_page);
+    return arena->head->log.on ? offsetof(struct model_page, open) : sizeof(struct model_page);
 }
 
 static struct model_page *find_page(const struct arena *arena, arena_id first, arena_id last,
@@ -95,6 +95,19 @@ struct model_page *arena_page(const struct arena *arena, uint32_t file, uint64_t
         page->next = first;
     }
     return page;
+}
+
+static uint32_t make_lines(const void *context, uint32_t count) {
+    const struct arena *arena = context;
+    const struct model_line *made = arena_new(arena, count * sizeof *made);
+    return arena_id_of(arena, made) * (ARENA_GRAIN / MODEL_GRAIN);
+}
+
+struct model_lines arena_lines(const struct arena *arena) {
+    return (struct model_lines){.memory = (unsigned char *)arena->head,
+                                .size = arena->size,
+                                .context = arena,
+                                .make = make_lines};
 }
 
 /* A stretch on its way from page to page. */

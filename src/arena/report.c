@@ -94,10 +94,11 @@ bool arena_ignores(const struct arena *arena, uint32_t file, uint64_t offset, ui
     return false;
 }
 
-struct model_judging arena_judging(const struct arena *arena, uint32_t file, model_tell *tell,
-                                   void *context) {
+struct model_judging arena_judging(const struct arena *arena, const struct model_lines *lines,
+                                   uint32_t file, model_tell *tell, void *context) {
     const struct arena_file *record = &arena->head->files[file];
     return (struct model_judging){.threads = arena->head->threads,
+                                  .lines = lines,
                                   .judge = (enum model_judge)arena->head->judge,
                                   .pages = record->domain == DOMAIN_PAGE_CACHE,
                                   .file_drains = atomic_load(&record->drains),
@@ -206,7 +207,8 @@ void arena_judge(const struct arena *arena, uint32_t file, uint64_t offset, uint
                                   .process = thread <= ARENA_THREADS
                                                  ? arena->head->thread_processes[thread - 1]
                                                  : ARENA_PROCESSES};
-    struct model_judging judging = arena_judging(arena, file, tell_hole, &judgement);
+    const struct model_lines lines = arena_lines(arena);
+    struct model_judging judging = arena_judging(arena, &lines, file, tell_hole, &judgement);
     const struct arena_pages pages = {file, offset, length, thread};
     arena_each_page(arena, &pages, judge_page, &judging);
     report_found(&judgement);

@@ -65,6 +65,10 @@ void bench_print_text(FILE *to, const struct bench_row *row, const struct bench_
 void bench_print_csv(FILE *to, const struct bench_row *row, const struct bench_row *before);
 void bench_print_svg(FILE *to, const struct bench_row *rows, size_t count, const char *machine);
 
+/* Measures the kernels and writes the rows of store/limits.def for this CPU, and what it measured
+   to talk. false: this CPU has nothing to choose from, or there is no memory. */
+bool bench_calibrate(FILE *to, FILE *talk);
+
 /* What the figures were measured on: the CPU as it calls itself, and the kernel. */
 void bench_machine(char *text, size_t size);
 

@@ -51,6 +51,8 @@ static bool make_field(struct bench_ground *ground) {
     NTSTATUS status = RtlGetNonVolatileToken(base, field.size + SLACK, &field.token);
     if (status == STATUS_SUCCESS)
         status = RtlGetNonVolatileToken(base, field.size + SLACK, &field.deferring);
+    if (status == STATUS_SUCCESS)
+        status = NvRtlSetTokenOption(field.deferring, NVRTL_OPTION_DEFER_FLUSH, 1);
     if (status != STATUS_SUCCESS) {
         measure_give_up(ground, "no token: %s", NvRtlStatusText(status));
         return false;

@@ -67,6 +67,29 @@ static void raw_ranges(const struct memory_pass *pass) {
     isa_fence();
 }
 
+/* Stores to the same lines again and again, and one commit. */
+LANE(own_defer_each, RtlWriteNonVolatileMemory(pass->deferring, at, pass->source, 8, 0x101))
+static void own_deferred(const struct memory_pass *pass) {
+    own_defer_each(pass);
+    RtlDrainNonVolatileFlush(pass->deferring);
+}
+LANE(own_start_each, RtlWriteNonVolatileMemory(pass->token, at, pass->source, 8, 0x101))
+static void own_undeferred(const struct memory_pass *pass) {
+    own_start_each(pass);
+    RtlDrainNonVolatileFlush(pass->token);
+}
+LANE(pmem_start_each, peers_libpmem.copy(at, pass->source, 8, PMEM_F_MEM_NODRAIN))
+static void pmem_undeferred(const struct memory_pass *pass) {
+    pmem_start_each(pass);
+    peers_libpmem.drain();
+}
+LANE(raw_store_each, memcpy(at, pass->source, 8); __asm__ volatile("" ::: "memory"))
+static void raw_deferred(const struct memory_pass *pass) {
+    raw_store_each(pass);
+    peers_flush((const char *)pass->places[0].BaseAddress, (size_t)16 * 64);
+    isa_fence();
+}
+
 #define ALL (MEMORY_HOT | MEMORY_COLD)
 #define ANY SIZE_MAX
 #define STREAMS PEERS_LIBPMEM_STREAMS
@@ -159,6 +182,18 @@ static const struct memory_question ranges = {
               {"raw", raw_ranges, false, 0}},
 };
 
+static const struct memory_question deferred = {
+    .sizes = {8},
+    .sets = MEMORY_HOT,
+    .scattered = 64,
+    .lines = 16,
+    .goals = {{ALL, 0, ANY, 0, 8, "libpmem"}},
+    .lanes = {{"nvrtl", own_deferred, false, 0},
+              {"not deferred", own_undeferred, false, 0},
+              {"libpmem", pmem_undeferred, true, 0},
+              {"raw", raw_deferred, false, 0}},
+};
+
 const struct bench_asked memory_questions[] = {
     {"flush", "Flush, no drain, of lines just stored to", memory_measure, &flush},
     {"flush-drain", "Flush and drain of lines just stored to", memory_measure, &flush_drain},
@@ -168,6 +203,7 @@ const struct bench_asked memory_questions[] = {
     {"write-flush", "Write FLUSH", memory_measure, &write_flush},
     {"write-persist", "Write PERSIST", memory_measure, &write_persist},
     {"fill-zero", "Fill PERSIST with zeros", memory_measure, &fill_zero},
+    {"deferred", "one of 64 Writes to 16 lines, and a drain", memory_measure, &deferred},
     {"ranges", "one of 1,000 Ranges of 8 to 256 bytes", memory_measure, &ranges},
 };
 const size_t memory_question_count = ARRAY_LENGTH(memory_questions);

@@ -15,13 +15,13 @@
 
 struct arguments {
     struct bench_wish wish;
-    bool csv;
+    bool csv, calibrate;
     const char *svg;
     char *names[NAMES_MAX + 1];
     size_t name_count;
 };
 
-enum { OPTION_CSV = 256, OPTION_DIRECTORY, OPTION_QUICK, OPTION_SVG, OPTION_VS };
+enum { OPTION_CALIBRATE = 256, OPTION_CSV, OPTION_DIRECTORY, OPTION_QUICK, OPTION_SVG, OPTION_VS };
 
 static bool is_question(const char *name) {
     const char *asked, *title;
@@ -35,6 +35,9 @@ static bool is_question(const char *name) {
 static error_t parse(int key, char *text, struct argp_state *state) {
     struct arguments *arguments = state->input;
     switch (key) {
+    case OPTION_CALIBRATE:
+        arguments->calibrate = true;
+        break;
     case OPTION_CSV:
         arguments->csv = true;
         break;
@@ -120,6 +123,8 @@ static bool draw(const struct told *told, const char *machine) {
 
 int cli_bench(int argc, char **argv) {
     static const struct argp_option options[] = {
+        {"calibrate", OPTION_CALIBRATE, NULL, 0,
+         "Print what the library's table of kernels should say of this CPU", 0},
         {"csv", OPTION_CSV, NULL, 0, "Print comma-separated values, a line a lane", 0},
         {"directory", OPTION_DIRECTORY, "DIR", 0, "Put the files of pages and commits there (.)",
          0},
@@ -143,6 +148,12 @@ int cli_bench(int argc, char **argv) {
     arguments.wish.names = arguments.names;
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     told.arguments = &arguments;
+    if (arguments.calibrate) {
+        if (bench_calibrate(stdout, stderr))
+            return EXIT_SUCCESS;
+        cli_complain("this CPU has no kernels to choose from, or the machine no memory");
+        return EXIT_FAILURE;
+    }
     bench_machine(machine, sizeof machine);
     if (!arguments.csv)
         printf("%s\n", machine);

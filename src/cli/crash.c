@@ -9,10 +9,13 @@
 #include "cli/cli.h"
 #include "cli/crash.h"
 #include "cli/number.h"
+#include "cli/trace.h"
 #include "crash/enumerate.h"
 
 enum {
     OPTION_ENUMERATE = 256,
+    OPTION_EXPLAIN,
+    OPTION_IMPORT,
     OPTION_IMAGE,
     OPTION_MODEL,
     OPTION_STREAMS,
@@ -23,6 +26,8 @@ enum {
 
 static const struct argp_option option_table[] = {
     {"enumerate", OPTION_ENUMERATE, NULL, 0, "print every image that a cut could leave", 0},
+    {"explain", OPTION_EXPLAIN, "IMAGE", 0, "say why a cut could leave it, or not", 0},
+    {"import-pmemcheck", OPTION_IMPORT, "LOG", 0, "a store log of pmemcheck as the trace", 0},
     {"image", OPTION_IMAGE, "FILE", 0, "what the regions held at first", 0},
     {"model", OPTION_MODEL, "MODEL", 0, "x86, arm, eadr, page (default: the trace's)", 0},
     {"streams", OPTION_STREAMS, "HOW", 0, "streaming stores: drain, inplace", 0},
@@ -31,29 +36,31 @@ static const struct argp_option option_table[] = {
     {"memory", OPTION_MEMORY, "SIZE", 0, "for the images (default 1G)", 0},
     {0}};
 
-struct arguments {
-    const char *trace, *image;
-    struct crash_wish wish;
-    uint64_t memory; /* bytes */
-    bool enumerate;
-    struct crash_explore explore;
-};
-
-static void set_streams(struct arguments *arguments, const char *how, struct argp_state *state) {
+static void set_streams(struct crash_arguments *arguments, const char *how,
+                        struct argp_state *state) {
     if (strcmp(how, "drain") != 0 && strcmp(how, "inplace") != 0)
         argp_error(state, "streaming stores are not '%s' (drain, inplace)", how);
     arguments->wish.streams =
         strcmp(how, "drain") == 0 ? TRACE_STREAMS_DRAIN : TRACE_STREAMS_INPLACE;
 }
 
-static void set_direct64(struct arguments *arguments, const char *how, struct argp_state *state) {
+static void set_direct64(struct crash_arguments *arguments, const char *how,
+                         struct argp_state *state) {
     if (strcmp(how, "atomic") != 0 && strcmp(how, "pieces") != 0)
         argp_error(state, "direct stores of 64 bytes are not '%s' (atomic, pieces)", how);
     arguments->wish.direct64_atomic = strcmp(how, "atomic") == 0;
 }
 
+static void set_trace(struct crash_arguments *arguments, const char *trace,
+                      struct argp_state *state) {
+    if (arguments->trace != NULL)
+        argp_error(state, "'%s' is one trace too many", trace);
+    arguments->trace = trace;
+}
+
 /* The trace, and a program that recovers. */
-static void set_words(struct arguments *arguments, const char *text, struct argp_state *state) {
+static void set_words(struct crash_arguments *arguments, const char *text,
+                      struct argp_state *state) {
     if (arguments->trace == NULL) {
         arguments->trace = text;
         return;
@@ -63,27 +70,41 @@ static void set_words(struct arguments *arguments, const char *text, struct argp
     state->next = state->argc;
 }
 
-static void check_wish(const struct arguments *arguments, struct argp_state *state) {
+static void check_wish(const struct crash_arguments *arguments, struct argp_state *state) {
     const struct search_options *search = &arguments->explore.search;
     bool judged = search->check != NULL || search->program != NULL;
-    if (!arguments->enumerate && !judged)
-        argp_error(state, "what with it? --enumerate, --check, or a program that recovers");
-    if (!arguments->enumerate && arguments->image != NULL)
-        argp_error(state, "--image is for --enumerate");
-    if (arguments->enumerate && (judged || arguments->explore.asked))
-        argp_error(state, "--enumerate checks nothing");
+    bool told = arguments->enumerate || arguments->explain != NULL;
+    if (!told && !judged)
+        argp_error(state, "what with it? --enumerate, --explain, --check, or a program");
+    if (arguments->enumerate && arguments->explain != NULL)
+        argp_error(state, "what with it? (--enumerate or --explain)");
+    if (!told && arguments->image != NULL)
+        argp_error(state, "--image is for --enumerate and --explain");
+    if (told && search->program != NULL)
+        argp_error(state, "'%s' is one trace too many", search->program[0]);
+    if (!told && arguments->imports)
+        argp_error(state, "make a trace of the log first: nvrtl trace --import-pmemcheck");
+    if (told && (judged || arguments->explore.asked))
+        argp_error(state, "--enumerate and --explain check nothing");
     if (search->check != NULL && search->program != NULL)
         argp_error(state, "'%s' is one trace too many: --check judges", search->program[0]);
 }
 
 static error_t parse(int key, char *text, struct argp_state *state) {
-    struct arguments *arguments = state->input;
+    struct crash_arguments *arguments = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &arguments->explore;
         return 0;
     case OPTION_ENUMERATE:
         arguments->enumerate = true;
+        return 0;
+    case OPTION_EXPLAIN:
+        arguments->explain = text;
+        return 0;
+    case OPTION_IMPORT:
+        arguments->imports = true;
+        set_trace(arguments, text, state);
         return 0;
     case OPTION_IMAGE:
         arguments->image = text;
@@ -137,14 +158,10 @@ static void print_image(const struct crash_scan *scan, const uint8_t *image) {
     fwrite(line, 1, used, stdout);
 }
 
-static int print_images(FILE *trace, const struct arguments *arguments,
+static int print_images(FILE *trace, const struct crash_arguments *arguments,
                         const struct crash_scan *scan) {
     struct images images;
     const char *problem;
-    if (scan->total == 0) {
-        cli_complain("%s: no region is told of", arguments->trace);
-        return CLI_USAGE;
-    }
     images_start(&images, (size_t)scan->total, arguments->memory);
     bool good = enumerate(trace, scan, &arguments->wish, &images, &problem);
     if (!good)
@@ -155,29 +172,43 @@ static int print_images(FILE *trace, const struct arguments *arguments,
     return good ? EXIT_SUCCESS : CLI_RUN_FAILED;
 }
 
-static FILE *open_file(const char *path) {
+FILE *crash_open(const char *path) {
     FILE *file = fopen(path, "re");
     if (file == NULL)
         cli_complain("cannot open %s: %s", path, strerror(errno));
     return file;
 }
 
-static int look(FILE *trace, const struct arguments *arguments, FILE *image) {
+/* A trace that is read more than once. */
+static FILE *open_trace(const struct crash_arguments *arguments) {
+    FILE *log = crash_open(arguments->trace);
+    if (log == NULL || !arguments->imports)
+        return log;
+    FILE *trace = trace_import(log, arguments->trace);
+    fclose(log);
+    return trace;
+}
+
+static int look(FILE *trace, const struct crash_arguments *arguments, FILE *image) {
     struct crash_scan scan;
+    uint64_t most = arguments->enumerate ? ENUMERATE_MOST : arguments->memory;
     int status = CLI_USAGE;
-    if (!scan_trace(trace, ENUMERATE_MOST, image, &scan))
+    if (!scan_trace(trace, most, image, &scan))
         cli_complain("%s: %s", arguments->trace, scan.problem);
     else if (fseek(trace, 0, SEEK_SET) != 0)
         cli_complain("%s cannot be read twice", arguments->trace);
+    else if (scan.total == 0)
+        cli_complain("%s: no region is told of", arguments->trace);
     else
-        status = print_images(trace, arguments, &scan);
+        status = arguments->enumerate ? print_images(trace, arguments, &scan)
+                                      : crash_explain(trace, arguments, &scan);
     if (status != CLI_USAGE && scan.damaged)
         cli_complain("%s: read up to the damage: %s", arguments->trace, scan.problem);
     scan_free(&scan);
     return status;
 }
 
-static int explore(FILE *trace, struct arguments *arguments) {
+static int explore(FILE *trace, struct crash_arguments *arguments) {
     struct crash_explore *explore = &arguments->explore;
     explore->trace = arguments->trace;
     explore->search.wish = arguments->wish;
@@ -198,22 +229,24 @@ int cli_crash(int argc, char **argv) {
             "Tell what power cuts could leave of a recorded run.\v"
             "--enumerate prints every distinct image of the regions that a power cut at any\n"
             "moment could leave, one a line, in hexadecimal and sorted; the regions together\n"
-            "have at most 4096 bytes.\n\n"
+            "have at most 4096 bytes. --explain takes one of these, or a file.\n\n"
             "--check, or PROGRAM that must not crash, meets what a cut could leave of any size.\n\n"
-            "Exits with 0: nothing was found; 1: an image that recovery does not survive;\n"
+            "Exits with 0: nothing was found; 1: an image that recovery does not survive,\n"
+            "or that no cut leaves;\n"
             "2: wrong usage, or a trace that cannot be read; 3: the budget is used up;\n"
             "125: the images are too many, or nvrtl failed."};
-    struct arguments arguments = {
+    struct crash_arguments arguments = {
         .memory = UINT64_C(1) << 30,
         .explore = {.search = {.exhaustive = 4096, .timeout = 10000, .seed = UINT64_MAX}}};
     arguments.explore.reports.wanted[report_format("text") - report_formats] = true;
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    FILE *trace = open_file(arguments.trace), *image = NULL;
+    FILE *trace = open_trace(&arguments), *image = NULL;
     if (trace != NULL && arguments.image != NULL)
-        image = open_file(arguments.image);
+        image = crash_open(arguments.image);
     int status = CLI_USAGE;
     if (trace != NULL && (image != NULL || arguments.image == NULL))
-        status = arguments.enumerate ? look(trace, &arguments, image) : explore(trace, &arguments);
+        status = arguments.enumerate || arguments.explain != NULL ? look(trace, &arguments, image)
+                                                                  : explore(trace, &arguments);
     if (trace != NULL)
         fclose(trace);
     if (image != NULL)

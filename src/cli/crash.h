@@ -4,8 +4,11 @@
 #define CLI_CRASH_H
 
 #include <argp.h>
+#include <stdio.h>
 
 #include "cli/run.h"
+#include "crash/replay.h"
+#include "crash/scan.h"
 #include "search/search.h"
 
 /* What is to be tried on which images, and how it is told. */
@@ -24,6 +27,22 @@ extern const struct argp crash_explore_argp;
 
 /* Explores the trace. Returns the exit status. */
 int crash_explore(FILE *trace, struct crash_explore *explore);
+
+struct crash_arguments {
+    const char *trace, *image, *explain;
+    struct crash_wish wish;
+    uint64_t memory; /* bytes */
+    bool enumerate;
+    bool imports; /* the trace is a log of pmemcheck */
+    struct crash_explore explore;
+};
+
+/* NULL: that was said. */
+FILE *crash_open(const char *path);
+
+/* Prints why a cut could leave the image that is to be explained, or could not; the exit status. */
+int crash_explain(FILE *trace, const struct crash_arguments *arguments,
+                  const struct crash_scan *scan);
 
 /* What a search found, with its words. */
 struct crash_told {

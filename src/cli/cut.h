@@ -69,7 +69,8 @@ void cut_pause(long milliseconds);
 /* A file as it was before a run. */
 struct cut_before {
     char *path;
-    int copy; /* descriptor of a copy without a name; -1: there was no file */
+    int copy;   /* descriptor of a copy without a name; -1: there is none */
+    bool known; /* what it was: without a copy there was no file */
 };
 struct cut_files {
     struct cut_before *list;
@@ -78,6 +79,8 @@ struct cut_files {
 
 /* Learns the files of a run. false: no memory. */
 bool cut_learn_files(struct cut_files *files, const struct cut_session *session);
+/* Takes over the names alone. false: no memory. */
+bool cut_learn_names(struct cut_files *files, const struct cut_files *from);
 /* Copies aside what they hold. false: told with a sentence. */
 bool cut_save_files(struct cut_files *files);
 void cut_forget_files(struct cut_files *files);

@@ -92,14 +92,15 @@ static void kill_children(void) {
 
 /* The environment of a child: that of this process but for what belongs to a run. */
 struct environment {
-    char run[64], *verifier, *begun, *acked;
+    char run[64], *verifier, *preload, *asan, *begun, *acked;
     char **list;
 };
 
-static bool is_ours(const char *variable) {
-    static const char *const names[] = {
-        "NVRTL_VERIFIER=", "NVRTL_ARENA=", "NVRTL_BEGUN=", "NVRTL_ACKED="};
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+/* The last two only in a run that is recorded. */
+static bool is_ours(const char *variable, bool recorded) {
+    static const char *const names[] = {"NVRTL_VERIFIER=", "NVRTL_ARENA=", "NVRTL_BEGUN=",
+                                        "NVRTL_ACKED=",    "LD_PRELOAD=",  "ASAN_OPTIONS="};
+    for (size_t i = 0; i < ARRAY_LENGTH(names) - (recorded ? 0 : 2); i++) {
         if (strncmp(variable, names[i], strlen(names[i])) == 0)
             return true;
     }
@@ -119,8 +120,33 @@ static bool add(struct environment *made, size_t *count, char **text, const char
     return true;
 }
 
+/* Adds NAME=VALUE:, and behind it what NAME is here. */
+static bool add_before(struct environment *made, size_t *count, char **text, const char *name,
+                       const char *value) {
+    const char *before = getenv(name);
+    char *all;
+    if (asprintf(&all, "%s%s%s", value, before != NULL && *before != '\0' ? ":" : "",
+                 before != NULL ? before : "") < 0)
+        return false;
+    bool added = add(made, count, text, name, all);
+    free(all);
+    return added;
+}
+
+/* What tells the runtime of the program's own waits, by msync and fsync. AddressSanitizer wants to
+   be the first. */
+static bool add_preload(struct environment *made, size_t *count) {
+    char library[sizeof runtime + 32];
+    int folder = (int)(strrchr(runtime, '/') - runtime);
+    snprintf(library, sizeof library, "%.*s/libnvrtl-watch.so", folder, runtime);
+    return add_before(made, count, &made->preload, "LD_PRELOAD", library) &&
+           add_before(made, count, &made->asan, "ASAN_OPTIONS", "verify_asan_link_order=0");
+}
+
 static void forget_environment(const struct environment *made) {
     free(made->verifier);
+    free(made->preload);
+    free(made->asan);
     free(made->begun);
     free(made->acked);
     free(made->list);
@@ -132,9 +158,9 @@ static bool make_environment(struct environment *made, const struct cut_child *c
     *made = (struct environment){0};
     while (environ[count] != NULL)
         count++;
-    made->list = calloc(count + 5, sizeof *made->list);
+    made->list = calloc(count + 7, sizeof *made->list);
     for (size_t i = 0; made->list != NULL && i < count; i++) {
-        if (!is_ours(environ[i]))
+        if (!is_ours(environ[i], child->session != NULL))
             made->list[kept++] = environ[i];
     }
     if (made->list != NULL && child->session != NULL) {
@@ -145,6 +171,7 @@ static bool make_environment(struct environment *made, const struct cut_child *c
     return made->list != NULL &&
            add(made, &kept, &made->verifier, "NVRTL_VERIFIER",
                child->session != NULL ? runtime : NULL) &&
+           (child->session == NULL || add_preload(made, &kept)) &&
            add(made, &kept, &made->begun, "NVRTL_BEGUN", child->begun) &&
            add(made, &kept, &made->acked, "NVRTL_ACKED", child->acked);
 }

@@ -14,22 +14,35 @@
 #include "cli/cli.h"
 #include "cli/cut.h"
 
+/* false: no memory. */
+static bool learn(struct cut_files *files, const char *path) {
+    for (size_t i = 0; i < files->count; i++) {
+        if (strcmp(files->list[i].path, path) == 0)
+            return true;
+    }
+    struct cut_before *list = realloc(files->list, (files->count + 1) * sizeof *list);
+    if (list == NULL)
+        return false;
+    files->list = list;
+    files->list[files->count] = (struct cut_before){.path = strdup(path), .copy = -1};
+    if (files->list[files->count].path == NULL)
+        return false;
+    files->count++;
+    return true;
+}
+
 bool cut_learn_files(struct cut_files *files, const struct cut_session *session) {
     for (size_t i = 0; i < cut_file_count(session); i++) {
-        const char *path = cut_file_path(session, i);
-        size_t known = 0;
-        while (known < files->count && strcmp(files->list[known].path, path) != 0)
-            known++;
-        if (known < files->count)
-            continue;
-        struct cut_before *list = realloc(files->list, (files->count + 1) * sizeof *list);
-        if (list == NULL)
+        if (!learn(files, cut_file_path(session, i)))
             return false;
-        files->list = list;
-        files->list[known] = (struct cut_before){.path = strdup(path), .copy = -1};
-        if (files->list[known].path == NULL)
+    }
+    return true;
+}
+
+bool cut_learn_names(struct cut_files *files, const struct cut_files *from) {
+    for (size_t i = 0; i < from->count; i++) {
+        if (!learn(files, from->list[i].path))
             return false;
-        files->count++;
     }
     return true;
 }
@@ -77,6 +90,7 @@ static bool save(struct cut_before *before) {
     if (before->copy >= 0)
         close(before->copy);
     before->copy = -1;
+    before->known = true;
     if (from < 0 && errno == ENOENT)
         return true;
     before->copy = from >= 0 ? unnamed(before->path) : -1;

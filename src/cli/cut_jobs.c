@@ -33,6 +33,7 @@ struct team {
     struct cut_board *board;
     FILE *told; /* of a failure, by the process that found it */
     struct cut_counts counts;
+    struct cut_files files; /* of the first run */
     bool late;
     pid_t pids[CUT_JOBS];
     uint64_t living;
@@ -145,7 +146,8 @@ static int make_cuts(struct cut_campaign *campaign, size_t job, uint64_t start) 
     return result;
 }
 
-/* In the child: a job from its beginning to its end. Its own first run learns its files' names. */
+/* In the child: a job from its beginning to its end. It learns its files' names from its own first
+   run, or, as the only one, from that of all. */
 static int work(const struct team *team, size_t job, uint64_t start, pid_t parent) {
     struct cut_campaign campaign;
     if (!cut_prepare_job(&team->board->stop, parent))
@@ -153,6 +155,10 @@ static int work(const struct team *team, size_t job, uint64_t start, pid_t paren
     int result = begin_campaign(&campaign, team, job + 1) ? CUT_GO_ON : CLI_RUN_FAILED;
     if (result == CUT_GO_ON && team->options->at == 0 && team->options->jobs > 1)
         result = cut_count_moments(&campaign);
+    else if (result == CUT_GO_ON && !cut_learn_names(&campaign.files, &team->files)) {
+        cli_complain("out of memory");
+        result = CLI_RUN_FAILED;
+    }
     campaign.counts = team->counts;
     campaign.late = team->late;
     if (result == CUT_GO_ON)
@@ -232,6 +238,8 @@ static int look_first(struct team *team) {
         result = cut_count_moments(&campaign);
     team->counts = campaign.counts;
     team->late = campaign.late;
+    team->files = campaign.files;
+    campaign.files = (struct cut_files){0};
     end_campaign(&campaign);
     return result;
 }
@@ -315,6 +323,7 @@ int cut_run_jobs(const struct cut_options *options) {
         atomic_store(&team.board->jobs[i].at, is ? options->first + i : UINT64_MAX);
     }
     result = run_team(&team);
+    cut_forget_files(&team.files);
     fclose(team.told);
     munmap(team.board, sizeof *team.board);
     return result;

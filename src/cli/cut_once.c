@@ -219,11 +219,11 @@ static bool has_failed(const struct cut_campaign *campaign, enum cut_end end, in
 
 static int check(struct cut_campaign *campaign, struct attempt *attempt) {
     const char *who = campaign->check != NULL ? "The check" : "The program, run again,";
-    struct cut_files images = {0}; /* copies: recovery changes the files */
+    struct cut_files images = {0}; /* copies, numbered as before: recovery changes the files */
     char what[160];
     enum cut_end end;
     int status = 0, output = memfd_create("nvrtl-output", MFD_CLOEXEC);
-    if (output < 0 || !cut_learn_files(&images, campaign->session) || !cut_save_files(&images)) {
+    if (output < 0 || !cut_learn_names(&images, &campaign->files) || !cut_save_files(&images)) {
         cli_complain("no memory for the check: %s", strerror(errno));
         return CLI_RUN_FAILED;
     }

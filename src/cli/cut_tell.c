@@ -23,17 +23,21 @@ static void put_word(FILE *out, const char *word) {
     putc('\'', out);
 }
 
-/* Without a reset the files begin as the runs before have left them: the replay puts back the copy.
- */
+/* Without a reset the files begin as the runs before have left them: the replay puts back the copy,
+   and touches no file of which there is none and that may have been there. */
 static char *own_reset(const struct cut_failure *failure, const char *folder) {
     char *text = NULL;
     size_t size = 0;
+    bool any = false;
     FILE *out = open_memstream(&text, &size);
     if (out == NULL)
         return NULL;
     for (size_t i = 0; i < failure->before->count; i++) {
         const struct cut_before *before = &failure->before->list[i];
-        fputs(i != 0 ? " && " : "", out);
+        if (!before->known)
+            continue;
+        fputs(any ? " && " : "", out);
+        any = true;
         if (before->copy < 0) {
             fputs("rm -f ", out);
         } else {
@@ -86,10 +90,9 @@ static void tell_outcome(FILE *out, const struct cut_failure *failure) {
         fputs("  Cut off, the newest last:\n", out);
     for (size_t i = 0; i < outcome->example_count; i++) {
         const struct cut_fate *fate = &outcome->examples[i];
-        const char *path =
-            fate->file < failure->before->count ? failure->before->list[fate->file].path : "?";
         fprintf(out, "    record %" PRIu64 ": %" PRIu64 " bytes at 0x%" PRIx64 " of %s%s\n",
-                fate->record, fate->length, fate->offset, path, fate->kept != 0 ? ", in part" : "");
+                fate->record, fate->length, fate->offset, fate->path,
+                fate->kept != 0 ? ", in part" : "");
     }
 }
 
@@ -125,6 +128,17 @@ static void put_ids(FILE *out, const char *name, const char *ids) {
         fprintf(out, "%s: %s", name, count != 0 ? ids : "none");
 }
 
+/* Files that this run was the first to name were not copied before it. */
+static void tell_unknown(FILE *out, const struct cut_failure *failure) {
+    for (size_t i = 0; failure->options->reset == NULL && i < failure->before->count; i++) {
+        if (!failure->before->list[i].known)
+            fprintf(out,
+                    "  This cut was the first to name %s: what it held before is not known,\n"
+                    "  and the replay does not put it back.\n",
+                    failure->before->list[i].path);
+    }
+}
+
 static void tell(FILE *out, const struct cut_failure *failure, const char *folder, bool kept) {
     fprintf(out, "cut %" PRIu64 " of seed %" PRIu64 ": the power was cut after ", failure->run,
             failure->options->seed);
@@ -140,6 +154,7 @@ static void tell(FILE *out, const struct cut_failure *failure, const char *folde
     tell_output(out, failure->output);
     if (kept)
         fprintf(out, "  The image, and the file before the run: %s\n", folder);
+    tell_unknown(out, failure);
     fputs("  Again exactly this cut:\n    ", out);
     put_replay(out, failure, folder);
 }

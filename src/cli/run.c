@@ -28,6 +28,7 @@ enum {
     OPTION_DISABLE,
     OPTION_ERROR_EXITCODE,
     OPTION_OUTPUT,
+    OPTION_PROFILE,
     OPTION_STACKS,
     OPTION_STREAMS,
     OPTION_SUPPRESSIONS,
@@ -39,6 +40,7 @@ static const struct argp_option option_table[] = {
     {"stores", 's', "SOURCE", 0, "auto (default), api, hooks, pages, pages=interval", 0},
     {"watch", OPTION_WATCH, "PATH", 0, "views of these files are regions", 0},
     {"judge", 'j', "JUDGE", 0, "strict (default), memory, page-cache, actual", 0},
+    {"profile", OPTION_PROFILE, NULL, 0, "tell what flushes and drains cost, and where", 0},
     {"report", 'r', "FORMATS", 0, "text (default), json, sarif, junit, html", 0},
     {"output", OPTION_OUTPUT, "DIR", 0, "write reports there (default: $VERIFIER_LOG_PATH)", 0},
     {"error-exitcode", OPTION_ERROR_EXITCODE, "N", 0, "exit status of errors (default 1)", 0},
@@ -98,8 +100,9 @@ static void choose_defaults(struct run_options *options, struct argp_state *stat
         options->verify.streams = isa_streams_are_durable() ? "drain" : "inplace";
     if (options->watch != NULL && strcmp(options->verify.stores, "auto") == 0)
         options->verify.stores = "pages";
-    if (options->watch != NULL && strncmp(options->verify.stores, "pages", 5) != 0)
-        argp_error(state, "--watch sees stores by --stores=pages alone");
+    if (options->watch != NULL && strncmp(options->verify.stores, "pages", 5) != 0 &&
+        strcmp(options->verify.stores, "hooks") != 0)
+        argp_error(state, "--watch sees stores by --stores=pages or --stores=hooks");
 }
 
 static void check_names(const struct run_options *options, struct argp_state *state) {
@@ -136,6 +139,9 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         return 0;
     case OPTION_OUTPUT:
         options->reports.output = argument;
+        return 0;
+    case OPTION_PROFILE:
+        options->verify.profile = true;
         return 0;
     case OPTION_ERROR_EXITCODE:
         options->error_status = number(argument, state);
@@ -179,7 +185,10 @@ static int finish(struct run_options *options, struct verify_session *session, p
                   int status) {
     struct report report;
     int result = CLI_RUN_FAILED;
-    if (!verify_finish(session, options->program, pid, status, &report))
+    bool made = verify_finish(session, options->program, pid, status, &report);
+    if (made)
+        run_price(&report);
+    if (!made)
         cli_complain("out of memory while the report was made");
     else if (run_tell(&options->reports, &report))
         result = report.exit != 0                                ? report.exit
@@ -217,7 +226,8 @@ int cli_run(int argc, char **argv) {
     }
     pid_t pid;
     int status;
-    const struct run_preload preload = {.wanted = strncmp(options.verify.stores, "pages", 5) == 0,
+    const struct run_preload preload = {.wanted = options.watch != NULL ||
+                                                  strncmp(options.verify.stores, "pages", 5) == 0,
                                         .watch = options.watch};
     int result = run_child(session, options.program, &preload, &pid, &status);
     if (result == 0)

@@ -28,6 +28,9 @@ void run_set_formats(struct run_reports *reports, char *formats, struct argp_sta
    with a sentence. */
 bool run_make_output(const struct run_reports *reports);
 
+/* Measures what this machine takes for what a profile counts, and fills in its times. */
+void run_price(struct report *report);
+
 /* Writes the reports; what is suppressed is none of the findings afterwards. false: one could not
    be written. */
 bool run_tell(struct run_reports *reports, struct report *report);

@@ -10,6 +10,7 @@
 
 #include "cli/cli.h"
 #include "cli/run.h"
+#include "report/merge.h"
 
 #define FORMATS "text, json, sarif, junit, html"
 
@@ -77,8 +78,9 @@ bool run_tell(struct run_reports *reports, struct report *report) {
     char folder[PATH_MAX];
     struct report_style style = {.source = true, .base = getcwd(folder, sizeof folder)};
     report->directory = style.base;
-    bool told = report_read_sources(report) && report_find_fixes(report) &&
-                suppress_apply(&reports->suppressions, report) &&
+    /* Calls that stand on one line are one for a reader. */
+    bool told = report_fold(report, KEY_REGION) && report_read_sources(report) &&
+                report_find_fixes(report) && suppress_apply(&reports->suppressions, report) &&
                 suppress_remark(&reports->suppressions, report);
     for (size_t i = 0; i < REPORT_FORMATS && told && reports->output != NULL; i++)
         told =

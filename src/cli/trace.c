@@ -84,24 +84,40 @@ static bool pack(struct trace_reader *reader, FILE *output) {
     return writer != NULL && trace_finish(writer) && good;
 }
 
+/* What is sound of the trace has been told; is the rest of it? */
+static bool tell_end(struct trace_reader *reader, const char *file) {
+    struct trace_event event;
+    if (trace_next(reader, &event) != TRACE_WRONG) {
+        if (trace_remark(reader) != NULL)
+            cli_complain("%s: %s", file, trace_remark(reader));
+        return true;
+    }
+    cli_complain("%s: %s%s", file, trace_is_damaged(reader) ? "read up to the damage: " : "",
+                 trace_problem(reader));
+    return trace_is_damaged(reader);
+}
+
+FILE *trace_import(FILE *log, const char *name) {
+    struct trace_reader *reader = trace_read_pmemcheck(log);
+    FILE *trace = tmpfile();
+    errno = ENOMEM;
+    bool good = reader != NULL && trace != NULL && pack(reader, trace);
+    if (!good)
+        cli_complain("%s cannot be read: %s", name, strerror(errno));
+    good = good && tell_end(reader, name);
+    trace_end(reader);
+    if (good)
+        rewind(trace);
+    else if (trace != NULL)
+        fclose(trace);
+    return good ? trace : NULL;
+}
+
 static bool act(const struct arguments *arguments, struct trace_reader *reader, FILE *output) {
     errno = ENOMEM;
     if (arguments->action == ACTION_STAT)
         return trace_stat(reader);
     return arguments->action == ACTION_DUMP ? dump(reader, output) : pack(reader, output);
-}
-
-/* What is sound of the trace has been told. */
-static int tell_end(struct trace_reader *reader, const char *file) {
-    struct trace_event event;
-    if (trace_next(reader, &event) != TRACE_WRONG) {
-        if (trace_remark(reader) != NULL)
-            cli_complain("%s: %s", file, trace_remark(reader));
-        return EXIT_SUCCESS;
-    }
-    cli_complain("%s: %s%s", file, trace_is_damaged(reader) ? "read up to the damage: " : "",
-                 trace_problem(reader));
-    return trace_is_damaged(reader) ? EXIT_SUCCESS : CLI_USAGE;
 }
 
 static int read_trace(const struct arguments *arguments, FILE *input, FILE *output) {
@@ -116,7 +132,7 @@ static int read_trace(const struct arguments *arguments, FILE *input, FILE *outp
         cli_complain("%s: %s", arguments->output != NULL ? arguments->output : "standard output",
                      strerror(errno));
     else
-        status = tell_end(reader, arguments->file);
+        status = tell_end(reader, arguments->file) ? EXIT_SUCCESS : CLI_USAGE;
     trace_end(reader);
     return status;
 }

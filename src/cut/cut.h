@@ -51,8 +51,8 @@ bool cut_marks(struct cut_session *session, uint32_t kind, uint64_t **ids, size_
 
 /* What became of a store that no drain covered. */
 struct cut_fate {
-    uint64_t record; /* its number */
-    size_t file;
+    uint64_t record;  /* its number */
+    const char *path; /* of its file, as long as the session is in this run */
     uint64_t offset, length;
     uint32_t kept, lost; /* words of 8 bytes */
 };

@@ -28,7 +28,10 @@ struct work {
     struct generation *generation;
     enum generation_model model;
     struct view views[ARENA_FILES];
-    uint32_t *kept, *lost; /* of each record, words */
+    /* A file that got another name, or whose number a new file got, has several places among the
+       arena's: the last of them stands for all. Of each place the last one, and the one before. */
+    uint32_t newest[ARENA_FILES], older[ARENA_FILES]; /* older: + 1; 0: there is none */
+    uint32_t *kept, *lost;                            /* of each record, words */
     struct chance *chance;
     struct cut_outcome *outcome;
 };
@@ -40,8 +43,33 @@ static bool fail(struct work *work, const char *problem, const char *path, int e
     return false;
 }
 
+static const struct arena_file *file_at(const struct work *work, uint32_t file) {
+    return &work->session->arena.head->files[file];
+}
+
+/* Some file systems have several files with one number, which the mappings do not tell apart. */
+static bool may_be_one(const struct arena_file *a, const struct arena_file *b) {
+    struct stat first, second;
+    return a->device == b->device && a->inode == b->inode &&
+           (stat(a->path, &first) != 0 || stat(b->path, &second) != 0 ||
+            first.st_dev == second.st_dev);
+}
+
+static void find_same(struct work *work) {
+    uint32_t count = (uint32_t)cut_file_count(work->session);
+    for (uint32_t i = count; i-- > 0;) {
+        uint32_t later = i + 1;
+        while (later < count && (file_at(work, later)->inode != file_at(work, i)->inode ||
+                                 !may_be_one(file_at(work, i), file_at(work, later))))
+            later++;
+        work->newest[i] = later < count ? work->newest[later] : i;
+        if (later < count)
+            work->older[later] = i + 1;
+    }
+}
+
 static void replay_store(struct generation *generation, enum generation_model model,
-                         const struct log_record *record) {
+                         const struct log_record *record, uint32_t file) {
     static const enum generation_kind kinds[] = {[LOG_STORE] = GENERATION_CACHED,
                                                  [LOG_STREAM] = GENERATION_STREAM,
                                                  [LOG_UNSEEN] = GENERATION_UNSEEN,
@@ -50,7 +78,7 @@ static void replay_store(struct generation *generation, enum generation_model mo
     if (record->kind == LOG_ATOMIC)
         generation_atomic(generation, record->thread);
     const struct generation_store store = {.thread = record->thread,
-                                           .file = record->file,
+                                           .file = file,
                                            .kind = kinds[record->kind],
                                            .offset = record->offset,
                                            .length = record->length,
@@ -59,18 +87,19 @@ static void replay_store(struct generation *generation, enum generation_model mo
     generation_store(generation, &store);
     /* In the page cache the routines have its pages written. */
     if (record->kind == LOG_STREAM && model == GENERATION_PAGE)
-        generation_flush(generation, record->thread, record->file, record->offset, record->length);
+        generation_flush(generation, record->thread, file, record->offset, record->length);
     /* Whoever stored unseen may have made it durable unseen too. */
     if (record->kind == LOG_UNSEEN)
-        generation_settle(generation, record->file, record->offset, record->length);
+        generation_settle(generation, file, record->offset, record->length);
 }
 
-static void replay_flush(struct generation *generation, const struct log_record *record) {
-    generation_flush(generation, record->thread, record->file, record->offset, record->length);
+static void replay_flush(struct generation *generation, const struct log_record *record,
+                         uint32_t file) {
+    generation_flush(generation, record->thread, file, record->offset, record->length);
     for (uint32_t at = 0; at < record->size; at += sizeof(struct log_range)) {
         struct log_range range;
         memcpy(&range, record->bytes + at, sizeof range);
-        generation_flush(generation, record->thread, record->file, range.offset, range.length);
+        generation_flush(generation, record->thread, file, range.offset, range.length);
     }
 }
 
@@ -82,47 +111,73 @@ static void replay_empty(struct work *work, const struct log_record *record) {
         arena_page(&work->session->arena, record->file, record->offset / MODEL_PAGE_SIZE, false);
     for (uint64_t lines = page != NULL ? page->storing : 0; lines != 0; lines &= lines - 1) {
         uint64_t line = (uint64_t)__builtin_ctzll(lines);
-        generation_base(work->generation, record->file, record->offset + line * MODEL_LINE_SIZE,
-                        zeros, sizeof zeros);
+        generation_base(work->generation, work->newest[record->file],
+                        record->offset + line * MODEL_LINE_SIZE, zeros, sizeof zeros);
     }
+}
+
+/* What a line holds as it is met under another name. If the log explains that, it is the same line,
+   with the same in flight; else it came from elsewhere, and stays. */
+static void meet_again(struct work *work, uint32_t file, uint64_t offset, const uint8_t *bytes) {
+    const struct generation_line *line = generation_find(work->generation, file, offset);
+    uint8_t explained[MODEL_LINE_SIZE];
+    if (line == NULL)
+        return;
+    generation_content(line, generation_fullest(line), explained);
+    if (memcmp(explained, bytes, sizeof explained) == 0)
+        return;
+    const struct generation_store store = {.file = file,
+                                           .kind = GENERATION_UNSEEN,
+                                           .offset = offset,
+                                           .length = sizeof explained,
+                                           .bytes = bytes};
+    generation_store(work->generation, &store);
+    generation_settle(work->generation, file, offset, sizeof explained);
+}
+
+static void replay_base(struct work *work, const struct log_record *record) {
+    static const uint8_t zeros[MODEL_LINE_SIZE];
+    uint32_t file = work->newest[record->file];
+    bool again = file != record->file || work->older[file] != 0;
+    for (uint64_t at = 0; again && at < record->length; at += MODEL_LINE_SIZE)
+        meet_again(work, file, record->offset + at, record->size != 0 ? record->bytes + at : zeros);
+    if (record->size != 0)
+        generation_base(work->generation, file, record->offset, record->bytes, record->length);
+    else
+        replay_empty(work, record);
 }
 
 static void replay(struct work *work, const struct log_record *record) {
     struct generation *generation = work->generation;
+    uint32_t file = work->newest[record->file];
     switch ((enum log_kind)record->kind) {
     case LOG_BASE:
-        if (record->size != 0)
-            generation_base(generation, record->file, record->offset, record->bytes,
-                            record->length);
-        else
-            replay_empty(work, record);
+        replay_base(work, record);
         return;
     case LOG_STORE:
     case LOG_STREAM:
     case LOG_UNSEEN:
     case LOG_DIRECT:
     case LOG_ATOMIC:
-        replay_store(generation, work->model, record);
+        replay_store(generation, work->model, record, file);
         return;
     case LOG_CLFLUSH:
-        generation_clflush(generation, record->thread, record->file, record->offset,
-                           record->length);
+        generation_clflush(generation, record->thread, file, record->offset, record->length);
         return;
     case LOG_SYNC_BEGIN:
-        generation_sync_begin(generation, record->thread, record->file, record->offset,
-                              record->length);
+        generation_sync_begin(generation, record->thread, file, record->offset, record->length);
         return;
     case LOG_SYNC_END:
         generation_sync_end(generation, record->thread);
         return;
     case LOG_FLUSH:
-        replay_flush(generation, record);
+        replay_flush(generation, record, file);
         return;
     case LOG_DRAIN:
         generation_drain(generation, record->thread);
         return;
     case LOG_SETTLE:
-        generation_settle(generation, record->file, record->offset, record->length);
+        generation_settle(generation, file, record->offset, record->length);
         return;
     case LOG_GET:
     case LOG_MARK:
@@ -192,22 +247,33 @@ static int open_moved(const struct arena_file *known, struct stat *stat) {
     return descriptor;
 }
 
-/* Opens a file that has lines in flight, if something leads to it. */
-static bool open_view(struct work *work, uint32_t file) {
-    const struct arena_file *known = &work->session->arena.head->files[file];
-    struct view *view = &work->views[file];
-    struct stat stat;
-    if (view->opened || view->gone)
-        return true;
+/* Opens a file by one of the names that it had. -1: it is not there; -2: told. */
+static int open_known(struct work *work, const struct arena_file *known, struct stat *stat) {
     int descriptor = open(known->path, O_RDWR | O_CLOEXEC | O_NOCTTY);
-    if (descriptor < 0 && errno != ENOENT && errno != ENOTDIR)
-        return fail(work, "cannot open", known->path, errno);
-    if (descriptor >= 0 && !is_known(descriptor, known, 0, &stat)) {
+    if (descriptor < 0 && errno != ENOENT && errno != ENOTDIR) {
+        fail(work, "cannot open", known->path, errno);
+        return -2;
+    }
+    if (descriptor >= 0 && !is_known(descriptor, known, 0, stat)) {
         close(descriptor);
         descriptor = -1;
     }
-    if (descriptor < 0)
-        descriptor = open_moved(known, &stat);
+    return descriptor;
+}
+
+/* Opens a file that has lines in flight, if something leads to it. */
+static bool open_view(struct work *work, uint32_t file) {
+    struct view *view = &work->views[file];
+    struct stat stat;
+    int descriptor = -1;
+    if (view->opened || view->gone)
+        return true;
+    for (uint32_t at = file + 1; at != 0 && descriptor == -1; at = work->older[at - 1])
+        descriptor = open_known(work, file_at(work, at - 1), &stat);
+    for (uint32_t at = file + 1; at != 0 && descriptor == -1; at = work->older[at - 1])
+        descriptor = open_moved(file_at(work, at - 1), &stat);
+    if (descriptor == -2)
+        return false;
     /* Whatever is left of it keeps all that was stored to it, which is legal for every line. */
     view->gone = descriptor < 0;
     work->outcome->gone += view->gone;
@@ -221,16 +287,14 @@ static bool read_line(struct work *work, const struct generation_line *line, uin
                       uint32_t part) {
     ssize_t size = pread(work->views[line->file].descriptor, bytes, part, (off_t)line->offset);
     return size == (ssize_t)part ||
-           fail(work, "cannot read", work->session->arena.head->files[line->file].path,
-                size < 0 ? errno : EIO);
+           fail(work, "cannot read", file_at(work, line->file)->path, size < 0 ? errno : EIO);
 }
 
 static bool write_line(struct work *work, const struct generation_line *line, const uint8_t *bytes,
                        uint32_t part) {
     ssize_t size = pwrite(work->views[line->file].descriptor, bytes, part, (off_t)line->offset);
     return size == (ssize_t)part ||
-           fail(work, "cannot write", work->session->arena.head->files[line->file].path,
-                size < 0 ? errno : EIO);
+           fail(work, "cannot write", file_at(work, line->file)->path, size < 0 ? errno : EIO);
 }
 
 /* The part of a line that its file has; the file may have been cut short since. */
@@ -242,10 +306,14 @@ static uint32_t part_of(const struct view *view, const struct generation_line *l
 }
 
 static bool is_being_stored(const struct work *work, const struct generation_line *line) {
-    const struct model_page *page =
-        arena_page(&work->session->arena, line->file, line->offset / MODEL_PAGE_SIZE, false);
-    return page != NULL &&
-           (page->storing >> line->offset % MODEL_PAGE_SIZE / MODEL_LINE_SIZE & 1) != 0;
+    for (uint32_t file = line->file + 1; file != 0; file = work->older[file - 1]) {
+        const struct model_page *page =
+            arena_page(&work->session->arena, file - 1, line->offset / MODEL_PAGE_SIZE, false);
+        if (page != NULL &&
+            (page->storing >> line->offset % MODEL_PAGE_SIZE / MODEL_LINE_SIZE & 1) != 0)
+            return true;
+    }
+    return false;
 }
 
 /* May the cut change the line? One with nothing in flight holds what it is to hold: what somebody
@@ -340,8 +408,13 @@ static void sum_up(struct work *work) {
                     (most - 1) * sizeof outcome->examples[0]);
             outcome->example_count--;
         }
-        outcome->examples[outcome->example_count++] = (struct cut_fate){
-            record->number, record->file, record->offset, record->length, kept, lost};
+        outcome->examples[outcome->example_count++] =
+            (struct cut_fate){.record = record->number,
+                              .path = file_at(work, work->newest[record->file])->path,
+                              .offset = record->offset,
+                              .length = record->length,
+                              .kept = kept,
+                              .lost = lost};
     }
 }
 
@@ -350,6 +423,7 @@ static bool make(struct work *work, enum generation_model model) {
     work->generation = generation_new(model);
     if (work->generation == NULL)
         return fail(work, "there is no memory for the states of", "the run", ENOMEM);
+    find_same(work);
     if (!read_log(work))
         return false;
     size_t count = generation_line_count(work->generation);

@@ -44,7 +44,8 @@ enum event_effect {
     EFFECT_FAILED = 64,   /* the call's drain failed: its flush counts, its drain does not */
     EFFECT_LOADED = 128,  /* a flush has loaded from every line that it names, or what is about to
                              store or to flush from every page */
-    EFFECT_LOCKED = 256
+    EFFECT_LOCKED = 256,
+    EFFECT_TOLD = 512 /* a flush whose EVENT_FLUSHING has set `told`: this is its end */
 };
 
 /* What outlives a power cut, as the public header numbers it. */
@@ -113,6 +114,8 @@ struct event {
     const char *text;                  /* EVENT_MARK only; may be NULL */
     bool *told;                        /* EVENT_FLUSHING only, or NULL: set by who need not hear of
                                           the flush once more if it succeeds */
+    bool ends;                         /* EVENT_FLUSHING only: the end of the call is told in any
+                                          case, for it drains */
     struct event_range data;           /* EVENT_COMMIT_POINT only */
 };
 

@@ -12,6 +12,7 @@
 #include "source/frames.h"
 #include "source/runtime.h"
 #include "source/sync.h"
+#include "source/watch.h"
 
 /* Enters the runtime for something that a handler's word cannot wait for. NULL: not now. */
 static struct self *enter(const char *frame) {
@@ -66,7 +67,10 @@ int hook_msync(void *address, size_t length, int flags) {
 static void begin_file(struct wait *wait, int file, const void *site, const char *frame) {
     struct stat stat;
     int error = errno;
-    if (fstat(file, &stat) == 0 && S_ISREG(stat.st_mode)) {
+    if (source_process.confined) { /* it may be any file */
+        wait->sync = (struct sync){.inode = 0};
+        begin(wait, site, frame);
+    } else if (fstat(file, &stat) == 0 && S_ISREG(stat.st_mode)) {
         wait->sync = (struct sync){.device = stat.st_dev, .inode = stat.st_ino};
         begin(wait, site, frame);
     }
@@ -102,17 +106,36 @@ static void forget(uintptr_t address, size_t length) {
     errno = error;
 }
 
+/* Views of watched files become regions, and end, with the views. */
+static void mapped(void *made, size_t size, int access, int flags, int file,
+                   const struct watch_site *site) {
+    bool stores = (flags & MAP_SHARED) != 0 && (access & PROT_WRITE) != 0 && file >= 0;
+    if (UNLIKELY(stores && hook_on) && made != MAP_FAILED && watch_wanted())
+        nvrtl_rt_watch()->mapped(site, (uintptr_t)made, size, file);
+}
+
+static void unmapping(void *address, size_t length, const struct watch_site *site) {
+    if (UNLIKELY(hook_on) && watch_wanted())
+        nvrtl_rt_watch()->unmapping(site, (uintptr_t)address, length);
+}
+
+#define SITE ((const struct watch_site){HOOK_SITE, HOOK_FRAME})
+
 /* Before it is done: another thread may be given the addresses at once. */
 int hook_munmap(void *address, size_t length) {
+    unmapping(address, length, &SITE);
     if ((uintptr_t)address % MODEL_PAGE_SIZE == 0)
         forget((uintptr_t)address, length);
     return real_get()->munmap(address, length);
 }
 
 void *hook_mmap(void *address, size_t size, int access, int flags, int file, off_t at) {
+    if (UNLIKELY((flags & MAP_FIXED) != 0))
+        unmapping(address, size, &SITE);
     void *made = real_get()->mmap(address, size, access, flags, file, at);
     if (UNLIKELY((flags & MAP_FIXED) != 0) && made != MAP_FAILED)
         forget((uintptr_t)made, size);
+    mapped(made, size, access, flags, file, &SITE);
     return made;
 }
 
@@ -125,16 +148,23 @@ void *hook_mremap(void *old, size_t old_size, size_t size, int flags, ...) {
     va_start(rest, flags);
     void *wish = (flags & MREMAP_FIXED) != 0 ? va_arg(rest, void *) : NULL;
     va_end(rest);
+    const struct watch_site site = SITE;
+    bool watched = UNLIKELY(hook_on) && watch_wanted() && hook_concerns((uintptr_t)old, old_size);
+    unmapping(old, old_size, &site);
+    if (wish != NULL)
+        unmapping(wish, size, &site);
     void *made = real_get()->mremap(old, old_size, size, flags, wish);
-    if (made == MAP_FAILED)
-        return made;
-    if (made != old)
+    if (made != MAP_FAILED && made != old)
         forget((uintptr_t)old, old_size);
-    else if (size < old_size)
+    else if (made != MAP_FAILED && size < old_size)
         forget((uintptr_t)old + align_up(size, MODEL_PAGE_SIZE),
                align_down(old_size - size, MODEL_PAGE_SIZE));
-    if (wish != NULL)
+    if (made != MAP_FAILED && wish != NULL)
         forget((uintptr_t)made, size);
+    if (watched && made == MAP_FAILED)
+        nvrtl_rt_watch()->mapped(&site, (uintptr_t)old, old_size, -1);
+    else if (watched)
+        nvrtl_rt_watch()->mapped(&site, (uintptr_t)made, size, -1);
     return made;
 }
 

@@ -6,10 +6,12 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -27,21 +29,48 @@
     REAL(ssize_t, pread, (int file, void *to, size_t size, off_t at))                              \
     REAL(ssize_t, readv, (int file, const struct iovec *parts, int count))                         \
     REAL(ssize_t, preadv, (int file, const struct iovec *parts, int count, off_t at))              \
+    REAL(ssize_t, preadv2, (int file, const struct iovec *parts, int count, off_t at, int flags))  \
+    REAL(ssize_t, write, (int file, const void *from, size_t size))                                \
+    REAL(ssize_t, pwrite, (int file, const void *from, size_t size, off_t at))                     \
+    REAL(ssize_t, writev, (int file, const struct iovec *parts, int count))                        \
+    REAL(ssize_t, pwritev, (int file, const struct iovec *parts, int count, off_t at))             \
+    REAL(ssize_t, pwritev2, (int file, const struct iovec *parts, int count, off_t at, int flags)) \
     REAL(ssize_t, recv, (int socket, void *to, size_t size, int flags))                            \
     REAL(ssize_t, recvfrom,                                                                        \
          (int socket, void *to, size_t size, int flags, struct sockaddr *from, socklen_t *length)) \
     REAL(ssize_t, recvmsg, (int socket, struct msghdr *message, int flags))                        \
+    REAL(                                                                                          \
+        int, recvmmsg,                                                                             \
+        (int socket, struct mmsghdr *messages, unsigned count, int flags, struct timespec *limit)) \
     REAL(ssize_t, getrandom, (void *to, size_t size, unsigned flags))                              \
     REAL(size_t, fread, (void *to, size_t size, size_t count, FILE *file))                         \
     REAL(char *, fgets, (char *to, int size, FILE *file))                                          \
     REAL(int, vsnprintf, (char *to, size_t size, const char *format, va_list arguments))           \
+    REAL(int, __vsnprintf_chk,                                                                     \
+         (char *to, size_t size, int flag, size_t room, const char *format, va_list arguments))    \
+    REAL(int, __vsprintf_chk,                                                                      \
+         (char *to, int flag, size_t room, const char *format, va_list arguments))                 \
     REAL(int, msync, (void *address, size_t length, int flags))                                    \
     REAL(int, fsync, (int file))                                                                   \
     REAL(int, fdatasync, (int file))                                                               \
     REAL(int, munmap, (void *address, size_t length))                                              \
     REAL(void *, mremap, (void *old, size_t old_size, size_t size, int flags, ...))                \
     REAL(void *, mmap, (void *address, size_t size, int access, int flags, int file, off_t at))    \
-    REAL(int, dlclose, (void *library))
+    REAL(int, dlclose, (void *library))                                                            \
+    REAL(int, prctl, (int option, ...))                                                            \
+    REAL(int, setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit))               \
+    REAL(int, prlimit,                                                                             \
+         (pid_t process, __rlimit_resource_t resource, const struct rlimit *limit,                 \
+          struct rlimit *old))                                                                     \
+    REAL(int, pthread_once, (pthread_once_t * object, void (*body)(void)))                         \
+    REAL(void, call_once, (once_flag * object, void (*body)(void)))                                \
+    REAL(int, kill, (pid_t process, int number))                                                   \
+    REAL(int, raise, (int number))                                                                 \
+    REAL(int, pthread_kill, (pthread_t thread, int number))                                        \
+    REAL(int, sigqueue, (pid_t process, int number, const union sigval value))                     \
+    REAL(int, sigwait, (const sigset_t *set, int *number))                                         \
+    REAL(int, sigwaitinfo, (const sigset_t *set, siginfo_t *info))                                 \
+    REAL(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *limit))
 
 #define REAL_THREADS(REAL)                                                                         \
     REAL(int, pthread_create,                                                                      \
@@ -76,6 +105,22 @@
     REAL(int, cnd_wait, (cnd_t * condition, mtx_t * mutex))                                        \
     REAL(int, cnd_timedwait, (cnd_t * condition, mtx_t * mutex, const struct timespec *until))     \
     REAL(int, thrd_create, (thrd_t * thread, int (*body)(void *), void *argument))                 \
+    REAL(int, pthread_timedjoin_np,                                                                \
+         (pthread_t thread, void **result, const struct timespec *until))                          \
+    REAL(int, pthread_clockjoin_np,                                                                \
+         (pthread_t thread, void **result, clockid_t clock, const struct timespec *until))         \
+    REAL(int, pthread_mutex_clocklock,                                                             \
+         (pthread_mutex_t * mutex, clockid_t clock, const struct timespec *until))                 \
+    REAL(int, pthread_cond_clockwait,                                                              \
+         (pthread_cond_t * condition, pthread_mutex_t * mutex, clockid_t clock,                    \
+          const struct timespec *until))                                                           \
+    REAL(int, pthread_rwlock_timedrdlock, (pthread_rwlock_t * lock, const struct timespec *until)) \
+    REAL(int, pthread_rwlock_timedwrlock, (pthread_rwlock_t * lock, const struct timespec *until)) \
+    REAL(int, pthread_rwlock_clockrdlock,                                                          \
+         (pthread_rwlock_t * lock, clockid_t clock, const struct timespec *until))                 \
+    REAL(int, pthread_rwlock_clockwrlock,                                                          \
+         (pthread_rwlock_t * lock, clockid_t clock, const struct timespec *until))                 \
+    REAL(int, sem_clockwait, (sem_t * semaphore, clockid_t clock, const struct timespec *until))   \
     REAL(int, thrd_join, (thrd_t thread, int *result))
 
 /* One of them by the name that it has here, and as others know it. */

@@ -7,6 +7,7 @@
 #include "hook/hook.h"
 #include "hook/real.h"
 #include "hook/sync.h"
+#include "hook/wait.h"
 
 REAL_THREADS(REAL_NAMED)
 
@@ -33,6 +34,14 @@ APART static void note_step(const volatile void *object, enum step step) {
 static inline void note(const volatile void *object, enum step step) {
     if (UNLIKELY(hook_on))
         note_step(object, step);
+}
+
+void wait_release(const volatile void *object) {
+    note(object, STEP_RELEASE);
+}
+
+void wait_acquire(const volatile void *object) {
+    note(object, STEP_ACQUIRE);
 }
 
 static inline int note_if(bool done, const volatile void *object, enum step step, int result) {
@@ -125,6 +134,11 @@ int hook_thrd_create(thrd_t *thread, int (*body)(void *), void *argument) {
     }
 JOIN(pthread_join, thread, (pthread_t thread, void **value), (thread, value))
 JOIN(pthread_tryjoin_np, thread, (pthread_t thread, void **value), (thread, value))
+JOIN(pthread_timedjoin_np, thread, (pthread_t thread, void **value, const struct timespec *until),
+     (thread, value, until))
+JOIN(pthread_clockjoin_np, thread,
+     (pthread_t thread, void **value, clockid_t clock, const struct timespec *until),
+     (thread, value, clock, until))
 JOIN(thrd_join, thread, (thrd_t thread, int *value), (thread, value))
 
 #define AFTER(name, done, step, object, parameters, arguments)                                     \
@@ -143,6 +157,9 @@ AFTER(pthread_mutex_lock, OWNED, STEP_ACQUIRE, mutex, (pthread_mutex_t * mutex),
 AFTER(pthread_mutex_trylock, OWNED, STEP_ACQUIRE, mutex, (pthread_mutex_t * mutex), (mutex))
 AFTER(pthread_mutex_timedlock, OWNED, STEP_ACQUIRE, mutex,
       (pthread_mutex_t * mutex, const struct timespec *until), (mutex, until))
+AFTER(pthread_mutex_clocklock, OWNED, STEP_ACQUIRE, mutex,
+      (pthread_mutex_t * mutex, clockid_t clock, const struct timespec *until),
+      (mutex, clock, until))
 BEFORE(pthread_mutex_unlock, STEP_RELEASE, mutex, (pthread_mutex_t * mutex), (mutex))
 AFTER(pthread_rwlock_rdlock, result == 0, STEP_LOCK_SHARED, lock, (pthread_rwlock_t * lock), (lock))
 AFTER(pthread_rwlock_tryrdlock, result == 0, STEP_LOCK_SHARED, lock, (pthread_rwlock_t * lock),
@@ -150,6 +167,14 @@ AFTER(pthread_rwlock_tryrdlock, result == 0, STEP_LOCK_SHARED, lock, (pthread_rw
 AFTER(pthread_rwlock_wrlock, result == 0, STEP_LOCK_WRITER, lock, (pthread_rwlock_t * lock), (lock))
 AFTER(pthread_rwlock_trywrlock, result == 0, STEP_LOCK_WRITER, lock, (pthread_rwlock_t * lock),
       (lock))
+#define LIMITED(name, step)                                                                        \
+    AFTER(pthread_rwlock_timed##name, result == 0, step, lock,                                     \
+          (pthread_rwlock_t * lock, const struct timespec *until), (lock, until))                  \
+    AFTER(pthread_rwlock_clock##name, result == 0, step, lock,                                     \
+          (pthread_rwlock_t * lock, clockid_t clock, const struct timespec *until),                \
+          (lock, clock, until))
+LIMITED(rdlock, STEP_LOCK_SHARED)
+LIMITED(wrlock, STEP_LOCK_WRITER)
 BEFORE(pthread_rwlock_unlock, STEP_UNLOCK_SHARED, lock, (pthread_rwlock_t * lock), (lock))
 AFTER(pthread_spin_lock, result == 0, STEP_ACQUIRE, lock, (pthread_spinlock_t * lock), (lock))
 AFTER(pthread_spin_trylock, result == 0, STEP_ACQUIRE, lock, (pthread_spinlock_t * lock), (lock))
@@ -159,6 +184,8 @@ AFTER(sem_wait, result == 0, STEP_ACQUIRE, semaphore, (sem_t * semaphore), (sema
 AFTER(sem_trywait, result == 0, STEP_ACQUIRE, semaphore, (sem_t * semaphore), (semaphore))
 AFTER(sem_timedwait, result == 0, STEP_ACQUIRE, semaphore,
       (sem_t * semaphore, const struct timespec *until), (semaphore, until))
+AFTER(sem_clockwait, result == 0, STEP_ACQUIRE, semaphore,
+      (sem_t * semaphore, clockid_t clock, const struct timespec *until), (semaphore, clock, until))
 AFTER(mtx_lock, result == thrd_success, STEP_ACQUIRE, mutex, (mtx_t * mutex), (mutex))
 AFTER(mtx_trylock, result == thrd_success, STEP_ACQUIRE, mutex, (mtx_t * mutex), (mutex))
 AFTER(mtx_timedlock, result == thrd_success, STEP_ACQUIRE, mutex,
@@ -177,6 +204,10 @@ WAIT(pthread_cond_wait, (pthread_cond_t * condition, pthread_mutex_t *mutex), (c
 WAIT(pthread_cond_timedwait,
      (pthread_cond_t * condition, pthread_mutex_t *mutex, const struct timespec *until),
      (condition, mutex, until))
+WAIT(pthread_cond_clockwait,
+     (pthread_cond_t * condition, pthread_mutex_t *mutex, clockid_t clock,
+      const struct timespec *until),
+     (condition, mutex, clock, until))
 WAIT(cnd_wait, (cnd_t * condition, mtx_t *mutex), (condition, mutex))
 WAIT(cnd_timedwait, (cnd_t * condition, mtx_t *mutex, const struct timespec *until),
      (condition, mutex, until))

@@ -32,10 +32,15 @@ struct isa_choice isa_choose(uint32_t features, uint32_t line_size, const char *
                              const char *stores_setting) {
     const uint32_t both = ISA_MOVDIRI | ISA_MOVDIR64B;
     bool cached = stores_setting != NULL && strcmp(stores_setting, "cached") == 0;
+    enum isa_flush flush = choose_flush(features, flush_setting);
     return (struct isa_choice){
-        .flush = choose_flush(features, flush_setting),
+        .flush = flush,
         .stream = !cached && (features & ISA_SSE2) != 0,
         .direct = !cached && (features & both) == both,
         .line_size = line_size,
+        .lines = flush == ISA_FLUSH_CLWB && line_size == 64 && (features & ISA_SSE2) != 0,
+        .vector = features & ISA_AVX512F ? ISA_VECTOR_512
+                  : features & ISA_AVX2  ? ISA_VECTOR_256
+                                         : ISA_VECTOR_128,
     };
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "os/guard.h"
 
 /* One bit a feature, from features.def. */
 enum isa_feature {
@@ -25,16 +26,34 @@ enum isa_flush {
     ISA_FLUSH_CLWB = 3
 };
 
+/* How wide the vectors are in which whole lines are stored. */
+enum isa_vector { ISA_VECTOR_128, ISA_VECTOR_256, ISA_VECTOR_512 };
+
+/* What becomes of a whole line that is stored. */
+enum isa_lines {
+    ISA_LINES_CACHED,      /* stays in the cache */
+    ISA_LINES_CACHED_BACK, /* is written back (clwb) as soon as it is stored */
+    ISA_LINES_STREAM_BACK  /* streams past the cache; written back once it has left the CPU's
+                              buffers, for those that were cached */
+};
+
 /* The choices made once from the features and the environment, kept by each token. */
 struct isa_choice {
     enum isa_flush flush; /* ISA_FLUSH_NONE: this CPU cannot write back lines at all */
     bool stream;          /* non-temporal stores exist and are not turned off */
     bool direct;          /* direct stores exist and are not turned off */
-    uint32_t line_size;   /* bytes, a power of two */
+    bool lines;           /* lines have 64 bytes and are written back by clwb: the kernels that
+                             store whole lines can write them back too */
+    enum isa_vector vector;
+    uint32_t line_size; /* bytes, a power of two */
 };
 
 /* Features of this CPU (and of the operating system's register saving, XCR0). Reads CPUID once. */
 uint32_t isa_features(void);
+
+/* Which CPU this is: family and model, as CPUID leaf 1 has them in eax, without the stepping; 0
+   where there is no such thing. */
+uint32_t isa_cpu(void);
 
 /* The cache line size of this CPU in bytes. */
 uint32_t isa_line_size(void);
@@ -66,6 +85,9 @@ void isa_fence(void);
 #endif
 extern const char isa_kernels_begin[], isa_kernels_end[], isa_kernels_pad[];
 
+/* All code that may be left at a SIGBUS: the kernels, and the instructions of isa/quick.h. */
+struct os_guarded isa_guarded(void);
+
 /* Starts the write-back of every line of [address, address + length). Ordered by isa_fence only.
    pre: how is one that this CPU has; line_size is its line size */
 enum fault isa_write_back(enum isa_flush how, const void *address, size_t length,
@@ -76,6 +98,15 @@ enum fault isa_write_back(enum isa_flush how, const void *address, size_t length
 enum fault isa_copy_up(void *destination, const void *source, size_t length);
 enum fault isa_copy_down(void *destination, const void *source, size_t length);
 enum fault isa_fill(void *destination, uint64_t pattern, size_t length);
+
+/* Stores count whole lines of 64 bytes, from source or of a pattern that holds one byte eight
+   times. Each aligned 8-byte block is one store. A copy goes up: it may overlap where the
+   destination lies below the source, and is not to stream. pre: destination is 64-aligned;
+   ISA_KERNELS; the CPU has clwb for ..._BACK, and the vectors */
+enum fault isa_copy_lines(enum isa_lines how, enum isa_vector vector, void *destination,
+                          const void *source, size_t count);
+enum fault isa_fill_lines(enum isa_lines how, enum isa_vector vector, void *destination,
+                          uint64_t pattern, size_t count);
 
 /* Makes the page dirty, as a store would, without changing a byte, whoever stores there
    meanwhile. */

@@ -8,6 +8,10 @@ uint32_t isa_features(void) {
     return 0;
 }
 
+uint32_t isa_cpu(void) {
+    return 0;
+}
+
 uint32_t isa_line_size(void) {
     return 64;
 }
@@ -43,6 +47,22 @@ enum fault isa_copy_down(void *destination, const void *source, size_t length) {
 
 enum fault isa_fill(void *destination, uint64_t pattern, size_t length) {
     (void)destination, (void)pattern, (void)length;
+    __builtin_trap();
+}
+
+struct os_guarded isa_guarded(void) {
+    return (struct os_guarded){0};
+}
+
+enum fault isa_copy_lines(enum isa_lines how, enum isa_vector vector, void *destination,
+                          const void *source, size_t count) {
+    (void)how, (void)vector, (void)destination, (void)source, (void)count;
+    __builtin_trap();
+}
+
+enum fault isa_fill_lines(enum isa_lines how, enum isa_vector vector, void *destination,
+                          uint64_t pattern, size_t count) {
+    (void)how, (void)vector, (void)destination, (void)pattern, (void)count;
     __builtin_trap();
 }
 

@@ -92,14 +92,16 @@ static struct x86_64_raw read_raw(void) {
     return raw;
 }
 
-/* CPUID traps to the hypervisor in a virtual machine, some 20 us a leaf, so it is asked once. The
-   line size, never 0, is in the upper half. */
+/* CPUID traps to the hypervisor in a virtual machine, some 20 us a leaf, so it is asked once. Above
+   the features lie the line size, never 0, and family and model. */
 static uint64_t this_cpu(void) {
     static _Atomic uint64_t known;
     uint64_t cpu = atomic_load_explicit(&known, memory_order_relaxed);
     if (cpu == 0) {
         struct x86_64_raw raw = read_raw();
-        cpu = (uint64_t)isa_decode_line_size(&raw) << 32 | isa_decode_features(&raw);
+        uint64_t model = raw.leaf_0.eax >= 1 ? raw.leaf_1.eax >> 4 & 0xffffff : 0;
+        cpu = model << 40 | (uint64_t)(isa_decode_line_size(&raw) / 8 & 0xff) << 32 |
+              isa_decode_features(&raw);
         atomic_store_explicit(&known, cpu, memory_order_relaxed);
     }
     return cpu;
@@ -109,8 +111,12 @@ uint32_t isa_features(void) {
     return (uint32_t)this_cpu();
 }
 
+uint32_t isa_cpu(void) {
+    return (uint32_t)(this_cpu() >> 40) << 4;
+}
+
 uint32_t isa_line_size(void) {
-    return (uint32_t)(this_cpu() >> 32);
+    return (uint32_t)(this_cpu() >> 32 & 0xff) * 8;
 }
 
 bool isa_streams_are_durable(void) {
@@ -140,6 +146,68 @@ enum fault isa_write_back(enum isa_flush how, const void *address, size_t length
         return isa_each_line_clwb(first, last, line_size);
     }
     return FAULT_NONE;
+}
+
+/* One for each of enum isa_vector, in that order; x86_64_kernels.S. */
+#define EACH_VECTOR(name) name##_128, name##_256, name##_512
+
+typedef enum fault copy_lines(void *to, const void *from, size_t count);
+typedef enum fault fill_lines(void *to, uint64_t pattern, size_t count);
+copy_lines EACH_VECTOR(isa_copy_cached), EACH_VECTOR(isa_copy_back), EACH_VECTOR(isa_copy_stream);
+fill_lines EACH_VECTOR(isa_fill_cached), EACH_VECTOR(isa_fill_back), EACH_VECTOR(isa_fill_stream);
+
+/* The call of the kernel for the vector, directly. */
+#define BY_VECTOR(name, ...)                                                                       \
+    (vector == ISA_VECTOR_512   ? name##_512(__VA_ARGS__)                                          \
+     : vector == ISA_VECTOR_256 ? name##_256(__VA_ARGS__)                                          \
+                                : name##_128(__VA_ARGS__))
+
+enum fault isa_copy_lines(enum isa_lines how, enum isa_vector vector, void *destination,
+                          const void *source, size_t count) {
+    if (count == 0)
+        return FAULT_NONE;
+    switch (how) {
+    case ISA_LINES_CACHED:
+        break;
+    case ISA_LINES_CACHED_BACK:
+        return BY_VECTOR(isa_copy_back, destination, source, count);
+    case ISA_LINES_STREAM_BACK:
+        return BY_VECTOR(isa_copy_stream, destination, source, count);
+    }
+    return BY_VECTOR(isa_copy_cached, destination, source, count);
+}
+
+enum fault isa_fill_lines(enum isa_lines how, enum isa_vector vector, void *destination,
+                          uint64_t pattern, size_t count) {
+    if (count == 0)
+        return FAULT_NONE;
+    switch (how) {
+    case ISA_LINES_CACHED:
+        break;
+    case ISA_LINES_CACHED_BACK:
+        return BY_VECTOR(isa_fill_back, destination, pattern, count);
+    case ISA_LINES_STREAM_BACK:
+        return BY_VECTOR(isa_fill_stream, destination, pattern, count);
+    }
+    return BY_VECTOR(isa_fill_cached, destination, pattern, count);
+}
+
+/* The section always has one, of no instruction, so that the linker knows its ends; referred to, so
+   that no linker drops it. */
+static const struct os_landing isa_no_landing
+    __attribute__((section("nvrtl_landings"), used)) = {0, 0, 0};
+extern const struct os_landing landings_begin[] __asm__("__start_nvrtl_landings")
+    __attribute__((visibility("hidden")));
+extern const struct os_landing landings_end[] __asm__("__stop_nvrtl_landings")
+    __attribute__((visibility("hidden")));
+
+struct os_guarded isa_guarded(void) {
+    __asm__ volatile("" ::"r"(&isa_no_landing));
+    return (struct os_guarded){.begin = (uintptr_t)isa_kernels_begin,
+                               .end = (uintptr_t)isa_kernels_end,
+                               .pad = (uintptr_t)isa_kernels_pad,
+                               .landings = landings_begin,
+                               .landings_end = landings_end};
 }
 
 void isa_fence(void) {

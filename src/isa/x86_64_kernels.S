@@ -250,6 +250,148 @@ KERNEL(isa_stream_fill)
 2:
 END(isa_stream_fill)
 
+/*
+ * Whole lines of 64 bytes at a 64-byte boundary, in vectors of 16, 32 and 64 bytes. Each vector is
+ * aligned to its width, so that no word in it is torn. zmm16 needs no vzeroupper after it.
+ *   _cached  ordinary stores
+ *   _back    and clwb of each line behind them
+ *   _stream  streaming stores, and clwb of each line 2 KiB later: by then it has left the buffers
+ *            in which the CPU combines such stores, and the write-back finds nothing to do unless
+ *            the line was cached. CLWB is ordered behind older stores to its line (SDM vol. 2,
+ *            CLWB).
+ */
+#define STREAM_LAG 2048
+
+	.macro load_128
+	movups (%rsi), %xmm0
+	movups 16(%rsi), %xmm1
+	movups 32(%rsi), %xmm2
+	movups 48(%rsi), %xmm3
+	.endm
+	.macro spread_128
+	movq %rsi, %xmm0
+	punpcklqdq %xmm0, %xmm0
+	movdqa %xmm0, %xmm1
+	movdqa %xmm0, %xmm2
+	movdqa %xmm0, %xmm3
+	.endm
+	.macro store_128
+	movaps %xmm0, (%rdi)
+	movaps %xmm1, 16(%rdi)
+	movaps %xmm2, 32(%rdi)
+	movaps %xmm3, 48(%rdi)
+	.endm
+	.macro stream_128
+	movntdq %xmm0, (%rdi)
+	movntdq %xmm1, 16(%rdi)
+	movntdq %xmm2, 32(%rdi)
+	movntdq %xmm3, 48(%rdi)
+	.endm
+	.macro leave_128
+	.endm
+
+	.macro load_256
+	vmovdqu (%rsi), %ymm0
+	vmovdqu 32(%rsi), %ymm1
+	.endm
+	.macro spread_256
+	vmovq %rsi, %xmm0
+	vpbroadcastq %xmm0, %ymm0
+	vmovdqa %ymm0, %ymm1
+	.endm
+	.macro store_256
+	vmovdqa %ymm0, (%rdi)
+	vmovdqa %ymm1, 32(%rdi)
+	.endm
+	.macro stream_256
+	vmovntdq %ymm0, (%rdi)
+	vmovntdq %ymm1, 32(%rdi)
+	.endm
+	.macro leave_256
+	vzeroupper
+	.endm
+
+	.macro load_512
+	vmovdqu64 (%rsi), %zmm16
+	.endm
+	.macro spread_512
+	vpbroadcastq %rsi, %zmm16
+	.endm
+	.macro store_512
+	vmovdqa64 %zmm16, (%rdi)
+	.endm
+	.macro stream_512
+	vmovntdq %zmm16, (%rdi)
+	.endm
+	.macro leave_512
+	.endm
+
+	.macro back
+	clwb (%rdi)
+	.endm
+	.macro nothing
+	.endm
+
+	/* enum fault name(void *to, const void *from, size_t lines), lines > 0 */
+	.macro copy_kernel name, load, store, then, leave
+KERNEL(\name)
+1:	\load
+	\store
+	\then
+	addq $64, %rsi
+	addq $64, %rdi
+	decq %rdx
+	jnz 1b
+	\leave
+END(\name)
+	.endm
+
+	/* enum fault name(void *to, uint64_t pattern, size_t lines), lines > 0 */
+	.macro fill_kernel name, spread, store, then, leave
+KERNEL(\name)
+	\spread
+1:	\store
+	\then
+	addq $64, %rdi
+	decq %rdx
+	jnz 1b
+	\leave
+END(\name)
+	.endm
+
+	/* r8: the first line that was not written back yet */
+	.macro stream_kernel name, before, load, stream, leave, step
+KERNEL(\name)
+	\before
+	movq %rdi, %r8
+1:	\load
+	\stream
+	addq $\step, %rsi
+	addq $64, %rdi
+	leaq -STREAM_LAG(%rdi), %rax
+	cmpq %r8, %rax
+	jbe 2f
+	clwb (%r8)
+	addq $64, %r8
+2:	decq %rdx
+	jnz 1b
+3:	clwb (%r8)
+	addq $64, %r8
+	cmpq %rdi, %r8
+	jne 3b
+	\leave
+END(\name)
+	.endm
+
+	.irp bits, 128, 256, 512
+	copy_kernel isa_copy_cached_\bits, load_\bits, store_\bits, nothing, leave_\bits
+	copy_kernel isa_copy_back_\bits, load_\bits, store_\bits, back, leave_\bits
+	fill_kernel isa_fill_cached_\bits, spread_\bits, store_\bits, nothing, leave_\bits
+	fill_kernel isa_fill_back_\bits, spread_\bits, store_\bits, back, leave_\bits
+	stream_kernel isa_copy_stream_\bits, nothing, load_\bits, stream_\bits, leave_\bits, 64
+	stream_kernel isa_fill_stream_\bits, spread_\bits, nothing, stream_\bits, leave_\bits, 0
+	.endr
+
 /* enum fault isa_direct_words(uint64_t *to, const void *from, size_t count): single words up to a
    64-byte boundary, whole blocks, single words */
 KERNEL(isa_direct_words)

@@ -49,12 +49,11 @@ static const struct {
     {"[", false, MAP_KIND_ANONYMOUS}, /* named by prctl(PR_SET_VMA) */
 };
 
-static enum map_kind kind_of_name(const struct map_work *work) {
-    const char *name = work->name;
+enum map_kind map_kind_of_name(const char *name, bool deleted) {
     if (name[0] == '\0')
         return MAP_KIND_ANONYMOUS;
     for (size_t i = 0; i < ARRAY_LENGTH(special); i++) {
-        bool fits = work->subject.deleted || !special[i].deleted;
+        bool fits = deleted || !special[i].deleted;
         if (fits && map_starts_with(name, special[i].prefix))
             return special[i].kind;
     }
@@ -270,7 +269,7 @@ void map_gather(struct map_work *work) {
     work->name[name.length] = '\0';
     bool mounted = map_mount_of_subject(work);
     if (!mounted && major(work->subject.device) == 0)
-        work->subject.kind = kind_of_name(work);
+        work->subject.kind = map_kind_of_name(work->name, work->subject.deleted);
     if (work->subject.kind != MAP_KIND_UNKNOWN)
         return;
     gather_kind(work);

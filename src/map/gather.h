@@ -12,6 +12,10 @@
 /* Empties work for a probe of process pid (0 = this one). */
 void map_begin(struct map_work *work, const struct map_system *system, uint32_t pid);
 
+/* What a name says by itself: memory that belongs to no file system, or MAP_KIND_UNKNOWN. deleted:
+   it came with " (deleted)", and may still end with that. */
+enum map_kind map_kind_of_name(const char *name, bool deleted);
+
 /* Finds out what the mapping in work->subject, with its name in work->name, is.
    pre: subject has device, inode, start, end, first, last, as the table of mappings tells them */
 void map_gather(struct map_work *work);

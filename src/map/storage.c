@@ -5,7 +5,9 @@
 #include <sys/sysmacros.h>
 
 #include "map/device.h"
+#include "map/gather.h"
 #include "map/mount.h"
+#include "map/parse.h"
 #include "map/read.h"
 
 void map_storage_add(struct map_work *work, uint64_t device) {
@@ -165,8 +167,16 @@ static void add_below(struct map_work *work, enum map_ram ram) {
     work->storage.unseen = true;
 }
 
+/* Memory that is in no file system has a name like that of a deleted file in the first one. */
+static bool is_memory(const char *path) {
+    struct map_span name = {path, strlen(path)};
+    return map_strip_deleted(&name) && map_kind_of_name(path, true) != MAP_KIND_UNKNOWN;
+}
+
 void map_storage_add_file(struct map_work *work, const char *path) {
-    if (map_mount_of_path(work, path, &work->below))
+    if (is_memory(path))
+        map_storage_in_ram(&work->storage, MAP_RAM_LOOP, "no file system");
+    else if (map_mount_of_path(work, path, &work->below))
         add_below(work, MAP_RAM_LOOP);
     else
         work->storage.unseen = true;

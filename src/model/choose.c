@@ -63,10 +63,11 @@ static struct generation_choice choice_of(const struct generation_line *line, ui
 static struct generation_choice random_set(const struct generation_line *line,
                                            struct chance *chance) {
     uint64_t set = 0;
+    bool keeps = false;
     for (uint32_t i = 0; i < line->count; i++) {
-        bool keeps =
-            line->pieces[i].together ? (set >> (i - 1) & 1) != 0 : chance_below(chance, 2) != 0;
-        if (keeps && is_free(line, i, set))
+        if (!line->pieces[i].together)
+            keeps = chance_below(chance, 2) != 0 && is_free(line, i, set);
+        if (keeps)
             set |= UINT64_C(1) << i;
     }
     return choice_of(line, set);
@@ -107,6 +108,63 @@ void generation_content(const struct generation_line *line, struct generation_ch
                 bytes[piece->unit * MODEL_UNIT_SIZE + b] = piece->bytes[b];
         }
     }
+}
+
+/* Does the piece's place hold what the piece would put there? */
+static bool agrees(const struct generation_piece *piece, const uint8_t *bytes, uint32_t size) {
+    for (unsigned b = 0; b < MODEL_UNIT_SIZE; b++) {
+        uint32_t at = piece->unit * MODEL_UNIT_SIZE + b;
+        if ((piece->mask & 1u << b) && at < size && bytes[at] != piece->bytes[b])
+            return false;
+    }
+    return true;
+}
+
+/* Which parts of the next generation have to be kept so that the line holds the bytes? What is
+   there already is left out. pre: choice->mask is 0 */
+static bool match_next(const struct generation_line *line, const uint8_t *bytes, uint32_t size,
+                       struct generation_choice *choice) {
+    uint8_t content[GENERATION_LINE_MAX];
+    struct parts parts;
+    uint64_t set = 0;
+    if (choice->whole < line->count) {
+        find_parts(line, choice->whole, &parts);
+        generation_content(line, *choice, content);
+        for (uint32_t i = 0; i < parts.count; i++) {
+            bool missing = false;
+            for (uint64_t left = parts.masks[i]; left != 0; left &= left - 1) {
+                struct generation_piece piece =
+                    line->pieces[choice->whole + (uint32_t)__builtin_ctzll(left)];
+                memcpy(piece.bytes, content + (size_t)piece.unit * MODEL_UNIT_SIZE,
+                       sizeof piece.bytes);
+                missing = missing || !agrees(&piece, bytes, size);
+            }
+            set |= (uint64_t)missing << i;
+        }
+        choice->mask = mask_of(&parts, set);
+        if (set == set_count(&parts) && parts.count != 64)
+            return false; /* all of them: the next choice of whole */
+    }
+    generation_content(line, *choice, content);
+    return memcmp(content, bytes, size) == 0;
+}
+
+struct matching {
+    const struct generation_line *line;
+    const uint8_t *bytes;
+    uint32_t size;
+    struct generation_choice *choice;
+    bool found;
+};
+
+static void try_choice(void *context, struct generation_choice choice) {
+    struct matching *matching = context;
+    uint8_t content[GENERATION_LINE_MAX];
+    if (matching->found)
+        return;
+    generation_content(matching->line, choice, content);
+    matching->found = memcmp(content, matching->bytes, matching->size) == 0;
+    *matching->choice = choice;
 }
 
 /* A walk over the sets of a line whose order is partial. visit: NULL to count. */
@@ -170,4 +228,22 @@ void generation_each(const struct generation_line *line, generation_visit *visit
         choice.mask = 0;
     }
     visit(context, choice);
+}
+
+bool generation_match(const struct generation_line *line, const uint8_t *bytes, uint32_t size,
+                      struct generation_choice *choice) {
+    if (line->partial) {
+        struct matching matching = {line, bytes, size, choice, false};
+        struct walk walk = {line, try_choice, &matching, 0, UINT64_C(1) << 20};
+        each_set(&walk, 0, 0);
+        return matching.found;
+    }
+    for (uint32_t whole = 0;;) {
+        *choice = (struct generation_choice){.whole = whole};
+        if (match_next(line, bytes, size, choice))
+            return true;
+        if (whole == line->count)
+            return false;
+        whole += size_from(line, whole);
+    }
 }

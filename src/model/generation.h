@@ -147,6 +147,10 @@ bool generation_guaranteed(const struct generation *generation, uint32_t file, u
 size_t generation_line_count(const struct generation *generation);
 const struct generation_line *generation_line(const struct generation *generation, size_t index);
 
+/* The line at an offset, a multiple of its size; NULL: none was named there. */
+struct generation_line *generation_find(const struct generation *generation, uint32_t file,
+                                        uint64_t offset);
+
 /* The lines that have a piece which is not guaranteed, in no particular order, but the same for the
    same events. */
 size_t generation_flight_count(const struct generation *generation);
@@ -166,6 +170,11 @@ struct generation_choice generation_random(const struct generation_line *line,
 /* bytes: line->size of them */
 void generation_content(const struct generation_line *line, struct generation_choice choice,
                         uint8_t *bytes);
+
+/* Finds a choice that gives these bytes, line->size of them; the one that keeps least. Bytes beyond
+   `size` do not matter. Under arm only the first 2^20 choices are tried. */
+bool generation_match(const struct generation_line *line, const uint8_t *bytes, uint32_t size,
+                      struct generation_choice *choice);
 
 /* Does the choice keep piece number index? */
 bool generation_keeps(const struct generation_line *line, struct generation_choice choice,

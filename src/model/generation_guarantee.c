@@ -141,9 +141,9 @@ struct notes *generation_notes(struct generation *generation, struct thread *thr
     return generation->rules.model == GENERATION_PAGE ? &generation->common : &thread->notes;
 }
 
-void generation_note(struct generation *generation, struct notes *notes, uint32_t index,
+void generation_note(struct generation *generation, struct notes *notes, uint32_t line_index,
                      uint32_t thread, uint64_t from) {
-    struct generation_line *line = &generation->lines[index];
+    struct generation_line *line = &generation->lines[line_index];
     for (uint32_t i = line->count; i != 0 && line->pieces[i - 1].number > from; i--) {
         const struct generation_piece *piece = &line->pieces[i - 1];
         bool known = notes->id != 0 && line->noter == notes->id &&
@@ -152,7 +152,7 @@ void generation_note(struct generation *generation, struct notes *notes, uint32_
             return;
         if (!generation_before(generation, piece, thread))
             continue;
-        add_note(generation, notes, index, piece->number);
+        add_note(generation, notes, line_index, piece->number);
         if (!line->partial) {
             line->noter = notes->id;
             line->noted_at = notes->completed;

@@ -83,8 +83,6 @@ struct generation {
 /* Makes room for one more element; NULL without memory, and the array stays. */
 void *generation_grow(struct generation *generation, void *array, size_t count, size_t *room,
                       size_t size);
-struct generation_line *generation_find(const struct generation *generation, uint32_t file,
-                                        uint64_t offset);
 /* Finds or makes; NULL without memory. */
 struct generation_line *generation_need_line(struct generation *generation, uint32_t file,
                                              uint64_t offset);
@@ -100,7 +98,7 @@ void generation_fold(struct generation *generation, struct generation_line *line
 void generation_fold_set(struct generation *generation, struct generation_line *line, uint64_t set);
 
 /* The thread notes of the line what it may count on; from: only pieces of a greater number. */
-void generation_note(struct generation *generation, struct notes *notes, uint32_t line,
+void generation_note(struct generation *generation, struct notes *notes, uint32_t line_index,
                      uint32_t thread, uint64_t from);
 /* The notes that the thread's flushes go to. */
 struct notes *generation_notes(struct generation *generation, struct thread *thread);

@@ -20,8 +20,10 @@ static bool judge_unit(const struct model_page *page, struct model_line *line, u
     bool actual = judging->judge == MODEL_JUDGE_ACTUAL;
     bool by_pages = judging->judge == MODEL_JUDGE_PAGES || (actual && judging->pages);
     enum verdict verdict = by_pages ? pages : lines;
-    *hole = (struct model_hole){
-        .store = unit->stack, .thread = unit->thread, .n = unit->n, .continues = unit->continues};
+    *hole = (struct model_hole){.store = unit->stack,
+                                .thread = unit->thread,
+                                .n = line->base + unit->n,
+                                .continues = unit->continues};
     if (by_pages && actual && pages == VERDICT_DURABLE && lines == VERDICT_UNFLUSHED) {
         hole->page_rescued = true;
         verdict = lines;
@@ -87,9 +89,11 @@ void model_judge(struct model_page *page, const struct model_judging *judging, u
     uint32_t end = start + length;
     bool page_done = page->page_drains != judging->file_drains;
     for (uint32_t at = start / MODEL_UNIT_SIZE; at * MODEL_UNIT_SIZE < end; at++) {
-        struct model_line *line = &page->line[at / MODEL_LINE_UNITS];
+        struct model_line *line = line_at(page, judging->lines, at / MODEL_LINE_UNITS);
         uint32_t u = at % MODEL_LINE_UNITS;
         struct model_hole hole;
+        if (line == NULL)
+            continue;
         if (u == 0 || at == start / MODEL_UNIT_SIZE) {
             line_settle(line, judging->threads, line_any_token(judging->judge));
             if (page_done)
@@ -103,22 +107,25 @@ void model_judge(struct model_page *page, const struct model_judging *judging, u
     tell(&telling);
 }
 
-bool model_came_before(const struct model_page *page, const struct model_hole *hole,
-                       const struct model_order *order) {
-    const struct model_line *line = &page->line[hole->start / MODEL_LINE_SIZE];
+bool model_came_before(const struct model_page *page, const struct model_lines *lines,
+                       const struct model_hole *hole, const struct model_order *order) {
+    const struct model_line *line = line_at(page, lines, hole->start / MODEL_LINE_SIZE);
     uint8_t place = order->places[hole->thread];
     /* The line knows the number of its last store alone. */
-    bool last = hole->n == line->n || line->storers == hole->thread + 1;
+    bool last =
+        line != NULL && (hole->n == line->base + line->n || line->storers == hole->thread + 1);
     return last && line->number != 0 && place != 0 && order->known[place - 1] >= line->number;
 }
 
 bool model_lasts(struct model_page *page, const struct model_judging *judging, uint32_t l,
                  uint32_t n) {
-    struct model_line *line = &page->line[l];
+    struct model_line *line = line_at(page, judging->lines, l);
+    if (line == NULL)
+        return true; /* closed: nothing of it waits */
     bool by_pages = judging->judge == MODEL_JUDGE_PAGES ||
                     (judging->judge == MODEL_JUDGE_ACTUAL && judging->pages);
     line_settle(line, judging->threads, line_any_token(judging->judge));
     if (page->page_drains != judging->file_drains)
         line->page_durable = line->page_n;
-    return n <= (by_pages ? line->page_durable : line->durable);
+    return n > line->base && n - line->base <= (by_pages ? line->page_durable : line->durable);
 }

@@ -1,30 +1,115 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model/line.h"
 
+#include <string.h>
+
 #include "base/bits.h"
 
-#define COUNT_MAX (UINT32_MAX - 1)
+_Static_assert(sizeof(struct model_line) == 112,
+               "a page's state takes no more than 3 bytes a byte");
 
-/* Only the order of the numbers matters: durable stores become 0, flushed ones 1, the rest 2. */
-static uint32_t renumbered(const struct model_line *line, uint32_t n) {
-    return n <= line->durable ? 0 : n <= line->flushed ? 1 : 2;
-}
-
-/* A counter in a hot line may be stored to four thousand million times. */
-static void line_renumber(struct model_line *line) {
-    for (size_t i = 0; i < ARRAY_LENGTH(line->unit); i++)
-        line->unit[i].n = renumbered(line, line->unit[i].n);
+/* All numbers of a line, one after the other. */
+#define NUMBERS (5 + 2 + MODEL_LINE_UNITS)
+static void numbers_of(struct model_line *line, uint8_t *numbers[NUMBERS]) {
+    size_t count = 0;
+    numbers[count++] = &line->n;
+    numbers[count++] = &line->durable;
+    numbers[count++] = &line->flushed;
+    numbers[count++] = &line->page_n;
+    numbers[count++] = &line->page_durable;
     for (size_t i = 0; i < ARRAY_LENGTH(line->flush); i++)
-        line->flush[i].n = renumbered(line, line->flush[i].n);
-    line->page_durable = renumbered(line, line->page_durable);
-    line->page_n = renumbered(line, line->page_n);
-    line->n = 2;
-    line->flushed = line->flushed > line->durable;
-    line->durable = 0;
+        numbers[count++] = &line->flush[i].n;
+    for (size_t i = 0; i < ARRAY_LENGTH(line->unit); i++)
+        numbers[count++] = &line->unit[i].n;
 }
 
-uint32_t line_count_store(struct model_line *line) {
-    if (line->n >= COUNT_MAX)
+/* Gives the numbers the smallest values that keep their order; 0, which is none, stays 0. */
+APART static void line_renumber(struct model_line *line) {
+    uint8_t *numbers[NUMBERS], smaller[UINT8_MAX + 1] = {0};
+    uint8_t before = line->n, rank = 0;
+    numbers_of(line, numbers);
+    for (size_t i = 0; i < NUMBERS; i++)
+        smaller[*numbers[i]] = 1;
+    smaller[0] = 1;
+    for (size_t value = 0; value <= UINT8_MAX; value++) {
+        uint8_t is = smaller[value];
+        smaller[value] = rank;
+        rank = (uint8_t)(rank + is);
+    }
+    for (size_t i = 0; i < NUMBERS; i++)
+        *numbers[i] = smaller[*numbers[i]];
+    line->base += (uint32_t)(before - line->n);
+}
+
+#define MAKE 4u /* lines at once, which fill whole lines of the CPU's cache */
+
+static uint32_t take_record(const struct model_lines *lines) {
+    struct model_spare *spare = lines->spare;
+    if (spare != NULL && spare->count != 0)
+        return spare->ids[--spare->count];
+    uint32_t count = spare != NULL ? MAKE : 1;
+    uint32_t id = lines->make(lines->context, count);
+    for (uint32_t i = 1; i < count && id != 0; i++)
+        spare->ids[spare->count++] = id + i * (uint32_t)MODEL_LINE_GRAINS;
+    return id;
+}
+
+/* In pieces that compilers make a few vector stores of: the instruction by which they would clear
+   it all at once takes longer than the rest. */
+static void clear(struct model_line *line) {
+    unsigned char *bytes = (unsigned char *)line;
+    memset(bytes, 0, 64);
+    memset(bytes + 64, 0, sizeof *line - 64);
+}
+
+APART static struct model_line *open_line(struct model_page *page, const struct model_lines *lines,
+                                          uint32_t l) {
+    uint32_t id = take_record(lines);
+    if (id == 0)
+        return NULL;
+    void *record = lines->memory + (size_t)id * MODEL_GRAIN;
+    struct model_line *line = record;
+    clear(line);
+    line->base = page->last;
+    /* Only now: the process may be killed at any moment, and the parent looks. */
+    atomic_signal_fence(memory_order_seq_cst);
+    page->open[l] = id;
+    return line;
+}
+
+struct model_line *line_open(struct model_page *page, const struct model_lines *lines, uint32_t l) {
+    struct model_line *line = line_at(page, lines, l);
+    return LIKELY(line != NULL) ? line : open_line(page, lines, l);
+}
+
+uint32_t model_stores(const struct model_page *page, const struct model_lines *lines, uint32_t l) {
+    const struct model_line *line = line_at(page, lines, l);
+    return line != NULL ? line->base + line->n : page->last;
+}
+
+/* Does anything of the line wait, for whatever? */
+static bool waits(const struct model_line *line, bool by_pages) {
+    return line->durable != line->n || line->storers != 0 || line->flush[0].n != 0 ||
+           line->flush[1].n != 0 || (by_pages && line->page_durable != line->n);
+}
+
+void model_close(struct model_page *page, const struct model_actor *actor, uint32_t l,
+                 bool by_pages) {
+    struct model_spare *spare = actor->lines->spare;
+    struct model_line *line = line_at(page, actor->lines, l);
+    if (line == NULL || spare == NULL || spare->count == MODEL_SPARE)
+        return;
+    line_settle(line, actor->threads, line_any_token(actor->judge));
+    if (waits(line, by_pages))
+        return;
+    if (line->base + line->n > page->last)
+        page->last = line->base + line->n;
+    spare->ids[spare->count++] = page->open[l];
+    page->open[l] = 0;
+}
+
+uint8_t line_count_store(struct model_line *line) {
+    if (line->n >= LINE_COUNT_MAX)
         line_renumber(line);
     return ++line->n;
 }
@@ -116,7 +201,7 @@ static void line_note(struct model_line *line, const struct model_actor *actor, 
                                 .drains = atomic_load(&actor->threads[actor->thread].drains),
                                 .token = actor->token,
                                 .stack = actor->stack,
-                                .thread = (uint16_t)actor->thread,
+                                .thread = actor->thread & MODEL_THREADS,
                                 .units = units,
                                 .races = races};
     if (place == NULL) {

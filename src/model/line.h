@@ -17,8 +17,23 @@ static inline uint8_t line_bytes(uint32_t unit_start, uint32_t start, uint32_t e
     return (uint8_t)(((1u << to) - 1) & ~((1u << from) - 1));
 }
 
+/* The line, if it is open. */
+static inline struct model_line *line_at(const struct model_page *page,
+                                         const struct model_lines *lines, uint32_t l) {
+    uint64_t offset = (uint64_t)page->open[l] * MODEL_GRAIN;
+    if (offset == 0 || offset > lines->size - sizeof(struct model_line))
+        return NULL;
+    return (struct model_line *)(void *)(lines->memory + offset);
+}
+
+/* The same; opens it. NULL: there is no room. */
+struct model_line *line_open(struct model_page *page, const struct model_lines *lines, uint32_t l);
+
+/* So many stores can be counted before the numbers have to begin anew. */
+#define LINE_COUNT_MAX (UINT8_MAX - 1)
+
 /* Counts one more store and returns its number. */
-uint32_t line_count_store(struct model_line *line);
+uint8_t line_count_store(struct model_line *line);
 
 /* Raises what is known durable by the flushes whose threads have drained since. any_token: a drain
    of another token than the flush's is as good. */

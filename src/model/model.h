@@ -36,6 +36,8 @@ struct model_thread {
     _Atomic uint32_t pending; /* something waits that was flushed for a token without a place */
     _Atomic uint32_t failed;  /* its last drain failed */
     _Atomic uint32_t holds;   /* arena's business: a page that it uses without a lock */
+    _Atomic uint32_t locks;   /* likewise: whether it takes locks all the same */
+    _Atomic uint32_t lost;    /* likewise: pages that others have taken away */
     struct {
         _Atomic uint32_t token;   /* 0: no place taken */
         _Atomic uint32_t drained; /* drains after its last drain of that token */
@@ -46,54 +48,82 @@ struct model_thread {
 /* A flush of a line that nobody has seen drained yet: of all stores so far, or, when a streaming
    store was its own flush, of the last stores to some units. */
 struct model_flush {
-    uint32_t n;      /* stores of the line so far; 0: no flush here */
     uint32_t drains; /* of its thread, when it flushed */
     uint32_t token;
     uint32_t stack;
-    uint16_t thread;
-    uint8_t units; /* one bit each; 0: the whole line */
-    bool races;    /* with other threads' stores: nobody knows whether it covers them */
+    uint16_t thread : 15;
+    uint16_t races : 1; /* with other threads' stores: nobody knows whether it covers them */
+    uint8_t n;          /* stores of the line so far; 0: no flush here */
+    uint8_t units;      /* one bit each; 0: the whole line */
 };
 
 struct model_unit {
-    uint32_t n;     /* the line's number of stores, after the last store to this unit */
-    uint32_t stack; /* of that store */
-    uint16_t thread;
+    uint32_t stack; /* of the last store */
+    uint16_t thread : 15;
+    uint16_t continues : 1; /* the last store began in the unit before */
+    uint8_t n;              /* the line's number of stores, after the last store to this unit */
     uint8_t mask; /* bytes that wait: stored, and neither flushed before the last store nor told */
-    bool continues; /* the last store began in the unit before */
 };
 
+#define MODEL_THREADS 0x7FFFu /* fewer than a number of 15 bits can tell */
+
+/* A line of which something may not be durable: it is open. Stores are counted from a base on; as
+   only the order of the numbers matters, they begin anew before they come to their end. */
 struct model_line {
-    uint32_t n;       /* stores so far */
-    uint32_t durable; /* the first so many are known durable */
-    uint32_t flushed; /* the first so many were flushed by someone */
-    uint32_t page_n;  /* so many when the page was last flushed */
-    uint32_t page_durable;
-    uint32_t storers; /* index + 1 of the thread whose stores no flush of its own has covered yet */
-    uint32_t number;  /* of the storer, in its clock, at its last store; 0: not known */
-    uint8_t placed;   /* units whose last store was MODEL_PLACED, one bit each */
-    uint64_t content; /* of the bytes at the last store or flush; source's business */
+    uint32_t base;
+    uint32_t number; /* of the storer, in its clock, at its last store; 0: not known */
     struct model_flush flush[2];
     struct model_unit unit[MODEL_LINE_UNITS];
+    uint16_t storers; /* index + 1 of the thread whose stores no flush of its own has covered yet */
+    uint8_t n;        /* stores so far */
+    uint8_t durable;  /* the first so many are known durable */
+    uint8_t flushed;  /* the first so many were flushed by someone */
+    uint8_t page_n;   /* so many when the page was last flushed */
+    uint8_t page_durable;
+    uint8_t placed; /* units whose last store was MODEL_PLACED, one bit each */
 };
 
-#define MODEL_SEVERAL UINT32_MAX /* storers: more than one */
+#define MODEL_SEVERAL UINT16_MAX /* storers: more than one */
 #define MODEL_UNSEEN UINT32_MAX  /* a store's stack: of code that nobody sees */
 
+/* Of the lines that are closed, which are most, a bit is enough: all that was stored to them is
+   durable. */
 struct model_page {
-    _Atomic uint32_t lock;  /* its holder's business, see arena */
-    _Atomic uint32_t owner; /* likewise */
-    uint32_t next;          /* likewise */
-    uint32_t file;          /* likewise */
-    uint32_t page_drains;   /* of the file, when the page was last flushed */
-    uint32_t page_stack;    /* of that flush */
-    uint32_t shadow;        /* source's business: what the log explains of the page */
-    uint64_t index;         /* offset in the file / MODEL_PAGE_SIZE */
-    uint64_t touched;       /* one bit a line that was stored to */
-    uint64_t based;         /* likewise: one bit a line that the log has */
-    uint64_t storing;       /* likewise: one bit a line that a call is storing to */
-    uint64_t commits;       /* likewise: one bit a line that has a commit point */
-    struct model_line line[MODEL_PAGE_LINES];
+    _Atomic uint32_t lock;              /* its holder's business, see arena */
+    _Atomic uint32_t owner;             /* likewise */
+    uint32_t next;                      /* likewise */
+    uint32_t file;                      /* likewise */
+    uint32_t page_drains;               /* of the file, when the page was last flushed */
+    uint32_t page_stack;                /* of that flush */
+    uint32_t shadow;                    /* source's business: what the log explains of the page */
+    uint32_t last;                      /* no line that was closed had more stores than this */
+    uint64_t index;                     /* offset in the file / MODEL_PAGE_SIZE */
+    uint64_t touched;                   /* one bit a line that was stored to */
+    uint64_t based;                     /* likewise: one bit a line that the log has */
+    uint64_t storing;                   /* likewise: one bit a line that a call is storing to */
+    uint64_t commits;                   /* likewise: one bit a line that has a commit point */
+    uint64_t reserved[7];               /* what follows begins a line */
+    uint32_t open[MODEL_PAGE_LINES];    /* ids of the lines that are open, or 0 */
+    uint64_t content[MODEL_PAGE_LINES]; /* of each line's bytes; source's business */
+};
+
+/* Lines that were open and can be so again, the last one first. */
+#define MODEL_SPARE 4096
+struct model_spare {
+    uint32_t count;
+    uint32_t ids[MODEL_SPARE];
+};
+
+/* Where open lines lie. */
+#define MODEL_GRAIN 16
+#define MODEL_LINE_GRAINS (sizeof(struct model_line) / MODEL_GRAIN)
+struct model_lines {
+    unsigned char *memory;
+    uint64_t size; /* bytes; an id counts MODEL_GRAIN of them */
+    const void *context;
+    /* Makes new lines, one after the other: the id of the first; 0: there is no room. */
+    uint32_t (*make)(const void *context, uint32_t count);
+    struct model_spare *spare; /* or NULL */
 };
 
 /* What the acting thread knows of others: a store of a thread with a place, at its number n,
@@ -107,6 +137,7 @@ struct model_order {
 /* Who does something, and on behalf of what. */
 struct model_actor {
     struct model_thread *threads; /* all of them */
+    const struct model_lines *lines;
     enum model_judge judge;
     uint32_t thread;                 /* index of the acting one */
     const struct model_order *order; /* NULL: what is told first happened before */
@@ -139,6 +170,10 @@ enum model_flushed {
     MODEL_FLUSH_AGAIN,   /* clean, or this thread has flushed it since its last store */
 };
 
+/* How many bytes of the line wait for a flush. */
+uint32_t model_waiting(const struct model_page *page, const struct model_lines *lines,
+                       uint32_t line);
+
 /* Flushes one line. */
 enum model_flushed model_flush(struct model_page *page, const struct model_actor *actor,
                                uint32_t line);
@@ -152,13 +187,22 @@ void model_flush_at(struct model_page *page, const struct model_actor *actor, ui
 void model_flush_done(struct model_page *page, const struct model_actor *actor, uint32_t line);
 
 /* Flushes the page as a whole, in a file that was drained file_drains times. */
-void model_flush_page(struct model_page *page, uint32_t file_drains, uint32_t stack);
+void model_flush_page(struct model_page *page, const struct model_lines *lines,
+                      uint32_t file_drains, uint32_t stack);
 
 /* Notes that the actor's thread has something to drain: it has flushed, or streamed. */
 void model_note_pending(const struct model_actor *actor);
 
 /* All that was stored to the page so far is durable. */
-void model_make_durable(struct model_page *page);
+void model_make_durable(struct model_page *page, const struct model_lines *lines);
+
+/* Closes a line if all that was stored to it is durable; by_pages: by a flush of its page, too. */
+void model_close(struct model_page *page, const struct model_actor *actor, uint32_t line,
+                 bool by_pages);
+
+/* How many stores to the line there were so far, or more, if it was closed since. */
+uint32_t model_stores(const struct model_page *page, const struct model_lines *lines,
+                      uint32_t line);
 
 /* Drains what the actor's thread has flushed; token 0 stands for every token. */
 void model_drain(const struct model_actor *actor);
@@ -186,6 +230,7 @@ typedef void model_tell(void *context, const struct model_page *page,
 
 struct model_judging {
     const struct model_thread *threads;
+    const struct model_lines *lines;
     enum model_judge judge;
     bool pages; /* the file's own domain is page-cache */
     uint32_t file_drains;
@@ -199,11 +244,11 @@ void model_judge(struct model_page *page, const struct model_judging *judging, u
                  uint32_t length);
 
 /* Is it known that the hole's store happened before what a thread does that knows this? */
-bool model_came_before(const struct model_page *page, const struct model_hole *hole,
-                       const struct model_order *order);
+bool model_came_before(const struct model_page *page, const struct model_lines *lines,
+                       const struct model_hole *hole, const struct model_order *order);
 
 /* Is the first n-th store of the line durable, whatever came after it? One that streamed never is
-   for this. */
+   for this; nor is one where the line has begun to count anew. */
 bool model_lasts(struct model_page *page, const struct model_judging *judging, uint32_t line,
                  uint32_t n);
 

@@ -38,7 +38,8 @@ static bool stream_unit(struct model_line *line, const struct model_actor *actor
 
 static void store_line(struct model_line *line, const struct model_actor *actor, uint32_t start,
                        uint32_t end, bool continues, enum model_way way) {
-    uint32_t n = line_count_store(line), me = actor->thread + 1;
+    uint8_t n = line_count_store(line);
+    uint16_t me = (uint16_t)(actor->thread + 1);
     uint8_t streamed = 0;
     if (way != MODEL_CACHED)
         line_settle(line, actor->threads, line_any_token(actor->judge));
@@ -48,7 +49,7 @@ static void store_line(struct model_line *line, const struct model_actor *actor,
     for (uint32_t u = start / MODEL_UNIT_SIZE; u * MODEL_UNIT_SIZE < end; u++) {
         const struct model_unit store = {.n = n,
                                          .stack = actor->stack,
-                                         .thread = (uint16_t)actor->thread,
+                                         .thread = actor->thread & MODEL_THREADS,
                                          .mask = line_bytes(u * MODEL_UNIT_SIZE, start, end),
                                          .continues = continues};
         continues = true;
@@ -76,8 +77,12 @@ void model_store(struct model_page *page, const struct model_actor *actor, uint3
     for (uint32_t at = start; at < end;) {
         uint32_t l = at / MODEL_LINE_SIZE, line_start = l * MODEL_LINE_SIZE;
         uint32_t stop = end < line_start + MODEL_LINE_SIZE ? end : line_start + MODEL_LINE_SIZE;
-        store_line(&page->line[l], actor, at - line_start, stop - line_start, continues, way);
-        page->touched |= UINT64_C(1) << l;
+        struct model_line *line = line_open(page, actor->lines, l);
+        if (line != NULL)
+            store_line(line, actor, at - line_start, stop - line_start, continues, way);
+        /* Of one that could not be noted nothing is known any more. */
+        page->touched &= ~(UINT64_C(1) << l);
+        page->touched |= (uint64_t)(line != NULL) << l;
         continues = true;
         at = stop;
     }
@@ -86,16 +91,19 @@ void model_store(struct model_page *page, const struct model_actor *actor, uint3
 bool model_store_word(struct model_page *page, const struct model_actor *actor, uint32_t start,
                       uint32_t length) {
     uint32_t l = start / MODEL_LINE_SIZE, u = start % MODEL_LINE_SIZE / MODEL_UNIT_SIZE;
-    struct model_line *line = &page->line[l];
+    struct model_line *line = line_open(page, actor->lines, l);
+    if (UNLIKELY(line == NULL))
+        return false;
     struct model_unit *unit = &line->unit[u];
-    uint32_t first = start % MODEL_UNIT_SIZE, me = actor->thread + 1;
-    if (UNLIKELY(first + length > MODEL_UNIT_SIZE || line->n >= UINT32_MAX / 2 ||
+    uint32_t first = start % MODEL_UNIT_SIZE;
+    uint16_t me = (uint16_t)(actor->thread + 1);
+    if (UNLIKELY(first + length > MODEL_UNIT_SIZE || line->n >= LINE_COUNT_MAX ||
                  ((line->flush[0].units | line->flush[1].units | line->placed) >> u & 1) != 0))
         return false;
     uint8_t mask = (uint8_t)(((1u << length) - 1) << first);
-    *unit = (struct model_unit){.n = line->n + 1,
+    *unit = (struct model_unit){.n = (uint8_t)(line->n + 1),
                                 .stack = actor->stack,
-                                .thread = (uint16_t)actor->thread,
+                                .thread = actor->thread & MODEL_THREADS,
                                 .mask = unit->n > line->flushed ? unit->mask | mask : mask};
     line->n++;
     line->storers = line->storers == 0 || line->storers == me ? me : MODEL_SEVERAL;
@@ -116,11 +124,24 @@ static bool happened_before(const struct model_line *line, const struct model_ac
     return place != 0 && order->known[place - 1] >= line->number;
 }
 
+uint32_t model_waiting(const struct model_page *page, const struct model_lines *lines, uint32_t l) {
+    struct model_line *line = line_at(page, lines, l);
+    uint32_t bytes = 0;
+    for (uint32_t u = 0; line != NULL && u < MODEL_LINE_UNITS; u++) {
+        const struct model_unit *unit = &line->unit[u];
+        if (unit->n > line->flushed && line_stream_of(line, u) == NULL)
+            bytes += (uint32_t)__builtin_popcount(unit->mask);
+    }
+    return bytes;
+}
+
 enum model_flushed model_flush(struct model_page *page, const struct model_actor *actor,
                                uint32_t l) {
-    struct model_line *line = &page->line[l];
-    if (line->n == 0)
+    struct model_line *line = line_at(page, actor->lines, l);
+    if ((page->touched >> l & 1) == 0)
         return MODEL_FLUSH_UNKNOWN;
+    if (line == NULL) /* closed; or this process has not mapped as much as another one */
+        return page->open[l] == 0 ? MODEL_FLUSH_AGAIN : MODEL_FLUSH_NEEDED;
     line_settle(line, actor->threads, line_any_token(actor->judge));
     /* Where another thread stored and this one flushed, who was first is not known: the thread that
        stored flushes in its own right, and so does whoever it asks. */
@@ -137,7 +158,9 @@ enum model_flushed model_flush(struct model_page *page, const struct model_actor
 
 void model_flush_at(struct model_page *page, const struct model_actor *actor, uint32_t l,
                     uint32_t drains) {
-    struct model_line *line = &page->line[l];
+    struct model_line *line = line_at(page, actor->lines, l);
+    if (line == NULL)
+        return;
     line_settle(line, actor->threads, line_any_token(actor->judge));
     line_note_flush(line, actor, false);
     for (size_t i = 0; i < ARRAY_LENGTH(line->flush); i++) {
@@ -149,27 +172,31 @@ void model_flush_at(struct model_page *page, const struct model_actor *actor, ui
 }
 
 void model_flush_done(struct model_page *page, const struct model_actor *actor, uint32_t l) {
-    line_complete(&page->line[l], actor);
+    struct model_line *line = line_at(page, actor->lines, l);
+    if (line != NULL)
+        line_complete(line, actor);
 }
 
-static void settle_page(struct model_page *page, uint32_t file_drains) {
-    if (page->page_drains == file_drains)
-        return;
-    for (uint32_t l = 0; l < MODEL_PAGE_LINES; l++)
-        page->line[l].page_durable = page->line[l].page_n;
-}
-
-void model_flush_page(struct model_page *page, uint32_t file_drains, uint32_t stack) {
-    settle_page(page, file_drains);
+void model_flush_page(struct model_page *page, const struct model_lines *lines,
+                      uint32_t file_drains, uint32_t stack) {
+    bool done = page->page_drains != file_drains;
     page->page_drains = file_drains;
     page->page_stack = stack;
-    for (uint32_t l = 0; l < MODEL_PAGE_LINES; l++)
-        page->line[l].page_n = page->line[l].n;
+    for (uint32_t l = 0; l < MODEL_PAGE_LINES; l++) {
+        struct model_line *line = line_at(page, lines, l);
+        if (line == NULL)
+            continue;
+        if (done)
+            line->page_durable = line->page_n;
+        line->page_n = line->n;
+    }
 }
 
-void model_make_durable(struct model_page *page) {
+void model_make_durable(struct model_page *page, const struct model_lines *lines) {
     for (uint32_t l = 0; l < MODEL_PAGE_LINES; l++) {
-        struct model_line *line = &page->line[l];
+        struct model_line *line = line_at(page, lines, l);
+        if (line == NULL)
+            continue;
         line->durable = line->flushed = line->page_durable = line->page_n = line->n;
         for (size_t i = 0; i < ARRAY_LENGTH(line->flush); i++)
             line->flush[i].n = 0;

@@ -14,7 +14,7 @@
    into the library, and must leave errno as it was. */
 typedef void observe_hook(const struct event *event);
 
-extern observe_hook *_Atomic observe_current;
+extern observe_hook *_Atomic observe_current __attribute__((visibility("hidden")));
 
 /* Is anybody listening? */
 static inline bool observed(void) {

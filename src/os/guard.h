@@ -9,10 +9,17 @@
 
 #include "base/fault.h"
 
+/* A few instructions [begin, end) that are left for landing, with all registers as they are. Each
+   is told as its distance from where it stands. */
+struct os_landing {
+    int32_t begin, end, landing;
+};
+
 /* Code in [begin, end) that, left at any instruction and continued at pad with an enum fault in the
-   register of a function's result, returns that to its caller. */
+   register of a function's result, returns that to its caller. And what else may be left. */
 struct os_guarded {
     uintptr_t begin, end, pad;
+    const struct os_landing *landings, *landings_end;
 };
 
 /* Puts the guard before the program's disposition of SIGBUS, once in the life of the process. Not

@@ -30,15 +30,38 @@ static atomic_flag program_used = ATOMIC_FLAG_INIT;
 #define RESULT(context) ((context)->uc_mcontext.regs[0])
 #endif
 
+static uintptr_t told_from(const int32_t *distance) {
+    return (uintptr_t)distance + (uintptr_t)(intptr_t)*distance;
+}
+
+/* Where a single place in the code goes on; 0: it is none of them. */
+static uintptr_t landing_of(uintptr_t pc) {
+    for (const struct os_landing *at = guarded.landings; at != guarded.landings_end; at++) {
+        if (pc >= told_from(&at->begin) && pc < told_from(&at->end))
+            return told_from(&at->landing);
+    }
+    return 0;
+}
+
+/* Does it come of the interrupted instruction? Somebody may have sent it, or the kernel, to a
+   process that wants to know early of a damaged page that nobody uses now. */
+static bool is_fault(const siginfo_t *info) {
+    return info->si_code > 0 && info->si_code != BUS_MCEERR_AO;
+}
+
 /* Continues the guarded code at its landing pad, if that is what was interrupted. */
 static bool leave_guarded(const siginfo_t *info, ucontext_t *context) {
 #ifdef PC
     uintptr_t pc = (uintptr_t)PC(context);
-    /* Only what the instruction itself did: a SIGBUS that was sent is the program's. */
-    if (info->si_code <= 0 || pc < guarded.begin || pc >= guarded.end)
+    if (!is_fault(info)) /* any other SIGBUS is the program's */
         return false;
-    bool poison = info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO;
-    RESULT(context) = poison ? FAULT_POISON : FAULT_BUS;
+    if (pc < guarded.begin || pc >= guarded.end) {
+        uintptr_t landing = landing_of(pc);
+        if (landing != 0)
+            PC(context) = (__typeof__(PC(context)))landing;
+        return landing != 0;
+    }
+    RESULT(context) = info->si_code == BUS_MCEERR_AR ? FAULT_POISON : FAULT_BUS;
     PC(context) = (__typeof__(PC(context)))guarded.pad;
     return true;
 #else
@@ -52,7 +75,7 @@ static bool leave_guarded(const siginfo_t *info, ucontext_t *context) {
 static void die(int number, siginfo_t *info) {
     const struct sigaction none = {.sa_handler = SIG_DFL};
     os_calls.sigaction(number, &none, NULL);
-    if (info->si_code > 0)
+    if (is_fault(info))
         return;
     if (syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), number, info) != 0)
         raise(number);
@@ -69,7 +92,7 @@ static void on_bus(int number, siginfo_t *info, void *context) {
     }
     /* An ignored signal is dropped when somebody sent it; the kernel does not let an instruction
        ignore its own. */
-    if (program.sa_handler == SIG_IGN && info->si_code <= 0)
+    if (program.sa_handler == SIG_IGN && !is_fault(info))
         return;
     if (program.sa_handler == SIG_DFL || program.sa_handler == SIG_IGN || over)
         die(number, info);
@@ -79,7 +102,7 @@ static void on_bus(int number, siginfo_t *info, void *context) {
 
 void os_guard_start(const struct os_guarded *code) {
     int saved = errno;
-    struct sigaction guard;
+    struct sigaction guard, before;
     if (guarded.begin == 0 && os_calls.sigaction(SIGBUS, NULL, &program) == 0) {
         guarded = *code;
         /* Its mask, its stack, its way to be interrupted are the program's handler's. */
@@ -89,8 +112,11 @@ void os_guard_start(const struct os_guarded *code) {
             (program.sa_handler == SIG_DFL || program.sa_handler == SIG_IGN))
             guard.sa_flags |= SA_ONSTACK;
         guard.sa_sigaction = on_bus;
-        if (os_calls.sigaction(SIGBUS, &guard, NULL) != 0)
+        if (os_calls.sigaction(SIGBUS, &guard, &before) != 0)
             guarded.begin = 0;
+        /* Another thread has set one since the question: it came later, and wins. */
+        else if (before.sa_sigaction != program.sa_sigaction || before.sa_flags != program.sa_flags)
+            os_calls.sigaction(SIGBUS, &before, NULL);
     }
     errno = saved;
 }

@@ -65,7 +65,7 @@ static void pair(const struct keyed *before, const struct keyed *now, bool *foun
 
 bool diff_make(struct report *before, struct report *now, struct diff *diff) {
     *diff = (struct diff){.before = before, .now = now};
-    if (!report_fold(before, false) || !report_fold(now, false))
+    if (!report_fold(before, KEY_PLACE) || !report_fold(now, KEY_PLACE))
         return false;
     struct keyed *olds = sort(before), *news = sort(now);
     bool *found = calloc(before->finding_count + 1, sizeof *found);

@@ -9,6 +9,7 @@
 
 #include "report/markup.h"
 #include "report/place.h"
+#include "report/profile.h"
 #include "report/text.h"
 
 /* More than this is for programs to read. */
@@ -314,6 +315,7 @@ bool report_html(FILE *out, const struct report *report, const struct report_sty
     for (size_t i = 0; i < report->finding_count; i++)
         put_finding(&html, i);
     put_suppressed(&html);
+    report_profile_html(out, report, style);
     put_regions(&html);
     put_remarks(&html);
     put(&html, "</main>\n</body>\n</html>\n");

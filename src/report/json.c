@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "report/json.h"
 
+#include "report/profile.h"
 #include "report/report.h"
 #include "report/value.h"
 
@@ -75,6 +76,10 @@ static bool put_suppression(json_t *object, const struct finding *finding) {
     return value_put(object, "suppression", value_or_nothing(suppression, complete));
 }
 
+json_t *json_frame(const struct source_frame *frame) {
+    return frame != NULL ? make_frame(frame, 0) : json_object();
+}
+
 json_t *json_finding(const struct finding *finding) {
     char code[REPORT_CODE_SIZE];
     json_t *object = json_object();
@@ -147,6 +152,8 @@ bool report_json(FILE *out, const struct report *report) {
             (report->suppressed_count == 0 ||
              value_put(object, "suppressed",
                        value_array(report->suppressed, report->suppressed_count, make_finding))) &&
+            (!report->profile.wanted ||
+             value_put(object, "profile", report_profile_json(&report->profile))) &&
             (report->remark_count == 0 ||
              value_put(object, "remarks",
                        value_array(report->remarks, report->remark_count, value_item_text))));

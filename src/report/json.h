@@ -5,6 +5,9 @@
 #include "report/value.h"
 #include "verify/finding.h"
 
+/* A place; NULL: an unknown one. NULL: out of memory. */
+json_t *json_frame(const struct source_frame *frame);
+
 /* A finding as nvrtl-report/1 has it. NULL: out of memory. */
 json_t *json_finding(const struct finding *finding);
 

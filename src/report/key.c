@@ -42,10 +42,14 @@ static struct key key_of(const struct finding *finding, const char *directory) {
     return (struct key){.high = (uint64_t)(sum >> 64), .low = (uint64_t)sum};
 }
 
-struct key key_exact(const struct finding *finding, bool severity) {
+struct key key_exact(const struct finding *finding, enum key_extent extent) {
     hash sum = HASH_START;
+    char region[16];
+    snprintf(region, sizeof region, "%" PRIu32, extent >= KEY_REGION ? finding->region : 0);
     add(&sum, kind_facts[finding->kind].name);
-    add(&sum, severity ? report_severity_name(finding->severity) : "");
+    add(&sum, extent >= KEY_SEVERITY ? report_severity_name(finding->severity) : "");
+    add(&sum, region);
+    add(&sum, extent >= KEY_REGION && finding->rescued_by != NULL ? finding->rescued_by : "");
     for (size_t i = 0; i < finding->at.count; i++) {
         const struct source_frame *frame = &finding->at.frames[i];
         char place[64];

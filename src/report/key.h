@@ -20,9 +20,16 @@ struct key {
    the same keys. NULL: out of memory. */
 struct key *key_all(const struct report *report);
 
+/* What tells findings of one kind and one place apart. */
+enum key_extent {
+    KEY_PLACE,    /* nothing more */
+    KEY_SEVERITY, /* how bad they are */
+    KEY_REGION    /* that, the file that they are about, and what saved the data */
+};
+
 /* The key of one finding by all that places are known by, lines and addresses too: of those that
-   are one within a report. severity: it counts too. */
-struct key key_exact(const struct finding *finding, bool severity);
+   are one within a report. */
+struct key key_exact(const struct finding *finding, enum key_extent extent);
 
 /* The order of keys; number is the least of it. */
 int key_compare(struct key a, struct key b);

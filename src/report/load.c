@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "report/member.h"
+#include "report/profile.h"
 #include "report/report.h"
 #include "report/utf8.h"
 
@@ -49,6 +50,10 @@ static bool read_stack(struct members *members, const json_t *object, const json
     if (good && frame.function == NULL && frame.file == NULL && frame.module == NULL)
         stack->count = 0;
     return good;
+}
+
+bool load_place(struct members *members, const json_t *object, struct source_stack *stack) {
+    return read_stack(members, object, object, stack);
 }
 
 static bool read_source(struct members *members, const json_t *object,
@@ -217,7 +222,7 @@ static bool read_report(struct members *members, const json_t *root, struct repo
     good = good && member_array(members, root, "suppressed", false, sizeof *report->suppressed,
                                 read_suppressed, &suppressed, &report->suppressed_count);
     report->suppressed = suppressed;
-    return good &&
+    return good && report_profile_load(members, root, &report->profile) &&
            member_texts(members, root, "remarks", 0, &report->remarks, &report->remark_count);
 }
 

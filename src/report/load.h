@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "report/member.h"
 #include "verify/finding.h"
 
 struct loaded {
@@ -18,6 +19,9 @@ struct loaded {
 /* Reads nvrtl-report/1; members that it does not know are passed over. false: loaded is empty, and
    *wrong, to be freed, says why ("findings[3].kind: ..."); NULL: out of memory. */
 bool report_load(const char *bytes, size_t size, struct loaded *loaded, char **wrong);
+
+/* Reads a place that is no finding's. */
+bool load_place(struct members *members, const json_t *object, struct source_stack *stack);
 
 void report_unload(struct loaded *loaded);
 

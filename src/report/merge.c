@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "report/key.h"
 #include "report/place.h"
+#include "verify/profile.h"
 
 /* A finding and its key, for sorting equal ones together; number is the place in the report. */
 static int compare_keys(const void *left, const void *right) {
@@ -43,13 +44,13 @@ static bool absorb(struct finding *finding, struct finding *other) {
 }
 
 /* Folds a list; kept is how many are left. */
-static bool fold(struct finding *findings, size_t *count, bool whole) {
+static bool fold(struct finding *findings, size_t *count, enum key_extent extent) {
     size_t kept = 0;
     struct key *keys = calloc(*count + 1, sizeof *keys);
     if (keys == NULL)
         return false;
     for (size_t i = 0; i < *count; i++) {
-        keys[i] = key_exact(&findings[i], whole);
+        keys[i] = key_exact(&findings[i], extent);
         keys[i].number = i;
     }
     qsort(keys, *count, sizeof *keys, compare_keys);
@@ -69,9 +70,9 @@ static bool fold(struct finding *findings, size_t *count, bool whole) {
     return complete;
 }
 
-bool report_fold(struct report *report, bool whole) {
-    bool complete = fold(report->findings, &report->finding_count, whole) &&
-                    fold(report->suppressed, &report->suppressed_count, whole);
+bool report_fold(struct report *report, enum key_extent extent) {
+    bool complete = fold(report->findings, &report->finding_count, extent) &&
+                    fold(report->suppressed, &report->suppressed_count, extent);
     verify_sort_findings(report);
     return complete;
 }
@@ -210,7 +211,9 @@ bool report_merge(struct loaded *parts, size_t count, struct report *into, char 
         into->exit = into->exit != 0 ? into->exit : part->exit;
         into->incomplete |= part->incomplete;
         into->stores = least_seen(into->stores, part->stores);
-        complete = add_findings(into, part) && add_remarks(into, part);
+        complete = add_findings(into, part) && add_remarks(into, part) &&
+                   profile_absorb(&into->profile, &part->profile);
     }
-    return complete && (count == 1 || (report_fold(into, true) && remark_runs(into, parts, count)));
+    return complete &&
+           (count == 1 || (report_fold(into, KEY_SEVERITY) && remark_runs(into, parts, count)));
 }

@@ -3,12 +3,13 @@
 #ifndef REPORT_MERGE_H
 #define REPORT_MERGE_H
 
+#include "report/key.h"
 #include "report/load.h"
 #include "report/report.h"
 
-/* Findings of one kind with one stack become one, the worst of them, with the sum of their counts.
-   Where whole is set those of different severity stay apart. false: out of memory. */
-bool report_fold(struct report *report, bool whole);
+/* Findings of one kind with one stack of lines become one, the worst of them, with the sum of their
+   counts, unless they are apart in what extent says. false: out of memory. */
+bool report_fold(struct report *report, enum key_extent extent);
 
 /* Moves what the parts have into one report, which the caller releases before the parts. The
    program is the first one's. false: they cannot be told as one; *wrong, to be freed, says why;

@@ -5,6 +5,7 @@
 
 #include "base/bits.h"
 #include "report/place.h"
+#include "report/profile.h"
 #include "report/text.h"
 
 /* More than this is for the other formats; a reader wants the first ones. */
@@ -451,6 +452,7 @@ bool report_text(FILE *out, const struct report *report, const struct report_sty
     for (size_t i = 0; i < report->finding_count; i++)
         text_finding(&text, &report->findings[i]);
     print_suppressed(&text);
+    report_profile_text(&text);
     print_regions(&text);
     print_run(&text);
     print_remarks(&text);

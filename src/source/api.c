@@ -3,8 +3,10 @@
 #include "source/api.h"
 #include "source/commit.h"
 #include "source/content.h"
+#include "source/early.h"
 #include "source/explain.h"
 #include "source/extra.h"
+#include "source/lines.h"
 #include "source/pages.h"
 #include "source/regions.h"
 #include "source/tokens.h"
@@ -61,7 +63,7 @@ static bool line_changed(const struct part *part, uint32_t line) {
     if (!part->readable)
         return true;
     return part->shadow != NULL ? pages_take(&part->share, part->shadow, part->page, line)
-                                : content_changed(&part->page->line[line], address);
+                                : content_changed(part->page, line, address);
 }
 
 static uintptr_t line_address(const struct part *part, uint32_t line) {
@@ -82,7 +84,9 @@ static void flush_lines(struct act *act, const struct part *part) {
         bool explained = part->shadow == NULL && is_explained(part, l);
         if (explained && !act->looked)
             explain_line(part->page, &act->actor, l, line_address(part, l));
+        extra_line(act->actor.lines, part->page, l, act->actor.stack);
         enum model_flushed flushed = model_flush(part->page, &act->actor, l);
+        lines_flushed(act->me, part->page, l);
         act->found.unknown = act->found.unknown || flushed == MODEL_FLUSH_UNKNOWN;
         if (flushed != MODEL_FLUSH_UNKNOWN && part->shadow == NULL && !explained)
             changed = line_changed(part, l);
@@ -116,23 +120,31 @@ static void act_on_part(struct act *act, const struct part *part) {
         } else if (!act->late)
             content_remember(page, share->from, share->to, share->address);
     }
+    for (uint32_t l = share->from / MODEL_LINE_SIZE;
+         act->way == MODEL_PERSIST && l * MODEL_LINE_SIZE < share->to; l++)
+        lines_flushed(act->me, page, l);
     if (act->flush)
         flush_lines(act, part);
     if (act->pages) {
         take_beside(part);
-        model_flush_page(page, atomic_load(&arena_here()->head->files[page->file].drains),
+        model_flush_page(page, act->actor.lines,
+                         atomic_load(&arena_here()->head->files[page->file].drains),
                          act->actor.stack);
     }
 }
 
-/* The record of a page of the stretch, which lies at address. Where hooks look for regions it is
-   mostly known already. */
-static struct model_page *page_at(const struct stretch *stretch, uint64_t index, uintptr_t address,
-                                  bool make) {
-    struct model_page *page = explain_wanted() ? regions_page(address) : NULL;
-    if (page != NULL && page->file == stretch->file && page->index == index)
-        return page;
-    return arena_page(arena_here(), stretch->file, index, make);
+/* The record of a page of a file. Programs come back to a page many times before they go on. */
+static struct model_page *page_at(struct self *me, uint32_t file, uint64_t index, bool make) {
+    uint64_t key = (uint64_t)(file + 1) << 48 | index;
+    size_t place = (index ^ (uint64_t)file * 31) % SELF_PAGES;
+    if (LIKELY(me->found[place].key == key))
+        return me->found[place].page;
+    struct model_page *page = arena_page(arena_here(), file, index, make);
+    if (page != NULL) {
+        me->found[place].key = key;
+        me->found[place].page = page;
+    }
+    return page;
 }
 
 /* Visits one page's share of a stretch. address: of the page's first byte in this view */
@@ -143,11 +155,12 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
     bool loaded = (act->event->effect & EFFECT_LOADED) != 0 && !act->late;
     struct part part = {.share = {act->me, &act->actor, stretch->file, index, from, to, address},
                         .readable = loaded || content_readable(address)};
-    if (looks && !store && !act->pages && part.readable && pages_flush(&part.share, &act->found))
+    if (looks && !store && !act->pages && part.readable && !extra_any(ARENA_EXTRA_COSTS) &&
+        pages_flush(&part.share, &act->found))
         return;
     if (looks)
         part.shadow = pages_lock(&part.share, part.readable);
-    part.page = page_at(stretch, index, address, store || part.shadow != NULL);
+    part.page = page_at(act->me, stretch->file, index, store || part.shadow != NULL);
     const struct commit_store committed = {act->me, part.page, from, to, act->actor.stack};
     bool commits = store && part.page != NULL && commit_any();
     if (commits)
@@ -163,6 +176,10 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
         commit_after(&committed);
     if (store && part.page != NULL && extra_any(ARENA_EXTRA_READS))
         reads_stored(&committed);
+    if (store && part.page != NULL)
+        extra_store(&committed, address + from == act->event->address, act->way != MODEL_CACHED);
+    if (act->flush)
+        extra_count(act->actor.stack, stretch->file + 1, ARENA_COST_PAGES, 1);
     if (part.shadow != NULL)
         pages_unlock(part.shadow);
 }
@@ -178,13 +195,6 @@ static void act_on_stretch(void *context, const struct stretch *stretch) {
     }
 }
 
-/* Is the file judged by its pages? */
-static bool by_pages(uint32_t file) {
-    const struct arena_head *head = arena_here()->head;
-    return head->judge == MODEL_JUDGE_PAGES ||
-           (head->judge == MODEL_JUDGE_ACTUAL && head->files[file].domain == DOMAIN_PAGE_CACHE);
-}
-
 /* Notes that the thread has something to drain. */
 static void note_flush(struct act *act) {
     model_note_pending(&act->actor);
@@ -192,13 +202,13 @@ static void note_flush(struct act *act) {
     if ((act->event->effect & (EFFECT_DEFAULT | EFFECT_DRAIN)) == EFFECT_DEFAULT)
         atomic_store(&act->token->lent, 1);
     /* With a lock, this would wait for the flush itself. */
-    if (by_pages(act->token->file))
+    if (lines_by_pages(act->token->file))
         atomic_fetch_add(&arena_here()->head->files[act->token->file].flushes, 1);
 }
 
 static void drain_file(uint32_t index) {
     struct arena_file *file = &arena_here()->head->files[index];
-    if (!by_pages(index))
+    if (!lines_by_pages(index))
         return;
     atomic_store(&file->flushes, 0);
     atomic_fetch_add(&file->drains, 1);
@@ -208,6 +218,7 @@ static void drain_file(uint32_t index) {
 static void drain(struct act *act) {
     struct arena_head *head = arena_here()->head;
     model_drain(&act->actor);
+    lines_drained(act->me);
     if (extra_any(ARENA_EXTRA_READS))
         reads_drained(act->me);
     if (pages_wanted())
@@ -233,7 +244,7 @@ static void on_store(struct act *act) {
     if (event->effect & EFFECT_STREAM)
         act->way = flush ? MODEL_PERSIST : MODEL_STREAM;
     act->flush = flush && act->way == MODEL_CACHED;
-    act->pages = by_pages(act->token->file) && (flush || act->way != MODEL_CACHED);
+    act->pages = lines_by_pages(act->token->file) && (flush || act->way != MODEL_CACHED);
     tokens_stretches(act->token, event->address, event->length, act_on_stretch, act);
     if (act->way != MODEL_CACHED || act->flush)
         note_flush(act);
@@ -243,9 +254,11 @@ static void on_flush(struct act *act, uintptr_t address, size_t length) {
     if (length == 0 || act->token == NULL)
         return;
     act->flush = true;
-    act->pages = by_pages(act->token->file);
+    act->pages = lines_by_pages(act->token->file);
     if (pages_wanted() && !act->pages && !act->late)
         pages_admit(act->me, act->token);
+    if (explain_wanted() && !act->late)
+        early_admit(act->me, act->token);
     if (pages_announced(act->me, act->event))
         act->found.unknown = true; /* flushed by the log; this is the same once more */
     tokens_stretches(act->token, address, length, act_on_stretch, act);
@@ -260,7 +273,7 @@ static bool drain_needed(const struct act *act) {
         act->me->emptied)
         return true;
     for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
-        if ((act->token == NULL || act->token->file == i) && by_pages(i) &&
+        if ((act->token == NULL || act->token->file == i) && lines_by_pages(i) &&
             atomic_load(&head->files[i].flushes) != 0)
             return true;
     }
@@ -313,8 +326,9 @@ static void on_free(struct act *act) {
 }
 
 static void make_durable(struct model_page *page, void *context, uint64_t from, uint64_t to) {
-    (void)context, (void)from, (void)to;
-    model_make_durable(page);
+    const struct act *act = context;
+    (void)from, (void)to;
+    model_make_durable(page, act->actor.lines);
 }
 
 static void retry_stretch(void *context, const struct stretch *stretch) {
@@ -323,7 +337,7 @@ static void retry_stretch(void *context, const struct stretch *stretch) {
         pages_settle(act->me, stretch, act->actor.stack);
     const struct arena_pages pages = {stretch->file, stretch->offset, stretch->length,
                                       act->me->thread + 1};
-    arena_each_page(arena_here(), &pages, make_durable, NULL);
+    arena_each_page(arena_here(), &pages, make_durable, context);
 }
 
 /* The routine has waited for all of the regions of all live tokens of the file. */
@@ -383,6 +397,9 @@ static bool flush_needed(const struct act *act) {
 /* What remains of a call when its kind was dealt with: was it needed, and the drain. */
 static void finish(struct act *act, bool flushes) {
     const struct event *event = act->event;
+    uint32_t file = act->token != NULL ? act->token->file + 1 : 0;
+    extra_count(act->actor.stack, file, ARENA_COST_FLUSHES, act->flush);
+    extra_count(act->actor.stack, file, ARENA_COST_DRAINS, (event->effect & EFFECT_DRAIN) != 0);
     if (flushes && !flush_needed(act))
         report(act, KIND_REDUNDANT_FLUSH);
     if (event->kind == EVENT_DRAIN && (event->effect & EFFECT_DRAIN) && !drain_needed(act))
@@ -427,6 +444,10 @@ static void dispatch(struct act *act) {
     case EVENT_FLUSH:
         act->looked = act->me->flushing && !act->late;
         act->me->flushing = false;
+        if (explain_wanted() && (event->effect & EFFECT_TOLD) != 0) {
+            finish(act, false);
+            return;
+        }
         on_flush(act, event->address, event->length);
         finish(act, true);
         return;
@@ -465,11 +486,6 @@ void api_handle(struct self *me, const struct event *event, arena_id stack, bool
     struct act act = {.me = me, .event = event, .late = late};
     if (event->kind != EVENT_GET && event->token != 0)
         act.token = tokens_find(me, event->token);
-    act.actor = (struct model_actor){.threads = arena_here()->head->threads,
-                                     .judge = (enum model_judge)arena_here()->head->judge,
-                                     .thread = me->thread,
-                                     .order = source_process.hooked ? &me->clock.order : NULL,
-                                     .token = arena_id_of(arena_here(), act.token),
-                                     .stack = stack};
+    act.actor = *self_actor(me, arena_id_of(arena_here(), act.token), stack);
     dispatch(&act);
 }

@@ -89,7 +89,7 @@ void commit_after(const struct commit_store *store) {
         return;
     for (uint64_t lines = lines_of(store->from, store->to); lines != 0; lines &= lines - 1) {
         uint32_t line = (uint32_t)__builtin_ctzll(lines);
-        note_line(recent, page, line, store->page->line[line].n);
+        note_line(recent, page, line, model_stores(store->page, &store->me->lines, line));
     }
 }
 
@@ -149,7 +149,8 @@ static void tell_hole(void *context, const struct model_page *page, const struct
 }
 
 static struct model_judging judging_of(struct judgement *judgement, uint32_t file) {
-    struct model_judging judging = arena_judging(arena_here(), file, tell_hole, judgement);
+    struct model_judging judging =
+        arena_judging(arena_here(), &judgement->store->me->lines, file, tell_hole, judgement);
     judging.keep = true;
     return judging;
 }

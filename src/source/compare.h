@@ -13,16 +13,10 @@
 
 #include "model/model.h"
 
-/* Makes the shadow what memory holds; which bytes have changed, one bit each. The line is read
-   once: other threads may be storing to it. pre: both are aligned as lines are */
 #if defined(__SSE2__)
-static inline uint64_t compare_take(uint8_t *shadow, const volatile void *memory) {
-    const __m128i *now = (const __m128i *)(uintptr_t)memory;
+static inline uint64_t compare_take_four(uint8_t *shadow, __m128i a, __m128i b, __m128i c,
+                                         __m128i d) {
     __m128i *then = (__m128i *)(void *)shadow;
-    __m128i a = _mm_load_si128(now), b = _mm_load_si128(now + 1);
-    __m128i c = _mm_load_si128(now + 2), d = _mm_load_si128(now + 3);
-    /* Not to be read once more, when another thread may have stored to it. */
-    __asm__("" : "+x"(a), "+x"(b), "+x"(c), "+x"(d));
     uint64_t same = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(a, _mm_load_si128(then)));
     same |= (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(b, _mm_load_si128(then + 1))) << 16;
     same |= (uint64_t)_mm_movemask_epi8(_mm_cmpeq_epi8(c, _mm_load_si128(then + 2))) << 32;
@@ -35,6 +29,33 @@ static inline uint64_t compare_take(uint8_t *shadow, const volatile void *memory
     _mm_store_si128(then + 3, d);
     return ~same;
 }
+
+/* Two words, each read by itself: what was stored a moment ago is still on its way to the cache,
+   and a CPU hands it to a load that is no wider than the store. */
+static inline __m128i compare_pair(const volatile uint64_t *words) {
+    uint64_t low = words[0], high = words[1];
+    return _mm_set_epi64x((long long)high, (long long)low);
+}
+#endif
+
+/* Makes the shadow what memory holds; which bytes have changed, one bit each. The line is read
+   once: other threads may be storing to it. pre: both are aligned as lines are */
+#if defined(__SSE2__)
+static inline uint64_t compare_take(uint8_t *shadow, const volatile void *memory) {
+    const __m128i *now = (const __m128i *)(uintptr_t)memory;
+    __m128i a = _mm_load_si128(now), b = _mm_load_si128(now + 1);
+    __m128i c = _mm_load_si128(now + 2), d = _mm_load_si128(now + 3);
+    /* Not to be read once more, when another thread may have stored to it. */
+    __asm__("" : "+x"(a), "+x"(b), "+x"(c), "+x"(d));
+    return compare_take_four(shadow, a, b, c, d);
+}
+
+/* The same of a line that the program has just stored to. */
+static inline uint64_t compare_take_recent(uint8_t *shadow, const volatile void *memory) {
+    const volatile uint64_t *words = memory;
+    return compare_take_four(shadow, compare_pair(words), compare_pair(words + 2),
+                             compare_pair(words + 4), compare_pair(words + 6));
+}
 #else
 static inline uint64_t compare_take(uint8_t *shadow, const volatile void *memory) {
     uint8_t now[MODEL_LINE_SIZE];
@@ -46,6 +67,10 @@ static inline uint64_t compare_take(uint8_t *shadow, const volatile void *memory
         changed |= (uint64_t)(now[i] != shadow[i]) << i;
     memcpy(shadow, now, sizeof now);
     return changed;
+}
+
+static inline uint64_t compare_take_recent(uint8_t *shadow, const volatile void *memory) {
+    return compare_take(shadow, memory);
 }
 #endif
 

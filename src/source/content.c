@@ -19,7 +19,7 @@ static uint64_t hash_line(const volatile uint64_t *words) {
 
 void content_remember(struct model_page *page, uint32_t from, uint32_t to, uintptr_t address) {
     for (uint32_t l = from / MODEL_LINE_SIZE; l * MODEL_LINE_SIZE < to; l++)
-        page->line[l].content =
+        page->content[l] =
             hash_line((const volatile uint64_t *)(address + (uintptr_t)l * MODEL_LINE_SIZE));
 }
 
@@ -31,9 +31,9 @@ bool content_readable(uintptr_t address) {
            errno == EINVAL;
 }
 
-bool content_changed(struct model_line *line, uintptr_t address) {
+bool content_changed(struct model_page *page, uint32_t line, uintptr_t address) {
     uint64_t content = hash_line((const volatile uint64_t *)address);
-    bool changed = content != line->content;
-    line->content = content;
+    bool changed = content != page->content[line];
+    page->content[line] = content;
     return changed;
 }

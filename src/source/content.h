@@ -17,6 +17,6 @@ bool content_readable(uintptr_t address);
 
 /* Does the line at address hold something else than remembered? Remembers what it holds now.
    pre: it may be read */
-bool content_changed(struct model_line *line, uintptr_t address);
+bool content_changed(struct model_page *page, uint32_t line, uintptr_t address);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "source/compare.h"
 #include "source/content.h"
 #include "source/regions.h"
 
@@ -23,41 +24,19 @@ void explain_begin(struct model_page *page, uintptr_t address) {
         return;
     memcpy(shadow, (const void *)address, MODEL_PAGE_SIZE);
     for (uint32_t l = 0; l < MODEL_PAGE_LINES; l++)
-        page->line[l].content = 0;
+        page->content[l] = 0;
     page->based = UINT64_MAX;
-}
-
-#define SEVENS UINT64_C(0x7F7F7F7F7F7F7F7F)
-
-/* Which bytes of a word are not zero, one bit each. */
-static uint64_t bytes_of(uint64_t word) {
-    uint64_t tops = (((word & SEVENS) + SEVENS) | word) & ~SEVENS;
-    return (tops >> 7) * UINT64_C(0x0102040810204080) >> 56;
-}
-
-/* Brings the shadow of a line up to date; which bytes have changed, one bit each. */
-static uint64_t update(uint64_t *shadow, const volatile uint64_t *memory) {
-    uint64_t changed = 0;
-    for (unsigned i = 0; i < MODEL_LINE_UNITS; i++) {
-        uint64_t now = memory[i], difference = shadow[i] ^ now;
-        if (difference == 0)
-            continue;
-        shadow[i] = now;
-        changed |= bytes_of(difference) << 8 * i;
-    }
-    return changed;
 }
 
 bool explain_line(struct model_page *page, const struct model_actor *actor, uint32_t l,
                   uintptr_t address) {
     uint8_t *shadow = shadow_of(page);
-    struct model_line *line = &page->line[l];
     if (shadow == NULL)
         return false;
-    uint64_t changed = update((uint64_t *)(shadow + (size_t)l * MODEL_LINE_SIZE),
-                              (const volatile uint64_t *)address);
-    uint64_t unseen = changed & ~line->content;
-    line->content &= ~changed;
+    uint64_t changed =
+        compare_take_recent(shadow + (size_t)l * MODEL_LINE_SIZE, (const volatile void *)address);
+    uint64_t unseen = changed & ~page->content[l];
+    page->content[l] &= ~changed;
     if (LIKELY(unseen == 0))
         return false;
     struct model_actor nobody = *actor;
@@ -73,11 +52,7 @@ bool explain_line(struct model_page *page, const struct model_actor *actor, uint
 }
 
 void explain_flush(struct self *me, const struct event *event) {
-    struct arena_head *head = source_process.arena.head;
-    const struct model_actor actor = {.threads = head->threads,
-                                      .judge = (enum model_judge)head->judge,
-                                      .thread = me->thread,
-                                      .order = &me->clock.order};
+    const struct model_actor *actor = self_actor(me, 0, 0);
     uintptr_t at = align_down(event->address, MODEL_LINE_SIZE),
               end = event->address + event->length;
     me->flushing = (event->effect & EFFECT_LOADED) != 0;
@@ -87,7 +62,7 @@ void explain_flush(struct self *me, const struct event *event) {
         if (page == NULL)
             return;
         arena_lock_page(&source_process.arena, page, me->thread + 1);
-        explain_line(page, &actor, at % MODEL_PAGE_SIZE / MODEL_LINE_SIZE, at);
+        explain_line(page, actor, at % MODEL_PAGE_SIZE / MODEL_LINE_SIZE, at);
         arena_unlock_page(&source_process.arena, page, me->thread + 1);
     }
 }

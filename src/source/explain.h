@@ -28,9 +28,16 @@ static inline void explain_stored(struct model_page *page, uint32_t from, uint32
     for (uint32_t at = from; at < to;) {
         uint32_t line = at / MODEL_LINE_SIZE, start = at % MODEL_LINE_SIZE;
         uint32_t length = to - at < MODEL_LINE_SIZE - start ? to - at : MODEL_LINE_SIZE - start;
-        page->line[line].content |= UINT64_MAX >> (MODEL_LINE_SIZE - length) << start;
+        page->content[line] |= UINT64_MAX >> (MODEL_LINE_SIZE - length) << start;
         at += length;
     }
+}
+
+/* Somebody will look at the line of this byte, in a while. */
+static inline void explain_fetch(const struct model_page *page, uint32_t at) {
+    const char *shadow =
+        (const char *)source_process.arena.head + (size_t)page->shadow * ARENA_GRAIN;
+    __builtin_prefetch(shadow + at, 1);
 }
 
 /* Looks at a line of a locked page, which lies at address and can be read. What nobody has told of

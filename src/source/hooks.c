@@ -4,16 +4,12 @@
 #include "source/commit.h"
 #include "source/explain.h"
 #include "source/extra.h"
+#include "source/lines.h"
 #include "source/record.h"
 #include "source/regions.h"
 
-static struct model_actor actor_of(const struct hooks_site *site) {
-    const struct arena_head *head = source_process.arena.head;
-    return (struct model_actor){.threads = source_process.arena.head->threads,
-                                .judge = (enum model_judge)head->judge,
-                                .thread = site->me->thread,
-                                .order = &site->me->clock.order,
-                                .stack = site->stack};
+static const struct model_actor *actor_of(const struct hooks_site *site) {
+    return self_actor(site->me, 0, site->stack);
 }
 
 static void lock_page(const struct hooks_site *site, struct model_page *page) {
@@ -27,7 +23,7 @@ static void unlock_page(const struct hooks_site *site, struct model_page *page) 
 /* A store on its way from page to page. */
 struct storing {
     const struct hooks_site *site;
-    struct model_actor actor;
+    const struct model_actor *actor;
     enum model_way way;
     uintptr_t address; /* where it began */
 };
@@ -47,13 +43,14 @@ static void store_on_page(const struct storing *storing, uintptr_t address, size
         overwrite_before(&store);
     explain_begin(page, address);
     explain_stored(page, from, from + (uint32_t)length);
-    model_store(page, &storing->actor, from, (uint32_t)length, address != storing->address,
+    model_store(page, storing->actor, from, (uint32_t)length, address != storing->address,
                 storing->way);
     unlock_page(storing->site, page);
     if (commit_any())
         commit_after(&store);
     if (extra_any(ARENA_EXTRA_READS))
         reads_stored(&store);
+    extra_store(&store, address == storing->address, storing->way != MODEL_CACHED);
 }
 
 static void store_stretch(void *context, const struct stretch *stretch) {
@@ -80,7 +77,7 @@ void hooks_store(const struct hooks_site *site, uintptr_t address, size_t length
     else
         regions_stretches(address, length, store_stretch, &storing);
     if (way != MODEL_CACHED) {
-        model_note_pending(&storing.actor);
+        model_note_pending(storing.actor);
         site->me->waiting = true;
     }
 }
@@ -92,11 +89,13 @@ bool hooks_store_quick(const struct hooks_site *site, uintptr_t address, size_t 
                  extra_any(UINT32_MAX)))
         return false;
     lock_page(site, page);
-    const struct model_actor actor = actor_of(site);
-    bool done = model_store_word(page, &actor, from, (uint32_t)length);
+    if (page->open[from / MODEL_LINE_SIZE] == 0)
+        explain_fetch(page, from);
+    const struct model_actor *actor = actor_of(site);
+    bool done = model_store_word(page, actor, from, (uint32_t)length);
     if (done)
-        page->line[from / MODEL_LINE_SIZE].content |= ((UINT64_C(1) << length) - 1)
-                                                      << from % MODEL_LINE_SIZE;
+        page->content[from / MODEL_LINE_SIZE] |= ((UINT64_C(1) << length) - 1)
+                                                 << from % MODEL_LINE_SIZE;
     unlock_page(site, page);
     return done;
 }
@@ -105,7 +104,7 @@ bool hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t len
                     hooks_attempt *attempt, void *context) {
     if (record_wanted())
         return record_attempt(site->me, address, length, site->stack, attempt, context);
-    struct model_actor actor = actor_of(site);
+    const struct model_actor *actor = actor_of(site);
     struct model_page *page = regions_record(site->me, address);
     hooks_drain(site, true);
     if (page == NULL)
@@ -120,10 +119,12 @@ bool hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t len
     if (done)
         explain_stored(page, from, from + (uint32_t)length);
     if (done)
-        model_store(page, &actor, from, (uint32_t)length, false, MODEL_CACHED);
+        model_store(page, actor, from, (uint32_t)length, false, MODEL_CACHED);
     unlock_page(site, page);
     if (done && extra_any(ARENA_EXTRA_READS))
         reads_stored(&store);
+    if (done)
+        extra_store(&store, true, false);
     if (done && commit_any()) {
         commit_before(&store);
         commit_after(&store);
@@ -142,7 +143,7 @@ static void report_again(const struct hooks_site *site, const struct model_page 
 
 void hooks_flush(const struct hooks_site *site, uintptr_t address, bool at_once) {
     struct stretch stretch;
-    struct model_actor actor = actor_of(site);
+    const struct model_actor *actor = actor_of(site);
     address = align_down(address, MODEL_LINE_SIZE);
     struct model_page *page = regions_page(address);
     if (page == NULL && regions_find(address, &stretch))
@@ -151,30 +152,37 @@ void hooks_flush(const struct hooks_site *site, uintptr_t address, bool at_once)
         return;
     uint32_t line = address % MODEL_PAGE_SIZE / MODEL_LINE_SIZE;
     lock_page(site, page);
-    explain_line(page, &actor, line, address);
-    enum model_flushed flushed = model_flush(page, &actor, line);
+    explain_line(page, actor, line, address);
+    extra_line(&site->me->lines, page, line, site->stack);
+    enum model_flushed flushed = model_flush(page, actor, line);
+    lines_flushed(site->me, page, line);
     if (at_once)
-        model_flush_done(page, &actor, line);
+        model_flush_done(page, actor, line);
     unlock_page(site, page);
-    if (flushed == MODEL_FLUSH_AGAIN && atomic_load(&actor.threads[actor.thread].failed) == 0)
+    if (flushed == MODEL_FLUSH_AGAIN && atomic_load(&actor->threads[actor->thread].failed) == 0)
         report_again(site, page);
     if (flushed != MODEL_FLUSH_UNKNOWN && !at_once) {
-        model_note_pending(&actor);
+        model_note_pending(actor);
         site->me->waiting = true;
     }
     if (at_once && extra_any(ARENA_EXTRA_READS))
         reads_drained(site->me);
+    extra_count(site->stack, page->file + 1, ARENA_COST_FLUSHES, 1);
+    extra_count(site->stack, page->file + 1, ARENA_COST_PAGES, 1);
+    extra_count(site->stack, page->file + 1, ARENA_COST_DRAINS, at_once);
 }
 
 void hooks_drain(const struct hooks_site *site, bool locked) {
-    struct model_actor actor = actor_of(site);
+    const struct model_actor *actor = actor_of(site);
     if (!site->me->waiting)
         return;
     site->me->waiting = false;
     site->me->emptied = locked;
-    model_drain(&actor);
+    model_drain(actor);
+    lines_drained(site->me);
     if (extra_any(ARENA_EXTRA_READS))
         reads_drained(site->me);
+    extra_count(site->stack, 0, ARENA_COST_DRAINS, !locked);
 }
 
 /* What the instruction flushes: a direct store writes back what the cache holds of its line. */

@@ -69,10 +69,7 @@ static uint64_t bytes_of(const struct pages_share *share, uint32_t start) {
 /* Tells the model of what has changed on the page. pre: shadow is locked */
 static void tell_changes(const struct look *look, const struct pages_share *share,
                          struct shadow_page *shadow) {
-    struct model_actor actor = {.threads = arena_here()->head->threads,
-                                .judge = (enum model_judge)arena_here()->head->judge,
-                                .thread = look->me->thread,
-                                .token = arena_id_of(arena_here(), look->token)};
+    struct model_actor actor = *self_actor(look->me, arena_id_of(arena_here(), look->token), 0);
     struct model_page *page = NULL;
     for (uint32_t l = share->from / MODEL_LINE_SIZE; l * MODEL_LINE_SIZE < share->to; l++) {
         uint32_t start = l * MODEL_LINE_SIZE;
@@ -147,7 +144,9 @@ static void look_through(struct look *look, bool again) {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t from = align_down(look->stretch->address, page);
     uintptr_t to = align_up(look->stretch->address + look->stretch->length, page);
-    if (!stands(look))
+    if (source_process.confined)
+        snapshot_give_up(look->stretch);
+    if (source_process.confined || !stands(look))
         return;
     /* All of it is one mapping, so one page answers for all. */
     look->doubtful = !track_is_exact(from, page);
@@ -176,7 +175,8 @@ void pages_settle(struct self *me, const struct stretch *stretch, arena_id stack
     const struct arena_pages pages = {stretch->file, stretch->offset, stretch->length,
                                       me->thread + 1};
     pages_apply_others(me, &pages);
-    if (atomic_load(&arena_here()->head->process_count) > 1 && stands(&look))
+    if (atomic_load(&arena_here()->head->process_count) > 1 && !source_process.confined &&
+        stands(&look))
         track_resident(from, to - from, look_at_run, &look);
     else
         look_through(&look, true);
@@ -236,7 +236,8 @@ static void begin_stretch(void *context, const struct stretch *stretch) {
     struct look *look = context;
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t from = align_down(stretch->address, page);
-    track_begin(from, align_up(stretch->address + stretch->length, page) - from);
+    if (!source_process.confined)
+        track_begin(from, align_up(stretch->address + stretch->length, page) - from);
     tokens_uncovered(look->token, stretch, begin_uncovered, look);
 }
 

@@ -29,8 +29,8 @@ void overwrite_before(const struct commit_store *store) {
                                                   .at = store->stack,
                                                   .roles = {ARENA_ROLE_STORE},
                                                   .range_count = 1}};
-    struct model_judging judging =
-        arena_judging(&source_process.arena, store->page->file, tell_hole, &overwriting);
+    struct model_judging judging = arena_judging(&source_process.arena, &store->me->lines,
+                                                 store->page->file, tell_hole, &overwriting);
     judging.keep = true;
     if (store->page->touched != 0)
         model_judge(store->page, &judging, store->from, store->to - store->from);

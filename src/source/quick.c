@@ -302,13 +302,10 @@ static bool quick_flush(struct self *me, const struct event *event) {
 /* Drains the token of the log. */
 static void quick_drain(struct self *me) {
     struct shadow_list *list = list_of(me);
-    const struct model_actor actor = {.threads = arena_here()->head->threads,
-                                      .judge = (enum model_judge)arena_here()->head->judge,
-                                      .thread = me->thread,
-                                      .token = arena_id_of(arena_here(), me->pages.quick)};
-    model_drain(&actor);
+    const struct model_actor *actor = self_actor(me, arena_id_of(arena_here(), me->pages.quick), 0);
+    model_drain(actor);
     atomic_store_explicit(&list->log_drained, count_of(list), memory_order_release);
-    pages_drained(me, actor.token);
+    pages_drained(me, actor->token);
 }
 
 /* The lines are read before they are written back, when nobody has to wait for them. */
@@ -317,7 +314,7 @@ static bool quick_flushing(struct self *me, const struct event *event) {
     if (event->effect == EFFECT_LOADED && quick_flush(me, event)) {
         me->pages.announced = event->address;
         me->pages.length = event->length;
-        if (event->told != NULL) {
+        if (event->told != NULL && !event->ends) {
             *event->told = true;
             me->pages.routine = NULL;
         }

@@ -54,7 +54,11 @@ void reads_forget(struct self *me) {
 }
 
 static void lock_page(const struct self *me, struct model_page *page) {
-    arena_lock(arena_here(), &page->lock, me->thread + 1);
+    arena_lock_page(arena_here(), page, me->thread + 1);
+}
+
+static void unlock_page(const struct self *me, struct model_page *page) {
+    arena_unlock_page(arena_here(), page, me->thread + 1);
 }
 
 /* One look at a page for what is not durable in it. */
@@ -69,7 +73,7 @@ static bool is_candidate(const struct look *look, const struct model_page *page,
                          const struct model_hole *hole) {
     return hole->thread != look->me->thread && hole->store != MODEL_UNSEEN && !hole->placed &&
            !hole->token_rescued && !hole->page_rescued &&
-           model_came_before(page, hole, &look->me->clock.order);
+           model_came_before(page, &look->me->lines, hole, &look->me->clock.order);
 }
 
 static void note(const struct look *look, const struct model_page *page,
@@ -105,12 +109,23 @@ static void tell_hole(void *context, const struct model_page *page, const struct
 }
 
 static void look_at(struct look *look, struct model_page *page, uint32_t start, uint32_t length) {
-    struct model_judging judging = arena_judging(arena_here(), page->file, tell_hole, look);
+    struct model_judging judging =
+        arena_judging(arena_here(), &look->me->lines, page->file, tell_hole, look);
     judging.keep = true;
     lock_page(look->me, page);
     if (page->touched != 0)
         model_judge(page, &judging, start, length);
-    arena_unlock(&page->lock);
+    unlock_page(look->me, page);
+}
+
+/* The record of the page at an address, if there is one: not by the table alone, which has no pages
+   that lie in a region in part. */
+static struct model_page *page_at(uintptr_t address) {
+    struct model_page *page = regions_page(address);
+    struct stretch stretch;
+    if (page == NULL && regions_find(address, &stretch))
+        page = arena_page(arena_here(), stretch.file, stretch.offset / MODEL_PAGE_SIZE, false);
+    return page;
 }
 
 void reads_note(struct self *me, uintptr_t address, uint64_t length, arena_id stack) {
@@ -120,7 +135,7 @@ void reads_note(struct self *me, uintptr_t address, uint64_t length, arena_id st
         return;
     while (address < end) {
         uintptr_t stop = align_down(address, MODEL_PAGE_SIZE) + MODEL_PAGE_SIZE;
-        struct model_page *page = regions_page(address);
+        struct model_page *page = page_at(address);
         if (stop > end)
             stop = end;
         if (page != NULL)
@@ -149,7 +164,7 @@ void reads_stored(const struct commit_store *store) {
             const struct store_at made = {.page = arena_id_of(arena_here(), store->page),
                                           .stack = store->stack,
                                           .line = line,
-                                          .n = store->page->line[line].n};
+                                          .n = model_stores(store->page, &store->me->lines, line)};
             add_dependent(&reads->at[i], &made);
         }
     }
@@ -175,10 +190,11 @@ static bool lasts(const struct self *me, const struct store_at *store) {
     struct model_page *page = arena_at(arena_here(), store->page, sizeof *page);
     if (page == NULL)
         return false;
-    const struct model_judging judging = arena_judging(arena_here(), page->file, NULL, NULL);
+    const struct model_judging judging =
+        arena_judging(arena_here(), &me->lines, page->file, NULL, NULL);
     lock_page(me, page);
     bool durable = model_lasts(page, &judging, store->line, store->n);
-    arena_unlock(&page->lock);
+    unlock_page(me, page);
     return durable;
 }
 

@@ -255,19 +255,63 @@ static void get(struct act *act) {
         tokens_stretches(token, 0, UINT64_MAX, act_on_stretch, act);
 }
 
-/* The routine has waited for the regions of all live tokens of the file. */
-static void retry(struct act *act) {
-    if (act->token == NULL)
-        return;
-    const struct arena_file *file = &arena_here()->head->files[act->token->file];
+static void tell_settled(void *context, const struct stretch *stretch) {
+    append(context, LOG_SETTLE, stretch->file, stretch->offset, stretch->length, NULL, 0);
+}
+
+/* Was this process forked from that one? Its views are here too, if nobody unmapped them; what else
+   may lie there now is not looked at. */
+static bool is_ancestor(uint32_t process) {
+    const struct arena_head *head = arena_here()->head;
+    uint32_t parent = head->processes[source_process.process].parent;
+    for (unsigned steps = 0; parent != 0 && steps < ARENA_PROCESSES; steps++) {
+        if (parent - 1 == process)
+            return true;
+        parent = head->processes[parent - 1].parent;
+    }
+    return false;
+}
+
+/* Of the live tokens' views of a file [address, address + length) is durable. */
+static void settle(struct act *act, const struct arena_file *file, uintptr_t address,
+                   uint64_t length) {
+    uint64_t links = 0;
     act->kind = LOG_SETTLE;
-    for (arena_id id = atomic_load(&file->tokens); id != 0;) {
+    for (arena_id id = atomic_load(&file->tokens); id != 0 && arena_follow(arena_here(), &links);) {
         const struct arena_token *token = arena_at(arena_here(), id, sizeof *token);
         if (token == NULL)
             return;
         if (atomic_load(&token->freed) == 0 && token->process == source_process.process)
-            tokens_stretches(token, 0, UINT64_MAX, act_on_stretch, act);
-        id = token->sibling;
+            tokens_stretches(token, address, length, act_on_stretch, act);
+        else if (atomic_load(&token->freed) == 0 && is_ancestor(token->process))
+            tokens_stretches(token, address, length, tell_settled, act);
+        id = atomic_load(&token->sibling);
+    }
+}
+
+/* The routine has waited for the regions of all live tokens of the file. */
+static void retry(struct act *act) {
+    if (act->token != NULL)
+        settle(act, &arena_here()->head->files[act->token->file], 0, UINT64_MAX);
+}
+
+/* What came before its end, not only before its beginning: who stored meanwhile may be lucky, which
+   can only leave images out. */
+void record_synced(const struct sync *sync) {
+    const struct event event = {.kind = EVENT_RETRY};
+    struct act act = {.me = sync->me, .event = &event};
+    struct arena_head *head = arena_here()->head;
+    bool range = sync->length != 0;
+    uintptr_t address = range ? align_down(sync->address, MODEL_PAGE_SIZE) : 0;
+    uint64_t length = range ? align_up(sync->length, MODEL_PAGE_SIZE) : UINT64_MAX;
+    for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
+        const struct arena_file *file = &head->files[i];
+        if (sync->inode != 0 && (file->inode != sync->inode || file->device != sync->device))
+            continue;
+        settle(&act, file, address, length);
+        /* Of a file also what nobody has a view of now. */
+        if (!range)
+            append(&act, LOG_SETTLE, i, 0, atomic_load(&file->end), NULL, 0);
     }
 }
 

@@ -3,7 +3,7 @@
 #ifndef SOURCE_RECORD_H
 #define SOURCE_RECORD_H
 
-#include "source/self.h"
+#include "source/sync.h"
 
 /* Is this run recorded? Then it is not judged. */
 bool record_wanted(void);
@@ -26,6 +26,8 @@ bool record_attempt(struct self *me, uintptr_t address, size_t length, arena_id 
 /* A wait of the program's own for a range of memory, or without one for a file. */
 struct sync;
 void record_sync(const struct sync *sync, bool ends);
+/* A wait of the program's own, by msync or fsync, has ended well. */
+void record_synced(const struct sync *sync);
 
 /* An event of a signal handler waits, or waits no longer. */
 void record_deferred(bool waits);

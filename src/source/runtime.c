@@ -6,7 +6,9 @@
 #include "base/bits.h"
 #include "observe/observe.h"
 #include "source/api.h"
+#include "source/early.h"
 #include "source/explain.h"
+#include "source/extra.h"
 #include "source/hooks.h"
 #include "source/pages.h"
 #include "source/record.h"
@@ -53,10 +55,10 @@ static void handle(struct self *me, const struct event *event, bool late) {
         record_handle(me, event, late);
         return;
     }
-    if (!late && pages_quick(me, event))
+    if (!late && !extra_any(ARENA_EXTRA_COSTS) && pages_quick(me, event))
         return;
     if (event->kind == EVENT_FLUSHING) {
-        if (explain_wanted() && !late)
+        if (explain_wanted() && !late && !early_flush(me, event))
             explain_flush(me, event);
         return;
     }
@@ -121,15 +123,16 @@ void runtime_finish(struct self *me) {
 }
 
 static void hook(const struct event *event) {
-    /* That a store is about to be made matters to the recording alone, of a flush to the pages. */
+    /* That a store is about to be made matters to the recording alone, of a flush to the pages. But
+       who tells the program's own waits from a routine's has to know when that begins. */
     bool before = event->kind == EVENT_STORING || event->kind == EVENT_FLUSHING;
-    bool heard = !before || pages_wanted() ||
-                 (event->kind == EVENT_STORING ? record_wanted() : explain_wanted());
+    bool heard = !before || pages_wanted() || record_wanted() ||
+                 (event->kind == EVENT_FLUSHING && explain_wanted());
     struct self *me = heard ? self_get() : NULL;
     if (me == NULL)
         return;
     me->pages.routine = before ? event->frame : NULL;
-    if (event->kind == EVENT_STORING && !record_wanted())
+    if (before && record_wanted() != (event->kind == EVENT_STORING))
         return;
     if (!runtime_enter(me, __builtin_frame_address(0))) {
         runtime_defer(me, event);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,6 +17,9 @@
 #include "source/frames.h"
 #include "source/pages.h"
 #include "source/regions.h"
+
+/* Bytes: of the address space, besides the arena, generously. */
+#define OWN_MEMORY ((rlim_t)256 << 20)
 
 struct source_process source_process;
 
@@ -96,6 +100,14 @@ static struct self *new_self(void) {
     head->thread_processes[made->thread] = source_process.process;
     made->busy = made->queued = made->handled = made->ends = 0;
     pages_begin(made);
+    made->lines = arena_lines(&source_process.arena);
+    made->lines.spare = &made->spare;
+    made->actor = (struct model_actor){.threads = head->threads,
+                                       .lines = &made->lines,
+                                       .judge = (enum model_judge)head->judge,
+                                       .thread = made->thread};
+    made->flushed.count = 0;
+    made->told_handle = 0;
     made->waiting = made->emptied = false;
     if (made->frames != NULL)
         frames_clear(made->frames);
@@ -202,8 +214,24 @@ static bool attach(void) {
     ssize_t length =
         readlink("/proc/self/exe", source_process.executable, sizeof source_process.executable - 1);
     source_process.executable[length > 0 ? length : 0] = '\0';
-    arena_await_begin();
     return new_process(0);
+}
+
+void self_confine(void) {
+    if (self_not_forked == NULL || source_process.confined)
+        return;
+    source_process.confined = true;
+    atomic_fetch_add(&source_process.arena.head->confined, 1);
+}
+
+void self_widen(struct rlimit *limit) {
+    struct rlimit now;
+    if (self_not_forked == NULL || getrlimit(RLIMIT_AS, &now) != 0)
+        return;
+    rlim_t more = source_process.arena.size + OWN_MEMORY;
+    rlim_t room = now.rlim_max == RLIM_INFINITY ? RLIM_INFINITY : now.rlim_max;
+    limit->rlim_cur = limit->rlim_cur < room - more ? limit->rlim_cur + more : room;
+    limit->rlim_max = limit->rlim_max < room - more ? limit->rlim_max + more : room;
 }
 
 bool self_attach(void) {

@@ -14,6 +14,8 @@
 
 #define SELF_QUEUE 1024 /* memory is used as far as it is needed only */
 #define SELF_CHUNKS 1024
+#define SELF_FLUSHED 4096
+#define SELF_PAGES 256
 
 /* What the source `pages` keeps of one thread. */
 struct self_pages {
@@ -65,10 +67,26 @@ struct self {
         uintptr_t address;
         size_t length; /* 0: none */
         uint32_t kind, stack;
-    } storing;     /* recorded when it has been made: a store that was told before it */
-    bool flushing; /* a routine is, and its lines were looked at */
-    bool waiting;  /* something flushed or streamed waits for a drain of every token */
-    bool emptied;  /* by a locked instruction, since the last Drain */
+    } storing;            /* recorded when it has been made: a store that was told before it */
+    bool flushing;        /* a routine is, and its lines were looked at */
+    uint64_t told_handle; /* of the token below; 0: none */
+    const struct arena_token *told_token; /* whose flushes can be told before they are made */
+    bool waiting; /* something flushed or streamed waits for a drain of every token */
+    bool emptied; /* by a locked instruction, since the last Drain */
+    struct {
+        uint64_t key; /* 0: nothing here */
+        struct model_page *page;
+    } found[SELF_PAGES]; /* pages found before, which stay where they are */
+    struct model_actor actor;
+    struct model_lines lines; /* of the arena; spare ones are this thread's */
+    struct model_spare spare;
+    struct {
+        uint32_t count;
+        struct self_line {
+            struct model_page *page;
+            uint32_t line;
+        } at[SELF_FLUSHED];
+    } flushed; /* lines that the next drain may close */
     struct self *next_idle;
 };
 
@@ -77,9 +95,19 @@ struct source_process {
     uint32_t process;       /* index in the arena */
     _Atomic uint32_t forks; /* that this process has made */
     bool hooked;            /* code with hooks runs in it, and is listened to */
-    char executable[488];   /* the loader gives the program itself no name */
+    /* It has forbidden itself system calls, who knows which: from now on the runtime makes none
+       that a program would not make anyway. Forked children inherit both. */
+    volatile bool confined;
+    char executable[488]; /* the loader gives the program itself no name */
 };
 extern struct source_process source_process;
+
+/* The process is about to do so. */
+void self_confine(void);
+
+/* Adds what the runtime takes of it to a limit of the address space, as far as the process may. */
+struct rlimit;
+void self_widen(struct rlimit *limit);
 
 /* Takes a place in the run's arena. false: there is none, or it is full. */
 bool self_attach(void);
@@ -99,6 +127,16 @@ struct self *self_find(void);
 static inline struct self *self_get(void) {
     struct self *me = self_current;
     return LIKELY(me != NULL && *self_not_forked != 0) ? me : self_find();
+}
+
+/* The thread as the model is to know it, until this is asked again. It stays where it is: a copy of
+   what was stored a moment ago would wait for that. */
+static inline const struct model_actor *self_actor(struct self *me, uint32_t token,
+                                                   uint32_t stack) {
+    me->actor.order = source_process.hooked ? &me->clock.order : NULL;
+    me->actor.token = token;
+    me->actor.stack = stack;
+    return &me->actor;
 }
 
 #endif

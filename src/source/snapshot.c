@@ -162,7 +162,16 @@ static void note_unread(struct arena_file *file, uint64_t from) {
     }
 }
 
+void snapshot_give_up(const struct stretch *stretch) {
+    note_unread(&source_process.arena.head->files[stretch->file],
+                align_down(stretch->offset, MODEL_PAGE_SIZE));
+}
+
 void snapshot_take(const struct stretch *stretch) {
+    if (source_process.confined) {
+        snapshot_give_up(stretch);
+        return;
+    }
     struct arena *arena = &source_process.arena;
     struct arena_file *file = &arena->head->files[stretch->file];
     struct snapshot *snapshot = mmap(NULL, sizeof *snapshot, PROT_READ | PROT_WRITE,

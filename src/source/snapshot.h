@@ -11,4 +11,7 @@
    is noted in the file's record: from there on its direct stores are not judged. */
 void snapshot_take(const struct stretch *stretch);
 
+/* Direct stores to the stretch will not be seen any more. */
+void snapshot_give_up(const struct stretch *stretch);
+
 #endif

@@ -2,20 +2,15 @@
 #include "source/sync.h"
 
 #include "base/bits.h"
+#include "source/extra.h"
 #include "source/record.h"
 #include "source/regions.h"
 
 /* Stands for the token in notes of flushes: no token has this id. */
 #define SYNC_TOKEN UINT32_MAX
 
-static struct model_actor actor_of(const struct sync *sync) {
-    struct arena_head *head = source_process.arena.head;
-    return (struct model_actor){.threads = head->threads,
-                                .judge = (enum model_judge)head->judge,
-                                .thread = sync->me->thread,
-                                .order = &sync->me->clock.order,
-                                .token = SYNC_TOKEN,
-                                .stack = sync->stack};
+static const struct model_actor *actor_of(const struct sync *sync) {
+    return self_actor(sync->me, SYNC_TOKEN, sync->stack);
 }
 
 void sync_each_stretch(const struct sync *sync, tokens_visit *visit, void *context) {
@@ -27,19 +22,28 @@ void sync_each_stretch(const struct sync *sync, tokens_visit *visit, void *conte
         return;
     }
     for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
-        const struct stretch whole = {.file = i, .length = atomic_load(&head->files[i].end)};
-        if (head->files[i].device == sync->device && head->files[i].inode == sync->inode)
-            visit(context, &whole);
+        struct stretch stretch = {.file = i, .length = atomic_load(&head->files[i].end)};
+        if (sync->size != 0) {
+            stretch.offset = align_down(sync->offset, MODEL_PAGE_SIZE);
+            stretch.length = align_up(sync->offset - stretch.offset + sync->size, MODEL_PAGE_SIZE);
+        }
+        if (sync->inode == 0 ||
+            (head->files[i].device == sync->device && head->files[i].inode == sync->inode))
+            visit(context, &stretch);
     }
 }
 
 static void flush_page(struct model_page *page, void *context, uint64_t from, uint64_t to) {
     const struct sync *sync = context;
-    const struct model_actor actor = actor_of(sync);
+    const struct model_actor *actor = actor_of(sync);
     (void)from, (void)to;
-    for (uint64_t lines = page->touched; lines != 0; lines &= lines - 1)
-        model_flush(page, &actor, (uint32_t)__builtin_ctzll(lines));
-    model_flush_page(page, atomic_load(&source_process.arena.head->files[page->file].drains),
+    for (uint64_t lines = page->touched; lines != 0; lines &= lines - 1) {
+        extra_line(actor->lines, page, (uint32_t)__builtin_ctzll(lines), sync->stack);
+        model_flush(page, actor, (uint32_t)__builtin_ctzll(lines));
+    }
+    extra_count(sync->stack, page->file + 1, ARENA_COST_PAGES, page->touched != 0);
+    model_flush_page(page, actor->lines,
+                     atomic_load(&source_process.arena.head->files[page->file].drains),
                      sync->stack);
 }
 
@@ -47,6 +51,7 @@ static void flush_stretch(void *context, const struct stretch *stretch) {
     const struct sync *sync = context;
     const struct arena_pages pages = {stretch->file, stretch->offset, stretch->length,
                                       sync->me->thread + 1};
+    atomic_store(&source_process.arena.head->files[stretch->file].synced, 1);
     arena_each_page(&source_process.arena, &pages, flush_page, context);
 }
 
@@ -58,16 +63,18 @@ void sync_begin(const struct sync *sync) {
 }
 
 static void drain_file(void *context, const struct stretch *stretch) {
-    (void)context;
+    const struct sync *sync = context;
+    extra_count(sync->stack, stretch->file + 1, ARENA_COST_FLUSHES, 1);
+    extra_count(sync->stack, stretch->file + 1, ARENA_COST_DRAINS, 1);
     atomic_fetch_add(&source_process.arena.head->files[stretch->file].drains, 1);
 }
 
 void sync_end(const struct sync *sync) {
-    const struct model_actor actor = actor_of(sync);
+    const struct model_actor *actor = actor_of(sync);
     if (record_wanted()) {
         record_sync(sync, true);
         return;
     }
     sync_each_stretch(sync, drain_file, (void *)sync);
-    model_drain(&actor);
+    model_drain(actor);
 }

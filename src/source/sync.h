@@ -15,7 +15,8 @@ struct sync {
     arena_id stack;
     uintptr_t address;      /* of a range of memory; */
     size_t length;          /* 0: of a file, all of it */
-    uint64_t device, inode; /* likewise */
+    uint64_t device, inode; /* likewise; 0: of all files */
+    uint64_t offset, size;  /* of the file; size 0: all of it */
 };
 
 /* Visits what is covered, file by file. */

@@ -14,7 +14,9 @@
 #include "base/bits.h"
 #include "map/map.h"
 #include "source/compare.h"
+#include "source/explain.h"
 #include "source/pages.h"
+#include "source/record.h"
 #include "source/regions.h"
 #include "source/runtime.h"
 
@@ -25,15 +27,22 @@ static struct arena *arena_here(void) {
     return &source_process.arena;
 }
 
-/* Does this run look for direct stores? Attaches the process to it. */
+/* Does this run look for the program's own stores? Attaches the process to it. */
 static bool is_on(void) {
     static _Atomic int known; /* 1: yes, -1: no */
     int on = atomic_load_explicit(&known, memory_order_relaxed);
     if (UNLIKELY(on == 0) && self_attach()) {
-        on = pages_wanted() && arena_here()->head->log.on == 0 ? 1 : -1;
+        const struct arena_head *head = arena_here()->head;
+        bool looks = pages_wanted() || head->stores == ARENA_STORES_HOOKS;
+        on = looks && head->log.on == 0 ? 1 : -1;
         atomic_store(&known, on);
     }
     return on > 0;
+}
+
+/* Is this run recorded, for a power cut? Then only waits matter. */
+static bool is_recorded(void) {
+    return self_attach() && record_wanted();
 }
 
 /* What a routine of libnvrtl asks of the system it tells of itself. */
@@ -82,6 +91,10 @@ static bool is_watched(const char *path, bool *exact) {
     return found;
 }
 
+static void forget_part(void *context, const struct stretch *stretch) {
+    explain_forget(context, stretch);
+}
+
 /* Makes a region of the view. */
 static void add_region(struct self *me, const struct map_region *region, arena_id stack,
                        bool exact) {
@@ -106,7 +119,20 @@ static void add_region(struct self *me, const struct map_region *region, arena_i
     if (file->watched != ARENA_WATCH_NAMED)
         file->watched = exact ? ARENA_WATCH_NAMED : ARENA_WATCH_FOUND;
     token->watched = 1;
-    pages_got(me, token);
+    if (pages_wanted())
+        pages_got(me, token);
+    if (explain_wanted())
+        tokens_stretches(token, 0, UINT64_MAX, forget_part, me);
+}
+
+bool watch_wanted(void) {
+    static _Atomic int known; /* 1: yes, -1: no */
+    int wanted = atomic_load_explicit(&known, memory_order_relaxed);
+    if (UNLIKELY(wanted == 0)) {
+        wanted = secure_getenv(WATCH_VARIABLE) != NULL ? 1 : -1;
+        atomic_store(&known, wanted);
+    }
+    return wanted > 0;
 }
 
 static void mapped(const struct watch_site *site, uintptr_t address, size_t length,
@@ -114,6 +140,8 @@ static void mapped(const struct watch_site *site, uintptr_t address, size_t leng
     int error = errno;
     bool exact;
     char name[64], path[PATH_MAX];
+    if (source_process.confined)
+        return;
     snprintf(name, sizeof name, "/proc/self/fd/%d", descriptor);
     ssize_t size = descriptor >= 0 ? readlink(name, path, sizeof path - 1) : 0;
     path[size > 0 ? size : 0] = '\0';
@@ -165,8 +193,16 @@ struct unmapping {
 
 static void look_at_part(void *context, const struct stretch *stretch) {
     struct unmapping *unmapping = context;
+    const struct model_actor actor = {.threads = arena_here()->head->threads,
+                                      .judge = (enum model_judge)arena_here()->head->judge,
+                                      .thread = unmapping->me->thread,
+                                      .order = &unmapping->me->clock.order,
+                                      .stack = unmapping->stack};
     unmapping->touched = true;
-    pages_look(unmapping->me, unmapping->token, stretch, unmapping->stack);
+    if (pages_wanted())
+        pages_look(unmapping->me, unmapping->token, stretch, unmapping->stack);
+    if (explain_wanted())
+        explain_stretch(&actor, stretch);
 }
 
 /* A token like another one, of a part of its view. */
@@ -231,7 +267,8 @@ static void unmapping(const struct watch_site *site, uintptr_t address, size_t l
 static void settle_part(void *context, const struct stretch *stretch) {
     const struct watch_sync *wait = context;
     atomic_store(&arena_here()->head->files[stretch->file].synced, 1);
-    pages_settle(wait->sync.me, stretch, wait->sync.stack);
+    if (pages_wanted())
+        pages_settle(wait->sync.me, stretch, wait->sync.stack);
 }
 
 static void settle_token(struct self *me, struct arena_token *token, void *context) {
@@ -260,13 +297,36 @@ static bool file_of(int descriptor, struct sync *sync) {
     return false;
 }
 
+/* The wait of a recorded run. */
+static void recorded_begins(struct watch_sync *wait, const struct watch_site *site,
+                            int descriptor) {
+    const struct self *me = self_get();
+    bool all = wait->sync.length == 0 && descriptor < 0;
+    wait->begun = me != NULL && !is_own(me, site) &&
+                  (all || wait->sync.length != 0 || file_of(descriptor, &wait->sync));
+}
+
+static void recorded_ends(struct watch_sync *wait, const char *frame) {
+    wait->sync.me = self_get();
+    if (wait->sync.me != NULL && runtime_enter(wait->sync.me, frame)) {
+        record_synced(&wait->sync);
+        runtime_leave(wait->sync.me);
+    } else {
+        atomic_fetch_add(&arena_here()->head->lost.events, 1); /* a handler's wait */
+    }
+}
+
 static void sync_begins(struct watch_sync *wait, const struct watch_site *site, uintptr_t address,
                         size_t length, int descriptor) {
     int error = errno;
     bool concerns = length == 0 || regions_near(address) || regions_near(address + length - 1);
     *wait = (struct watch_sync){.sync = {.address = address, .length = length}};
-    if (concerns && is_on() && self_get() != NULL && !is_own(self_get(), site) &&
-        (length != 0 || descriptor < 0 || file_of(descriptor, &wait->sync)))
+    if (is_recorded()) {
+        recorded_begins(wait, site, descriptor);
+        concerns = false;
+    } else if (concerns && is_on() && self_get() != NULL && !is_own(self_get(), site) &&
+               (length != 0 || descriptor < 0 || source_process.confined ||
+                file_of(descriptor, &wait->sync)))
         wait->sync.me = enter(__builtin_frame_address(0));
     else
         concerns = false;
@@ -290,7 +350,10 @@ static void sync_begins(struct watch_sync *wait, const struct watch_site *site, 
 
 static void sync_ends(struct watch_sync *wait, bool done) {
     int error = errno;
-    struct self *me = wait->begun && done ? enter(__builtin_frame_address(0)) : NULL;
+    bool recorded = wait->begun && done && is_recorded();
+    if (recorded)
+        recorded_ends(wait, __builtin_frame_address(0));
+    struct self *me = wait->begun && done && !recorded ? enter(__builtin_frame_address(0)) : NULL;
     if (me != NULL) {
         sync_end(&wait->sync);
         runtime_leave(me);
@@ -326,7 +389,8 @@ static void wrote(int descriptor, int64_t offset, const struct iovec *parts, siz
     int error = errno;
     struct sync sync = {.inode = 0};
     const struct arena_head *head;
-    if (atomic_load(&regions_high) == 0 || !is_on() || !file_of(descriptor, &sync)) {
+    if (atomic_load(&regions_high) == 0 || !is_on() || !pages_wanted() || source_process.confined ||
+        !file_of(descriptor, &sync)) {
         errno = error;
         return;
     }
@@ -353,9 +417,17 @@ static void wrote(int descriptor, int64_t offset, const struct iovec *parts, siz
     errno = error;
 }
 
-__attribute__((visibility("default"))) const struct watch_calls *nvrtl_rt_watch(void);
+static void confining(void) {
+    if (is_on())
+        self_confine();
+}
 
-const struct watch_calls *nvrtl_rt_watch(void) {
-    static const struct watch_calls calls = {mapped, unmapping, sync_begins, sync_ends, wrote};
+static void limiting(struct rlimit *limit) {
+    self_widen(limit);
+}
+
+__attribute__((visibility("default"))) const struct watch_calls *nvrtl_rt_watch(void) {
+    static const struct watch_calls calls = {mapped, unmapping, sync_begins, sync_ends,
+                                             wrote,  confining, limiting};
     return &calls;
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 
 #include "source/sync.h"
@@ -22,7 +23,7 @@ struct watch_sync {
     bool begun;
 };
 
-/* Each keeps errno, and does nothing while the run does not look for direct stores. */
+/* Each keeps errno, and does nothing while the run does not look for the program's own stores. */
 struct watch_calls {
     /* A view was made or may be stored to from now on; descriptor: -1 if it is not known. */
     void (*mapped)(const struct watch_site *site, uintptr_t address, size_t length, int descriptor);
@@ -35,7 +36,17 @@ struct watch_calls {
     /* The file has got these bytes at offset (-1: before its position), or, without any, zeros. */
     void (*wrote)(int descriptor, int64_t offset, const struct iovec *parts, size_t count,
                   size_t length);
+    /* The process is about to forbid itself system calls. */
+    void (*confining)(void);
+    /* It is about to limit its address space: the limit is made one with the runtime in it. */
+    void (*limiting)(struct rlimit *limit);
 };
+
+/* For libnvrtl-watch.so, and for hooks, which stand before the same functions. */
+const struct watch_calls *nvrtl_rt_watch(void);
+
+/* Are there files to be watched? */
+bool watch_wanted(void);
 
 #define WATCH_VARIABLE "NVRTL_WATCH" /* patterns of absolute paths, one a line */
 

@@ -5,25 +5,36 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "isa/isa.h"
 
 /* How the aligned 8-byte words of the destination are stored; heads and tails narrower than a word
    are always stored through the cache. */
 enum store_way {
     STORE_CACHED, /* ordinary stores */
     STORE_STREAM, /* non-temporal: the lines still want a write-back, see docs/decisions.md */
-    STORE_DIRECT  /* direct stores: durable at the next fence, but for heads and tails */
+    STORE_DIRECT, /* direct stores: durable at the next fence, but for heads and tails */
+    /* Where the choice has lines; every line is written back by the call itself, and once: */
+    STORE_CACHED_BACK,
+    STORE_STREAM_BACK /* whole lines past the cache, the ends through it */
 };
 
 /* Copies length bytes; the ranges may overlap, as with memmove; overlapping ones are always stored
    through the cache. *way: as wished, then how the words were really stored. After a fault some of
-   the bytes are stored. pre: the CPU has what way needs; neither range wraps */
-enum fault store_copy(enum store_way *way, void *destination, const void *source, size_t length);
+   the bytes are stored. pre: the CPU has what way needs, and the vectors; neither range wraps */
+enum fault store_copy(enum store_way *way, enum isa_vector vector, void *destination,
+                      const void *source, size_t length);
 
 /* Stores value over length bytes; all else as store_copy. */
-enum fault store_fill(enum store_way *way, void *destination, uint8_t value, size_t length);
+enum fault store_fill(enum store_way *way, enum isa_vector vector, void *destination, uint8_t value,
+                      size_t length);
+
+/* From this length on, never less than a line, a copy or a fill that is to be durable and need not
+   stay in the cache is faster by STORE_STREAM_BACK than by STORE_CACHED_BACK: limits.def. */
+size_t store_streams_from(bool copies, enum isa_vector vector, uintptr_t destination);
 
 #endif

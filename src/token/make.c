@@ -45,6 +45,11 @@ static enum result choose(uint32_t flags, struct token_operations *operations) {
     return RESULT_OK;
 }
 
+/* See token_quick. */
+static bool has_quick_lines(struct token_operations operations) {
+    return token_table.choice.lines && operations.flush == ISA_FLUSH_CLWB;
+}
+
 static void tell(struct event *event, uint64_t handle) {
     const struct event_region told = {
         .device = region.answer.device,
@@ -74,6 +79,7 @@ static void fill_slot(struct token_slot *slot, const struct event *event,
     memcpy(&word, &operations, sizeof word);
     atomic_store_explicit(&slot->base, event->address, memory_order_release);
     atomic_store_explicit(&slot->length, event->length, memory_order_release);
+    atomic_store_explicit(&slot->last, event->address + (event->length - 1), memory_order_release);
     atomic_store_explicit(&slot->mapped_offset, region.segments[0].offset, memory_order_release);
     atomic_store_explicit(&slot->pending, 0, memory_order_release);
     atomic_store_explicit(&slot->in_flight, 0, memory_order_release);
@@ -110,6 +116,7 @@ static enum result make_locked(struct event *event, uint32_t flags) {
     if (observed())
         tell(event, event->token);
     atomic_store_explicit(&slot->state, state, memory_order_release);
+    token_set_keys(slot, event->token, has_quick_lines(operations));
     return RESULT_OK;
 }
 
@@ -131,12 +138,38 @@ enum result token_free(const struct event *event) {
     if (lives) {
         if (observed())
             observe_emit(event);
+        /* Before the state: the long way finds it alive or not. */
+        token_set_keys(view.slot, token_no_key(event->token & (token_table.capacity - 1)), true);
         /* After a wrap to generation 0 lie 2^28 Gets of this slot: no value comes back soon. */
         uint64_t generation = ((view.state >> 1) + 1) & ((1u << TOKEN_GENERATION_BITS) - 1);
         if (pending_end(&view, generation << 1)) {
             table_give_file(token_file(&view));
             table_give_slot(view.slot);
         }
+    }
+    os_unlock(&token_table.lock);
+    return lives ? RESULT_OK : RESULT_INVALID;
+}
+
+enum result token_defer(uint64_t handle, bool defers) {
+    struct token_view view;
+    if (!token_find(handle, &view))
+        return RESULT_INVALID;
+    if (!os_lock(&token_table.lock))
+        return RESULT_BUSY;
+    bool lives = token_lives(&view);
+    if (lives) {
+        struct token_operations operations = view.operations;
+        unsigned others = operations.flags & ~(unsigned)TOKEN_DEFERS;
+        operations.flags = (uint8_t)(others | (defers ? TOKEN_DEFERS : 0u));
+        uint64_t word;
+        memcpy(&word, &operations, sizeof word);
+        atomic_store_explicit(&view.slot->operations, word, memory_order_release);
+        /* What is remembered is no short way. */
+        bool quick = !defers && has_quick_lines(operations);
+        atomic_store_explicit(&view.slot->keys[TOKEN_KEY_LINES],
+                              quick ? handle : token_no_key(handle & (token_table.capacity - 1)),
+                              memory_order_release);
     }
     os_unlock(&token_table.lock);
     return lives ? RESULT_OK : RESULT_INVALID;

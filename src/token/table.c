@@ -5,7 +5,8 @@
 
 #include "os/guard.h"
 
-struct token_table token_table;
+struct token_slot token_nowhere = {.base = UINTPTR_MAX};
+struct token_table token_table = {.quick = &token_nowhere};
 
 /* A process may be short of address space (ulimit -v): then it has fewer tokens. Not from malloc: a
    leak checker does not find what only this memory points to. */
@@ -20,8 +21,12 @@ static enum result table_reserve(void) {
         token_table.files = (struct token_file *)(memory + slots_size);
         token_table.texts = (struct token_text *)(memory + slots_size + files_size);
         token_table.capacity = (uint32_t)capacity;
-        atomic_store_explicit(&token_table.slots, (struct token_slot *)memory,
-                              memory_order_release);
+        struct token_slot *slots = (struct token_slot *)memory;
+        atomic_store_explicit(&token_table.slots, slots, memory_order_release);
+        token_set_keys(&slots[0], token_no_key(0), true);
+        /* In this order: a small mask fits both tables. */
+        atomic_store_explicit(&token_table.quick, slots, memory_order_release);
+        atomic_store_explicit(&token_table.quick_mask, capacity - 1, memory_order_release);
         return RESULT_OK;
     }
     return RESULT_NO_MEMORY;
@@ -65,9 +70,7 @@ static void after_fork_in_child(void) {
 }
 
 static void start_guard(void) {
-    const struct os_guarded kernels = {.begin = (uintptr_t)isa_kernels_begin,
-                                       .end = (uintptr_t)isa_kernels_end,
-                                       .pad = (uintptr_t)isa_kernels_pad};
+    const struct os_guarded kernels = isa_guarded();
     if (ISA_KERNELS && os_setting("NVRTL_NO_SIGBUS") == NULL)
         os_guard_start(&kernels);
 }

@@ -46,6 +46,7 @@ enum token_flag {
     TOKEN_OVERRIDDEN = 8, /* NVRTL_DOMAIN chose the domain */
     TOKEN_EVERY = 16,     /* in a view only: stands for every token there is */
     TOKEN_LENT = 32,      /* in a view only: stands for the default token */
+    TOKEN_DEFERS = 64,    /* flushes without a drain are remembered; set at any time */
 };
 
 /* What is told about a token and needed by no call. One for each slot, reused with it. */
@@ -58,14 +59,23 @@ struct token_text {
    and after its pages become pending; else they change under the flight lock. */
 enum token_lent { TOKEN_LENT_PENDING = 1, TOKEN_LENT_IN_FLIGHT = 2 };
 
+/* What a call must be able to rely on to go the short way, see token_quick. */
+enum token_key {
+    TOKEN_KEY_STORES, /* stores through the cache are all that a Write without flags is */
+    TOKEN_KEY_LINES,  /* lines of 64 bytes, written back by clwb, are all that a flush is */
+    TOKEN_KEYS
+};
+
 /* One place of the table. state is generation * 2 + live; every other field changes only while the
    state says dead, by release stores. Two cache lines: neighbours never share one. */
 struct token_slot {
     _Alignas(128) _Atomic uint64_t state;
     _Atomic uintptr_t base;
     _Atomic size_t length;
-    _Atomic uint64_t operations;    /* struct token_operations */
-    _Atomic span pending;           /* page-cache: flushed and not yet drained */
+    _Atomic uintptr_t last;            /* byte of the region */
+    _Atomic uint64_t keys[TOKEN_KEYS]; /* for each: the handle, or token_no_key */
+    _Atomic uint64_t operations;       /* struct token_operations */
+    _Atomic span pending;              /* page-cache: flushed and not yet drained */
     _Atomic span in_flight;         /* page-cache: being drained; a forked child drains it again */
     _Atomic uint64_t mapped_offset; /* TOKEN_INTERNAL: of its mapping, in the file */
     _Atomic uint8_t lent; /* page-cache: TOKEN_LENT_..., what was flushed with the default token */
@@ -90,8 +100,10 @@ struct token_table {
     struct token_slot *_Atomic slots; /* NULL before the first Get */
     struct token_file *files;
     struct token_text *texts;
-    uint32_t capacity;           /* of all three; set, as they are, before slots */
-    _Atomic uint32_t slots_used; /* slots ever used: [0, slots_used) */
+    struct token_slot *_Atomic quick; /* slots, or a dead one before the first Get */
+    _Atomic uint64_t quick_mask;      /* of the index of a handle */
+    uint32_t capacity;                /* of all three; set, as they are, before slots */
+    _Atomic uint32_t slots_used;      /* slots ever used: [0, slots_used) */
     _Atomic uint32_t files_used;
     _Atomic bool lost;              /* pages flushed with the default token cannot be waited for any
                                        more: their view was gone; told once */
@@ -103,7 +115,9 @@ struct token_table {
     struct isa_choice choice;       /* set with slots, and never changed */
     struct token_settings settings; /* likewise */
 };
-extern struct token_table token_table;
+extern struct token_table token_table __attribute__((visibility("hidden")));
+/* The place of every handle before the first Get. It holds no address. */
+extern struct token_slot token_nowhere;
 
 /* A live token as one call sees it. */
 struct token_view {
@@ -151,6 +165,52 @@ static inline bool token_find(uint64_t handle, struct token_view *view) {
     return token_read(&slots[index], generation << 1 | 1, view);
 }
 
+/* The key of a place that has none: a value which is looked for in another place, whoever passes it
+   for a handle. */
+static inline uint64_t token_no_key(uint64_t index) {
+    return index == 0;
+}
+
+/* pre: the table's lock is held, or the token's slot is not known yet */
+static inline void token_set_keys(struct token_slot *slot, uint64_t key, bool lines) {
+    atomic_store_explicit(&slot->keys[TOKEN_KEY_STORES], key, memory_order_release);
+    if (lines)
+        atomic_store_explicit(&slot->keys[TOKEN_KEY_LINES], key, memory_order_release);
+}
+
+/* The one place where a handle can be; any value has one. */
+static inline struct token_slot *token_quick_slot(uint64_t handle) {
+    struct token_slot *slots = atomic_load_explicit(&token_table.quick, memory_order_acquire);
+    return &slots[handle & atomic_load_explicit(&token_table.quick_mask, memory_order_relaxed)];
+}
+
+/* Is handle a token with this key, and does its region hold [address, address + length), which is
+   not empty? In 20 instructions; false leaves all open. Looks twice, as token_read does: a key
+   never stands for two tokens. */
+static inline bool token_quick(enum token_key key, uint64_t handle, uintptr_t address,
+                               size_t length) {
+    uintptr_t latest; /* start of so many bytes; an empty range borrows */
+    struct token_slot *slot = token_quick_slot(handle);
+    return LIKELY(atomic_load_explicit(&slot->keys[key], memory_order_acquire) == handle) &&
+           LIKELY(!__builtin_sub_overflow(atomic_load_explicit(&slot->last, memory_order_acquire),
+                                          length - 1, &latest)) &&
+           LIKELY(address <= latest) &&
+           LIKELY(address >= atomic_load_explicit(&slot->base, memory_order_acquire)) &&
+           LIKELY(atomic_load_explicit(&slot->keys[key], memory_order_relaxed) == handle);
+}
+
+/* The first and last byte of the region of a token with this key; see token_quick. */
+static inline bool token_quick_region(enum token_key key, uint64_t handle, uintptr_t *base,
+                                      uintptr_t *last) {
+    struct token_slot *slot = token_quick_slot(handle);
+    if (UNLIKELY(atomic_load_explicit(&slot->keys[key], memory_order_acquire) != handle))
+        return false;
+    *base = atomic_load_explicit(&slot->base, memory_order_acquire);
+    *last = atomic_load_explicit(&slot->last, memory_order_acquire);
+    return LIKELY(*base <= *last) &&
+           LIKELY(atomic_load_explicit(&slot->keys[key], memory_order_relaxed) == handle);
+}
+
 /* The pages that hold [address, address + length) as a span: in units of 2^span_shift bytes,
    counted from the region's first. pre: length > 0, the range lies in the region */
 static inline span token_span(const struct token_view *view, uintptr_t address, size_t length) {
@@ -180,6 +240,10 @@ enum result token_make(struct event *event, uint32_t flags);
 /* Ends the token event->token and tells the observer just before. RESULT_INVALID: not a live
    token; RESULT_BUSY as token_make. */
 enum result token_free(const struct event *event);
+
+/* Lets the token defer its flushes, or no longer. RESULT_INVALID: not a live token; RESULT_BUSY as
+   token_make. */
+enum result token_defer(uint64_t handle, bool defers);
 
 /* Copies the token's reason and path; false if it died meanwhile. pre: both are 8-aligned and have
    the sizes of struct token_text */

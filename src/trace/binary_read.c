@@ -100,8 +100,8 @@ static bool take_head(struct trace_reader *reader) {
         !take_small(reader, 1, &stable) || !take_small(reader, 1, &ordered) ||
         !take_text(reader, &cpu))
         return false;
-    if (strlen(cpu) >= sizeof head->cpu)
-        return damage(reader, "the trace is damaged: its CPU's name is too long");
+    if (!reader_check_cpu(reader, cpu) || (said == 0 && model != TRACE_X86))
+        return damage(reader, "the trace is damaged: no sound head");
     *head = (struct trace_head){.model_said = said != 0,
                                 .model = (enum trace_model)model,
                                 .streams = (enum trace_streams)streams,

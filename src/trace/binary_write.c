@@ -56,11 +56,26 @@ static void store_word(uint8_t *at, size_t word) {
         at[i] = (uint8_t)(word >> 8 * i);
 }
 
+/* Room for so much in an array that grows. */
+static bool grow(struct trace_writer *writer, uint8_t **array, size_t *room, size_t wanted) {
+    if (wanted <= *room)
+        return true;
+    wanted = wanted > 2 * *room ? wanted : 2 * *room;
+    uint8_t *grown = realloc(*array, wanted);
+    if (grown == NULL)
+        return fail(writer, ENOMEM);
+    *array = grown;
+    *room = wanted;
+    return true;
+}
+
 bool trace_flush(struct trace_writer *writer) {
     uint8_t head[BINARY_BLOCK_HEAD];
     if (writer->failed)
         return fail(writer, writer->error);
     if (writer->used != 0) {
+        if (!grow(writer, &writer->frame, &writer->frame_room, ZSTD_compressBound(writer->used)))
+            return false;
         size_t size = ZSTD_compress2(writer->zstd, writer->frame, writer->frame_room, writer->raw,
                                      writer->used);
         if (ZSTD_isError(size))
@@ -79,21 +94,9 @@ bool trace_flush(struct trace_writer *writer) {
 
 /* Room for a record with so many bytes and texts; what is there is written first if it is much. */
 static bool need(struct trace_writer *writer, size_t size) {
-    size_t wanted = BINARY_BLOCK_SIZE + size + 256;
     if (writer->failed || (writer->used >= BINARY_BLOCK_SIZE && !trace_flush(writer)))
         return fail(writer, writer->error);
-    if (wanted <= writer->room)
-        return true;
-    size_t frame_room = ZSTD_compressBound(wanted);
-    uint8_t *raw = realloc(writer->raw, wanted);
-    writer->raw = raw != NULL ? raw : writer->raw;
-    uint8_t *frame = realloc(writer->frame, frame_room);
-    writer->frame = frame != NULL ? frame : writer->frame;
-    if (raw == NULL || frame == NULL)
-        return fail(writer, ENOMEM);
-    writer->room = wanted;
-    writer->frame_room = frame_room;
-    return true;
+    return grow(writer, &writer->raw, &writer->room, writer->used + size + 256);
 }
 
 static void put_head(struct trace_writer *writer, const struct trace_head *head) {
@@ -113,7 +116,7 @@ struct trace_writer *trace_write(FILE *stream, const struct trace_head *head) {
         return NULL;
     writer->stream = stream;
     writer->zstd = ZSTD_createCCtx();
-    if (writer->zstd == NULL || !need(writer, 0) ||
+    if (writer->zstd == NULL || !need(writer, sizeof head->cpu) ||
         ZSTD_isError(ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_compressionLevel, LEVEL)) ||
         ZSTD_isError(ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_checksumFlag, 1))) {
         fail(writer, ENOMEM);
@@ -156,7 +159,7 @@ static void put_range(struct trace_writer *writer, const struct trace_event *eve
 bool trace_put(struct trace_writer *writer, const struct trace_event *event) {
     struct binary_state *state = &writer->state;
     bool carries = trace_stores(event->kind) || event->kind == TRACE_BASE;
-    if (!need(writer, (carries ? event->length : 0) + BINARY_TEXT))
+    if (!need(writer, (carries ? event->length : 0) + strnlen(event->text, BINARY_TEXT)))
         return false;
     uint8_t first = first_byte(state, event);
     writer->raw[writer->used++] = first;

@@ -121,6 +121,15 @@ static bool check_range(struct trace_reader *reader, const struct trace_event *e
     return true;
 }
 
+bool reader_check_cpu(struct trace_reader *reader, const char *cpu) {
+    size_t length = strlen(cpu);
+    bool good = length < sizeof reader->head.cpu;
+    for (size_t i = 0; i < length && good; i++)
+        good = cpu[i] >= ' ' && cpu[i] <= '~' && cpu[i] != '#';
+    good = good && (length == 0 || (cpu[0] != ' ' && cpu[length - 1] != ' '));
+    return good || reader_fail(reader, "this is no CPU's name");
+}
+
 bool reader_check(struct trace_reader *reader, const struct trace_event *event) {
     if (trace_has_thread(event->kind) && event->thread >= TRACE_THREADS)
         return reader_fail(reader, "a thread's number is below %d", TRACE_THREADS);

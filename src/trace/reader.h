@@ -63,6 +63,9 @@ const struct trace_region *reader_region(const struct trace_reader *reader, uint
    set. */
 bool reader_check(struct trace_reader *reader, const struct trace_event *event);
 
+/* Is this a CPU's name that each form can hold? Printable, without a # and spaces at its ends. */
+bool reader_check_cpu(struct trace_reader *reader, const char *cpu);
+
 /* The next event in either form. */
 enum trace_result text_next(struct trace_reader *reader, struct trace_event *event);
 enum trace_result binary_next(struct trace_reader *reader, struct trace_event *event);

@@ -83,7 +83,7 @@ static bool take_number(struct trace_reader *reader, char **line, const char *wh
 
 static bool take_number32(struct trace_reader *reader, char **line, const char *what,
                           uint32_t *number) {
-    uint64_t value;
+    uint64_t value = 0;
     bool good = take_number(reader, line, what, UINT32_MAX, &value);
     *number = good ? (uint32_t)value : 0;
     return good;
@@ -123,13 +123,15 @@ static bool take_text(struct trace_reader *reader, char **line, struct trace_eve
     size_t length = strlen(from), used = 0;
     while (length != 0 && strchr(" \t\r", from[length - 1]) != NULL)
         length--;
+    if (length > BINARY_TEXT)
+        return reader_fail(reader, "a text has at most %u bytes", BINARY_TEXT);
     if (!reader_need_text(reader, length + 1))
         return false;
     for (size_t i = 0; i < length; i++) {
         char character = from[i];
         if (character == '\\' && length - i >= 4 && from[i + 1] == 'x' &&
             digit_of(from[i + 2]) >= 0 && digit_of(from[i + 3]) >= 0) {
-            character = (char)(digit_of(from[i + 2]) << 4 | digit_of(from[i + 3]));
+            character = (char)(digit_of(from[i + 2]) * 16 + digit_of(from[i + 3]));
             i += 3;
         } else if (character == '\\' && length - i >= 2 && from[i + 1] == '\\') {
             i++;
@@ -237,10 +239,10 @@ static bool parse_cpu(struct trace_reader *reader, char *line) {
     size_t length = strlen(line);
     while (length != 0 && strchr(" \t\r", line[length - 1]) != NULL)
         length--;
-    if (length >= sizeof reader->head.cpu)
-        return reader_fail(reader, "the CPU's name is too long");
-    memcpy(reader->head.cpu, line, length);
-    reader->head.cpu[length] = '\0';
+    line[length] = '\0';
+    if (!reader_check_cpu(reader, line))
+        return false;
+    memcpy(reader->head.cpu, line, length + 1);
     return true;
 }
 

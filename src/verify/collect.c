@@ -6,9 +6,11 @@
 
 #include "arena/shadow.h"
 #include "base/bits.h"
+#include "verify/path.h"
 #include "verify/remarks.h"
 #include "verify/screen.h"
 #include "verify/session.h"
+#include "verify/sites.h"
 
 struct collector {
     const struct collect_run *run;
@@ -21,6 +23,11 @@ struct collector {
 static bool is_complete(const struct source_stack *stack) {
     const struct source_frame *last = stack->count != 0 ? &stack->frames[stack->count - 1] : NULL;
     return last != NULL && last->function != NULL && strcmp(last->function, "main") == 0;
+}
+
+/* What our own library does between two functions of the program is of no interest. */
+static bool is_runtime(const struct arena_module *module) {
+    return strstr(module->path, "/libnvrtl-rt.so") != NULL;
 }
 
 /* Adds the frames of a record from one on, up to a mark that follows. */
@@ -42,6 +49,8 @@ static bool append_frames(struct collector *collector, uint32_t id, uint32_t fro
             number >= 1 && number <= ARENA_MODULES ? &arena->head->modules[number - 1] : NULL;
         if (module != NULL && memchr(module->path, '\0', sizeof module->path) == NULL)
             module = NULL;
+        if (module != NULL && is_runtime(module))
+            continue;
         bool named = module != NULL && module->build_id_size != 0 &&
                      module->build_id_size <= sizeof module->build_id;
         if (!symbols_append(collector->symbols, module != NULL ? module->path : NULL,
@@ -52,8 +61,28 @@ static bool append_frames(struct collector *collector, uint32_t id, uint32_t fro
     return true;
 }
 
+/* std::atomic and the compiler's intrinsics store in functions of their headers. What a reader has
+   to look at is who called them, unless nobody else is known. */
+static void drop_system(struct source_stack *stack) {
+    size_t own = 0;
+    while (own < stack->count &&
+           (stack->frames[own].file == NULL || path_is_system(stack->frames[own].file)))
+        own++;
+    if (own == 0 || own == stack->count || stack->frames[0].file == NULL)
+        return;
+    for (size_t i = 0; i < own; i++) {
+        free(stack->frames[i].function);
+        free(stack->frames[i].file);
+        free(stack->frames[i].module);
+    }
+    stack->count -= own;
+    memmove(stack->frames, stack->frames + own, stack->count * sizeof stack->frames[0]);
+}
+
 static bool append_stack(struct collector *collector, uint32_t id, struct source_stack *stack) {
-    return append_frames(collector, id, 0, stack);
+    bool done = append_frames(collector, id, 0, stack);
+    drop_system(stack);
+    return done;
 }
 
 bool verify_stack(const struct arena *arena, struct symbols *symbols, uint32_t id,
@@ -350,6 +379,10 @@ static bool add_regions(struct collector *collector) {
     return true;
 }
 
+static bool site_stack(void *context, uint32_t id, struct source_stack *stack) {
+    return append_stack(context, id, stack);
+}
+
 bool collect_report(const struct collect_run *run, struct report *report) {
     struct collector collector = {.run = run, .report = report, .symbols = symbols_open()};
     if (collector.symbols == NULL)
@@ -358,7 +391,8 @@ bool collect_report(const struct collect_run *run, struct report *report) {
     if (done)
         judge_end(run);
     done = done && add_regions(&collector) && add_findings(&collector) &&
-           remarks_add(run->arena->head, report);
+           remarks_add(run->arena->head, report) &&
+           (!run->profile || sites_collect(run->arena, site_stack, &collector, &report->profile));
     symbols_close(collector.symbols);
     verify_sort_findings(report);
     return done;

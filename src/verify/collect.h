@@ -10,6 +10,7 @@
 struct collect_run {
     const struct arena *arena;
     const bool *wanted; /* by kind */
+    bool profile;       /* was asked for */
     bool ended_well;    /* data in flight at the end is an error, not only a note */
 };
 

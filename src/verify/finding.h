@@ -92,6 +92,41 @@ struct report_region {
     char *reason;
 };
 
+/* What was done, and how often. */
+struct profile_count {
+    uint64_t stores, bytes;         /* and what they stored */
+    uint64_t flushes, lines, pages; /* and what they wrote back, page by page in each call */
+    uint64_t dirty;                 /* bytes of that which waited for it, as far as is known */
+    uint64_t drains;
+};
+
+/* How something is written back. */
+enum profile_domain { PROFILE_LINES, PROFILE_PAGES, PROFILE_CACHES };
+#define PROFILE_DOMAINS 3
+
+/* What that takes, in nanoseconds; 0: not known. */
+struct profile_costs {
+    double line, drain; /* a write-back of a line, and the fence behind it */
+    double fence;       /* where caches are saved */
+    double page, wait;  /* a page more for a wait for a file, and that wait */
+};
+
+struct profile_site {
+    struct source_stack at; /* its innermost frame is the place */
+    enum profile_domain domain;
+    struct profile_count count;
+    double time; /* ns, at the costs */
+};
+
+struct report_profile {
+    bool wanted;
+    struct profile_count total;
+    struct profile_costs costs;
+    double time, what_if[PROFILE_DOMAINS]; /* ns: as it was; if all files were of that domain */
+    struct profile_site *sites;            /* the dearest ones first */
+    size_t site_count;
+};
+
 struct report {
     char **program;        /* NULL-terminated argument vector */
     int exit;              /* the program's own status, 128 + signal when killed */
@@ -105,6 +140,7 @@ struct report {
     size_t suppressed_count;
     char **remarks; /* sentences about the run itself: what could not be seen, what was lost */
     size_t remark_count;
+    struct report_profile profile;
     bool incomplete; /* stores may have escaped the verifier: no finding is no good news */
 };
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "verify/path.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,4 +62,12 @@ char *path_absolute(const char *directory, const char *name) {
         return NULL;
     drop_dots(path);
     return drop_parents(path);
+}
+
+bool path_is_system(const char *path) {
+    const char *compiler = strstr(path, "/lib/gcc/");
+    if (compiler == NULL)
+        compiler = strstr(path, "/lib/clang/");
+    return strncmp(path, "/usr/include/", strlen("/usr/include/")) == 0 ||
+           (compiler != NULL && strstr(compiler, "/include/") != NULL);
 }

@@ -3,6 +3,7 @@
 
 #include "verify/collect.h"
 #include "verify/finding.h"
+#include "verify/profile.h"
 
 void verify_free_stack(struct source_stack *stack) {
     for (size_t i = 0; i < stack->count; i++) {
@@ -56,5 +57,6 @@ void verify_free_report(struct report *report) {
     free(report->suppressed);
     free(report->regions);
     free(report->remarks);
+    profile_free(&report->profile);
     *report = (struct report){0};
 }

@@ -62,24 +62,37 @@ static bool remark_lost(const struct arena_head *head, struct report *report) {
                          "so what was found is told as warnings: a flush may have been missed");
 }
 
-/* What the source `pages` does not see, and what it could not look at. */
-static bool remark_pages(const struct arena_head *head, struct report *report) {
-    if (head->stores != ARENA_STORES_PAGES && head->stores != ARENA_STORES_INTERVAL)
-        return true;
+/* What --watch has found, and nobody has waited for. */
+static bool remark_scratch(const struct arena_head *head, struct report *report) {
     for (uint32_t i = 0; i < atomic_load(&head->file_count) && i < ARENA_FILES; i++) {
-        uint64_t unread = atomic_load(&head->files[i].unread);
         if (collect_is_scratch(&head->files[i]) &&
             !verify_remark(report,
                            "%.*s was mapped and never waited for: taken for a file that need not "
                            "last (name it itself with --watch to have it judged)",
                            (int)sizeof head->files[i].path, head->files[i].path))
             return false;
+    }
+    return true;
+}
+
+/* What the source `pages` does not see, and what it could not look at. */
+static bool remark_pages(const struct arena_head *head, struct report *report) {
+    if (head->stores != ARENA_STORES_PAGES && head->stores != ARENA_STORES_INTERVAL)
+        return true;
+    for (uint32_t i = 0; i < atomic_load(&head->file_count) && i < ARENA_FILES; i++) {
+        uint64_t unread = atomic_load(&head->files[i].unread);
         report->incomplete = report->incomplete || unread != 0;
         if (unread != 0 &&
             !verify_remark(report,
                            "what %.*s held from byte %" PRIu64 " on could not be kept: direct "
                            "stores there were not seen",
                            (int)sizeof head->files[i].path, head->files[i].path, unread - 1))
+            return false;
+    }
+    if (atomic_load(&head->confined) != 0) {
+        report->incomplete = true;
+        if (!verify_remark(report, "the program has forbidden itself system calls (seccomp): its "
+                                   "direct stores and new views were not looked at from then on"))
             return false;
     }
     return verify_remark(
@@ -110,5 +123,5 @@ bool remarks_add(const struct arena_head *head, struct report *report) {
                                "the program with nvrtl-cc or nvrtl-c++ (with -flto, link with it "
                                "too)"))
         return false;
-    return remark_pages(head, report) && remark_lost(head, report);
+    return remark_scratch(head, report) && remark_pages(head, report) && remark_lost(head, report);
 }

@@ -7,13 +7,16 @@
 #include "arena/shadow.h"
 #include "base/bits.h"
 
-/* Which grains of the arena belong to a record, one bit each. */
+/* Which grains of the arena belong to a record, as many bits each as there are grains of lines in
+   one. */
+#define PARTS (ARENA_GRAIN / MODEL_GRAIN)
 struct claims {
     const struct arena *arena;
     uint32_t files;
     uint64_t grains;
     uint8_t *bits;
 };
+_Static_assert(PARTS == 4, "two grains a byte");
 
 /* The record of an id, if it is nobody else's; then it is taken. */
 static void *claim(struct claims *claims, arena_id id, size_t size) {
@@ -22,31 +25,41 @@ static void *claim(struct claims *claims, arena_id id, size_t size) {
     if (record == NULL || end > claims->grains)
         return NULL;
     for (uint64_t grain = id; grain < end; grain++) {
+        if (claims->bits[grain / 2] >> grain % 2 * PARTS & ((1u << PARTS) - 1))
+            return NULL;
+    }
+    for (uint64_t grain = id; grain < end; grain++)
+        claims->bits[grain / 2] |= (uint8_t)(((1u << PARTS) - 1) << grain % 2 * PARTS);
+    return record;
+}
+
+/* The same of a line. */
+static struct model_line *claim_line(struct claims *claims, uint32_t id) {
+    uint64_t end = (uint64_t)id + MODEL_LINE_GRAINS;
+    void *record = arena_at(claims->arena, id / PARTS, sizeof(struct model_line) + ARENA_GRAIN);
+    if (id == 0 || record == NULL || end > claims->grains * PARTS)
+        return NULL;
+    for (uint64_t grain = id; grain < end; grain++) {
         if (claims->bits[grain / 8] >> grain % 8 & 1)
             return NULL;
     }
     for (uint64_t grain = id; grain < end; grain++)
         claims->bits[grain / 8] |= (uint8_t)(1u << grain % 8);
+    record = (char *)record + (size_t)(id % PARTS) * MODEL_GRAIN;
     return record;
 }
 
 /* What is wrong in a record becomes 0, which is none everywhere. */
-typedef void screen_record(const struct claims *claims, void *record);
+typedef void screen_record(struct claims *claims, void *record);
 
 static void screen_line(struct model_line *line) {
     for (size_t f = 0; f < ARRAY_LENGTH(line->flush); f++) {
         if (line->flush[f].thread >= ARENA_THREADS)
             line->flush[f] = (struct model_flush){0};
     }
-    for (size_t u = 0; u < ARRAY_LENGTH(line->unit); u++) {
-        /* No truth value may hold anything but 0 and 1: looked at as a byte. */
-        unsigned char continues;
-        memcpy(&continues, &line->unit[u].continues, sizeof continues);
-        line->unit[u].continues = continues != 0;
-    }
 }
 
-static void screen_page(const struct claims *claims, void *record) {
+static void screen_page(struct claims *claims, void *record) {
     struct model_page *page = record;
     if (page->file >= claims->files)
         page->touched = 0;
@@ -54,14 +67,24 @@ static void screen_page(const struct claims *claims, void *record) {
     if (atomic_exchange(&page->lock, 0) != 0)
         atomic_fetch_add(&claims->arena->head->lost.locks, 1);
     atomic_store(&page->owner, ARENA_SEVERAL);
-    for (size_t l = 0; l < MODEL_PAGE_LINES && page->touched != 0; l++)
-        screen_line(&page->line[l]);
+    for (size_t l = 0; l < MODEL_PAGE_LINES; l++) {
+        struct model_line *line = page->touched != 0 ? claim_line(claims, page->open[l]) : NULL;
+        page->open[l] = line != NULL ? page->open[l] : 0;
+        if (line != NULL)
+            screen_line(line);
+    }
 }
 
-static void screen_finding(const struct claims *claims, void *record) {
+static void screen_finding(struct claims *claims, void *record) {
     struct arena_finding *finding = record;
     if (finding->file > claims->files)
         finding->file = 0;
+}
+
+static void screen_site(struct claims *claims, void *record) {
+    struct arena_site *site = record;
+    if (site->file > claims->files)
+        site->file = 0;
 }
 
 /* A kind of chain: how large its records are (the part of a fixed size), and where in them the next
@@ -79,6 +102,8 @@ static const struct chain blocks = {sizeof(struct shadow_block),
                                     offsetof(struct shadow_block, next), NULL, false};
 static const struct chain findings = {sizeof(struct arena_finding),
                                       offsetof(struct arena_finding, next), screen_finding, false};
+static const struct chain sites = {sizeof(struct arena_site), offsetof(struct arena_site, next),
+                                   screen_site, false};
 static const struct chain tokens = {sizeof(struct arena_token),
                                     offsetof(struct arena_token, sibling), NULL, true};
 static const struct chain ignored = {sizeof(struct arena_ignored),
@@ -159,6 +184,8 @@ static void screen_chains(struct claims *claims) {
     screen_threads(claims);
     for (size_t b = 0; b < ARENA_FINDING_BUCKETS; b++)
         screen_chain(claims, &head->findings[b], findings);
+    for (size_t b = 0; b < ARENA_SITE_BUCKETS; b++)
+        screen_chain(claims, &head->sites[b], sites);
     for (uint32_t i = 0; i < claims->files; i++) {
         screen_chain(claims, &head->files[i].tokens, tokens);
         screen_chain(claims, &head->files[i].ignored, ignored);
@@ -174,7 +201,7 @@ bool screen_arena(const struct arena *arena) {
     if (used > arena->size || used < sizeof *head || used % ARENA_GRAIN != 0)
         used = arena->size;
     claims.grains = used / ARENA_GRAIN;
-    claims.bits = calloc(claims.grains / 8 + 1, 1);
+    claims.bits = calloc(claims.grains / 2 + 1, 1);
     if (claims.bits == NULL)
         return false;
     atomic_store(&head->used, used);

@@ -105,7 +105,8 @@ struct verify_session *verify_begin(const struct verify_options *options) {
         (uint32_t)find_name(streams, ARRAY_LENGTH(streams), options->streams);
     session->arena.head->extras =
         (options->wanted[KIND_OVERWRITTEN_UNFLUSHED] ? ARENA_EXTRA_OVERWRITES : 0u) |
-        (options->wanted[KIND_UNPERSISTED_READ] ? ARENA_EXTRA_READS : 0u);
+        (options->wanted[KIND_UNPERSISTED_READ] ? ARENA_EXTRA_READS : 0u) |
+        (options->profile ? ARENA_EXTRA_COSTS : 0u);
     session->arena.head->stacks_mode =
         (uint32_t)find_name(stacks, ARRAY_LENGTH(stacks), options->stacks);
     if (options->record) {
@@ -226,6 +227,7 @@ bool verify_finish(struct verify_session *session, char **program, pid_t pid, in
                    struct report *report) {
     const struct collect_run run = {.arena = &session->arena,
                                     .wanted = session->options.wanted,
+                                    .profile = session->options.profile,
                                     .ended_well = ended_well(session, pid, status)};
     *report =
         (struct report){.program = program,

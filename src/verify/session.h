@@ -16,7 +16,8 @@ struct verify_options {
     const char *stores;  /* auto, api, pages, pages=interval, hooks */
     const char *streams; /* drain, inplace */
     bool wanted[KIND_COUNT];
-    bool record; /* in place of all judging: what happens is kept, see verify_arena */
+    bool record;  /* in place of all judging: what happens is kept, see verify_arena */
+    bool profile; /* count what places cost */
 };
 
 struct verify_session;

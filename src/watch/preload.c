@@ -27,8 +27,6 @@ const struct watch_real *watch_real(void) {
     return &real;
 }
 
-const struct watch_calls *nvrtl_rt_watch(void);
-
 const struct watch_calls *watch_runtime(void) {
     return nvrtl_rt_watch();
 }

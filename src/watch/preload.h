@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -29,6 +30,11 @@
     REAL(int, syncfs, (int file))                                                                  \
     REAL(int, ftruncate, (int file, off_t size))                                                   \
     REAL(int, fallocate, (int file, int mode, off_t offset, off_t size))                           \
+    REAL(int, prctl, (int option, ...))                                                            \
+    REAL(int, setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit))               \
+    REAL(int, prlimit,                                                                             \
+         (pid_t process, __rlimit_resource_t resource, const struct rlimit *limit,                 \
+          struct rlimit *old))                                                                     \
     REAL(ssize_t, write, (int file, const void *from, size_t size))                                \
     REAL(ssize_t, pwrite, (int file, const void *from, size_t size, off_t at))                     \
     REAL(ssize_t, writev, (int file, const struct iovec *parts, int count))                        \

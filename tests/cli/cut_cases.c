@@ -2,7 +2,7 @@
 /*
  * Programs for `nvrtl cut`: cut-cases KIND FILE... counts in FILE, in one way or another, and
  * acknowledges each count; cut-cases check KIND FILE... holds the files against NVRTL_ACKED. All
- * but pair-bad, once and moved-once are correct, so that no cut may ever fail.
+ * but pair-bad, once, moved-once and renamed-bad are correct, so that no cut may ever fail.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +42,20 @@ static struct region open_region(const char *path) {
     struct region region = {.path = path};
     NTSTATUS status = NvRtlMapFile(path, 0, SIZE, NVRTL_MAP_CREATE, 0644, &region.mapping);
     require(status == STATUS_SUCCESS, NvRtlStatusText(status));
+    region.words = region.mapping.base;
+    return region;
+}
+
+/* NvRtlMapFile has the file written to the medium; this does not. */
+static struct region map_by_hand(const char *path) {
+    struct region region = {.path = path, .mapping = {.size = SIZE}};
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    region.mapping.base = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    require(region.mapping.base != MAP_FAILED, "mmap");
+    close(file);
+    require(RtlGetNonVolatileToken(region.mapping.base, SIZE, &region.mapping.token) ==
+                STATUS_SUCCESS,
+            "get");
     region.words = region.mapping.base;
     return region;
 }
@@ -100,6 +115,33 @@ static void count_by_the_system(struct region *region) {
         uint64_t value = WRITTEN + i;
         put(region, 0, i, 0);
         require(pwrite(file, &value, sizeof value, 0) == sizeof value && fsync(file) == 0, "fsync");
+        acknowledge(region, i);
+    }
+    close(file);
+}
+
+static int wait_in_a_child(const struct region *region) {
+    pid_t child = fork();
+    int status;
+    if (child == 0)
+        _exit(msync(region->mapping.base, SIZE, MS_SYNC) == 0 ? 0 : 1);
+    require(waitpid(child, &status, 0) == child, "child");
+    return status;
+}
+
+/* What Write and Fill have stored the program itself waits for, by turns by each call that there
+   is. */
+static void count_and_wait(struct region *region) {
+    int file = open(region->path, O_RDWR | O_CLOEXEC);
+    for (uint64_t i = 1; i <= ROUNDS; i++) {
+        put(region, 0, i, 0);
+        put(region, 1, i, WRITE_NV_MEMORY_FLAG_FLUSH | WRITE_NV_MEMORY_FLAG_NO_DRAIN);
+        int failed = i % 5 == 0   ? msync(region->mapping.base, SIZE, MS_SYNC)
+                     : i % 5 == 1 ? fsync(file)
+                     : i % 5 == 2 ? fdatasync(file)
+                     : i % 5 == 3 ? syncfs(file)
+                                  : wait_in_a_child(region);
+        require(failed == 0, "sync");
         acknowledge(region, i);
     }
     close(file);
@@ -167,7 +209,27 @@ static void acknowledge_much(const struct region *region) {
         acknowledge(region, i);
 }
 
+/* What nobody flushed under the first name is stored anew, and flushed, under the second: to the
+   same file, or to one that may have got its number. The bad one relies on the first store. */
+static void store_under_two_names(const char *kind, char **paths) {
+    struct region region = open_region(paths[0]);
+    bool bad = strcmp(kind, "renamed-bad") == 0;
+    put(&region, 0, 1, 0);
+    put(&region, 1, 1, 0);
+    NvRtlUnmapFile(&region.mapping);
+    take_away(strcmp(kind, "recreated") == 0 ? "removed" : "moved", paths);
+    region = strcmp(kind, "recreated") == 0 ? open_region(paths[1]) : map_by_hand(paths[1]);
+    put(&region, bad ? LINE : 0, 1, WRITE_NV_MEMORY_FLAG_PERSIST);
+    put(&region, bad ? LINE : 1, 1, WRITE_NV_MEMORY_FLAG_PERSIST);
+    acknowledge(&region, 1);
+    count(&region, 4 * (size_t)LINE, SECOND + 1);
+}
+
 static void run(const char *kind, char **paths) {
+    if (strncmp(kind, "renamed", 7) == 0 || strcmp(kind, "recreated") == 0) {
+        store_under_two_names(kind, paths);
+        return;
+    }
     struct region region = open_region(paths[0]);
     if (strcmp(kind, "get") == 0)
         return;
@@ -184,6 +246,8 @@ static void run(const char *kind, char **paths) {
         count_pairs(&region, strcmp(kind, "pair-good") == 0);
     else if (strcmp(kind, "plain") == 0)
         count_plainly(&region);
+    else if (strcmp(kind, "waits") == 0)
+        count_and_wait(&region);
     else if (strcmp(kind, "system") == 0)
         count_by_the_system(&region);
     else if (strcmp(kind, "fork") == 0)

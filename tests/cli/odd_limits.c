@@ -144,8 +144,10 @@ int odd_filter(const char *path, char **arguments) {
         strcmp(arguments[0], "kill") == 0 ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | EPERM);
     filter[length++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     const struct sock_fprog program = {.len = length, .filter = filter};
+    int by_number = strstr(path, "number") != NULL;
     odd_need(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-                 prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0,
+                 (by_number ? syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0
+                            : prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0),
              "seccomp");
     odd_work(&mapping, 0);
     /* A flush of what is flushed already, and of what is no longer there. */

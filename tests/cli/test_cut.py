@@ -5,8 +5,10 @@
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -103,7 +105,7 @@ class CasesTest(CutTest):
         return self.cut("--runs", cuts, *options, "--", CASES, kind, *paths)
 
     def test_correct_programs_survive(self):
-        for kind in ("count", "plain", "system", "fork", "threads", "truncate"):
+        for kind in ("count", "plain", "system", "waits", "fork", "threads", "truncate"):
             with self.subTest(kind=kind):
                 self.assert_survives(self.run_case(kind, 40, *self.reset("file")), 40)
 
@@ -137,6 +139,22 @@ class CasesTest(CutTest):
                     cwd=self.folder)
         self.assertEqual(again.returncode, 1, again.stderr)
         self.assertEqual(self.read(f"{folder}/image-1"), self.read("first/image-1"))
+
+    def test_a_replay_leaves_a_file_that_was_there_already(self):
+        """The first run does not name it, so that there is no copy of what it held."""
+        self.write("old", b"x" * 16384)
+        program = 'test -e first && exec "$0" once old; : >first; exec "$0" count new'
+        result = self.cut("--check", "test $(od -An -tu8 -N8 old) -eq 1", "--", "sh", "-c", program,
+                          CASES)
+        number = self.assert_found(result, 100)
+        self.assertIn(f"the first to name {self.path('old')}: ", result.stdout)
+        self.assertNotIn(f"rm -f {self.path('old')}", result.stdout)
+        # Both have the number that the first run gave it.
+        kept = f"nvrtl-cut-{SEED}-{number}"
+        self.assertEqual(sorted(os.listdir(self.path(kept))),
+                         ["before-1", "image-1", "image-2", "report.txt"])
+        self.assertEqual(self.read(f"{kept}/before-1"), self.read("new"))
+        self.assertEqual(self.read(f"{kept}/image-1"), self.read("new"))
 
     def test_the_files_name_is_quoted(self):
         result = self.cut("--runs", "3", "--check", "test -e {}", "--", CASES, "count",
@@ -231,7 +249,7 @@ class CasesTest(CutTest):
     def test_the_terminal_interrupts_the_check_too(self):
         """Ctrl-C goes to all of them: a check that dies of it has found nothing."""
         for check in "echo $$ >pid; exec sleep 1000", \
-                     "echo $$ >pid; trap 'exit 3' INT; sleep 1000":
+                     "trap 'exit 3' INT; sleep 1000 & echo $$ >pid; wait":
             with self.subTest(check=check), \
                     subprocess.Popen([NVRTL, "cut", "--check", check, "--", CASES, "count",
                                       self.path("file")], stdout=subprocess.PIPE, text=True,
@@ -288,6 +306,24 @@ class CasesTest(CutTest):
                     self.assert_survives(result, 40)
                 else:
                     self.assert_found(result, 40)
+
+    def test_a_file_that_is_met_under_two_names(self):
+        """Whatever a drain under one name covers is not cut off under the other. On a disk a new
+        file gets the number of one that was deleted."""
+        folder = tempfile.mkdtemp(prefix="nvrtl-test-")
+        self.addCleanup(shutil.rmtree, folder)
+        kept = os.path.join(folder, "moved")
+        names = kept + "-not-yet", kept
+        check = f"{shlex.quote(CASES)} check renamed {shlex.quote(kept)}"
+        for kind in "renamed", "recreated", "renamed-bad":
+            result = self.cut("--runs", 100, "--reset", "rm -f " + shlex.join(names), "--check",
+                              check, "--", CASES, kind, *names)
+            with self.subTest(kind=kind):
+                if kind == "renamed-bad":
+                    self.assert_found(result, 100)
+                    self.assertIn(f" bytes at 0x8 of {kept}\n", result.stdout)
+                else:
+                    self.assertEqual((result.returncode, result.stderr), (0, ""), result.stdout)
 
     def test_many_ids(self):
         """More than the environment of a process takes. Who has no check needs none of them."""

@@ -35,11 +35,12 @@ class OddTest(FolderTest):
         case, *rest = arguments
         return run(case, file, *rest, program=program, **options)
 
-    def verified(self, *arguments, program=ODD, **options):
+    def verified(self, *arguments, program=ODD, source=(), name="verified", **options):
         number = len(os.listdir(self.folder))
         case, *rest = arguments
-        result = run("run", "--report=text,json", "--output", self.path(f"report-{number}"), "--",
-                     program, case, self.path(f"verified-{number}"), *rest, **options)
+        result = run("run", "--report=text,json", "--output", self.path(f"report-{number}"),
+                     *source, "--", program, case, self.path(f"{name}-{number}"), *rest,
+                     **options)
         with open(self.path(f"report-{number}/report.json"), encoding="utf-8") as file:
             return result, json.load(file)
 
@@ -177,6 +178,31 @@ class LimitsTest(OddTest):
     def test_filtered_system_calls(self):
         for how in ("kill", "refuse"):
             self.check(["filter", how], FORGOT, "redundant-flush performance odd_filter")
+
+    def test_filtered_where_pages_are_looked_at(self):
+        """The runtime makes none of the calls that it needs for that, and says so."""
+        for source in ("--stores=pages",), ("--stores=pages=interval",), ("--watch", self.folder):
+            for how in ("kill", "refuse"):
+                for name in "verified", "by-number":
+                    with self.subTest(" ".join((*source, how, name))):
+                        result, report = self.verified("filter", how, source=source, name=name)
+                        self.assertEqual((report["exit"], result.stdout), (0, "filtered\n"),
+                                         result.stderr)
+                        self.assertIn(FORGOT, self.names(report))
+                        self.assertTrue(report["incomplete"])
+                        self.assertIn("has forbidden itself system calls",
+                                      " ".join(report["remarks"]))
+
+    def test_limits_where_pages_are_looked_at(self):
+        """What the runtime takes of the address space is not the program's."""
+        for source in ("--stores=pages",), ("--stores=hooks",), ("--watch", self.folder):
+            for size in (512, 160):
+                with self.subTest(" ".join((*source, str(size)))):
+                    result, report = self.verified("limit", "as", str(size << 20), "before", "64",
+                                                   source=source)
+                    self.assertEqual(report["exit"], 0, result.stderr)
+                    if source != ("--stores=hooks",):
+                        self.assertEqual(self.names(report), [FORGOT])
 
     def test_errno(self):
         self.check(["keeps-errno"], *["outside-region error keeps_errno",

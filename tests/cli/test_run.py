@@ -179,8 +179,9 @@ class EntryTest(RunTest):
         for mode in modes:
             if mode is not None:
                 os.chmod(program, mode)
-            self.assert_fails(self.nvrtl("--", program, "clean", self.path("file")), 125, program,
-                              "more rights than you")
+            for options in (), ("--stores=pages",), ("--watch", self.folder):
+                self.assert_fails(self.nvrtl(*options, "--", program, "clean", self.path("file")),
+                                  125, program, "more rights than you")
         self.assertFalse(os.path.exists(self.path("file")))
 
     def test_programs_without_the_library(self):

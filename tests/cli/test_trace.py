@@ -103,6 +103,11 @@ class TraceTest(FolderTest):
             self.assertIn(words, stderr)
             self.assertIn(f": line {3 + line.count(chr(10))}: ", stderr)
 
+    def test_names_of_cpus(self):
+        for name in ("a\tb", "a\x7fb", "x" * 64):
+            status, _, stderr = self.dump(self.trace("nvrtl-trace-text/1\ncpu " + name + "\n"))
+            self.assertEqual((status, "line 2: this is no CPU's name" in stderr), (2, True))
+
     def test_what_is_no_trace(self):
         for text in ("", "\n", "nvrtl-trace-text/2\n", "region 1 size 8\n", "\x7fELF"):
             status, stdout, stderr = self.dump(self.trace(text))

@@ -34,30 +34,43 @@ static void random_bytes(uint64_t *seed, unsigned char *bytes, size_t size) {
         bytes[i] = (unsigned char)(random_next(seed) >> 56);
 }
 
-/* Calls check with each way that this CPU has. */
+static enum isa_vector vector;
+
 static enum store_way copy(enum store_way way, void *to, const void *from, size_t length) {
-    assert_int_equal(store_copy(&way, to, from, length), FAULT_NONE);
+    assert_int_equal(store_copy(&way, vector, to, from, length), FAULT_NONE);
     return way;
 }
 
 static enum store_way fill(enum store_way way, void *to, uint8_t value, size_t length) {
-    assert_int_equal(store_fill(&way, to, value, length), FAULT_NONE);
+    assert_int_equal(store_fill(&way, vector, to, value, length), FAULT_NONE);
     return way;
 }
 
+/* Calls check with each way and each width of vectors that this CPU has. */
 static void each_way(void (*check)(enum store_way)) {
     struct isa_choice choice = isa_choose(isa_features(), isa_line_size(), NULL, NULL);
-    check(STORE_CACHED);
+    for (vector = ISA_VECTOR_128; vector <= choice.vector; vector++) {
+        check(STORE_CACHED);
+        if (choice.lines)
+            check(STORE_CACHED_BACK);
+        if (choice.lines)
+            check(STORE_STREAM_BACK);
+    }
+    vector = choice.vector;
     if (choice.stream)
         check(STORE_STREAM);
     if (choice.direct)
         check(STORE_DIRECT);
 }
 
-/* How a store to a range that overlaps nothing is really done. */
-static enum store_way expected_way(enum store_way way, const void *start, size_t length) {
+/* How a store to a range is really done. */
+static enum store_way expected_way(enum store_way way, const void *start, size_t length,
+                                   bool overlaps) {
     size_t head = -(uintptr_t)start & 7;
-    return length >= head + 8 ? way : STORE_CACHED;
+    bool words = length >= head + 8 && !overlaps;
+    if (way == STORE_CACHED_BACK || way == STORE_STREAM_BACK)
+        return words && length >= 128 ? way : STORE_CACHED_BACK;
+    return words ? way : STORE_CACHED;
 }
 
 #define LENGTH_MAX 1100
@@ -89,7 +102,7 @@ static void check_lengths(enum store_way way) {
             uint64_t random = random_next(&seed);
             const unsigned char *from = source + (random >> 8) % 64;
             size_t start = GUARD + alignment;
-            enum store_way expected = expected_way(way, area + start, length);
+            enum store_way expected = expected_way(way, area + start, length, false);
 
             assert_int_equal(copy(way, area + start, from, length), expected);
             memmove(model + start, from, length);
@@ -124,9 +137,7 @@ static void check_overlap(enum store_way way) {
 
         random_bytes(&seed, area, sizeof area);
         memcpy(model, area, sizeof area);
-        enum store_way expected = expected_way(way, area + to, length);
-        if (distance < length)
-            expected = STORE_CACHED;
+        enum store_way expected = expected_way(way, area + to, length, distance < length);
         assert_int_equal(copy(way, area + to, area + from, length), expected);
         memmove(model + to, model + from, length);
         isa_fence();
@@ -269,7 +280,7 @@ static inline void steps_end(void) {
 }
 
 /* The words that a step may change, and what each was before and will be: nothing between. */
-#define STEP_WORDS 16
+#define STEP_WORDS 32
 static struct {
     const uint64_t *words;
     uint64_t before[STEP_WORDS], after[STEP_WORDS];

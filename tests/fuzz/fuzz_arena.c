@@ -107,31 +107,37 @@ static void order_module(struct fuzz_input *input) {
 }
 
 static void fill_line(struct fuzz_input *input, struct model_line *line) {
-    line->n = take_number(input);
-    line->durable = take_number(input);
-    line->flushed = take_number(input);
-    line->page_n = take_number(input);
-    line->page_durable = take_number(input);
-    line->storers = take_number(input);
+    line->n = fuzz_byte(input);
+    line->durable = fuzz_byte(input);
+    line->flushed = fuzz_byte(input);
+    line->page_n = fuzz_byte(input);
+    line->page_durable = fuzz_byte(input);
+    line->storers = (uint16_t)take_number(input);
     for (size_t i = 0; i < ARRAY_LENGTH(line->flush); i++) {
         struct model_flush *flush = &line->flush[i];
-        flush->n = take_number(input);
+        flush->n = fuzz_byte(input);
         flush->drains = take_number(input);
         flush->token = take_number(input);
         flush->stack = take_id(input);
-        flush->thread = (uint16_t)take_number(input);
+        flush->thread = take_number(input) & MODEL_THREADS;
         flush->units = fuzz_byte(input);
     }
     for (unsigned count = fuzz_byte(input) % 4; count > 0; count--) {
         struct model_unit *unit = &line->unit[fuzz_byte(input) % MODEL_LINE_UNITS];
-        unit->n = take_number(input);
+        unit->n = fuzz_byte(input);
         unit->stack = take_id(input);
-        unit->thread = (uint16_t)take_number(input);
+        unit->thread = take_number(input) & MODEL_THREADS;
         unit->mask = fuzz_byte(input);
-        /* Whatever there is, not what C calls a truth value. */
-        uint8_t continues = fuzz_byte(input);
-        memcpy(&unit->continues, &continues, sizeof continues);
+        unit->continues = (fuzz_byte(input) & 1) != 0;
     }
+}
+
+/* As a program opens it, or anywhere. */
+static void open_line(struct fuzz_input *input, struct model_page *page, uint32_t l) {
+    struct model_line *line = arena_new(&arena, sizeof *line);
+    page->open[l] = fuzz_byte(input) % 8 == 0 ? take_id(input) : arena_id_of(&arena, line) * 4;
+    if (line != NULL)
+        fill_line(input, line);
 }
 
 static void fill_page(struct fuzz_input *input, struct model_page *page) {
@@ -140,7 +146,7 @@ static void fill_page(struct fuzz_input *input, struct model_page *page) {
     page->touched = page->based = page->storing = fuzz_number(input, 8);
     atomic_store(&page->lock, take_number(input));
     for (unsigned count = fuzz_byte(input) % 4; count > 0; count--)
-        fill_line(input, &page->line[fuzz_byte(input) % MODEL_PAGE_LINES]);
+        open_line(input, page, fuzz_byte(input) % MODEL_PAGE_LINES);
 }
 
 /* A page in its place, as a program makes it. */

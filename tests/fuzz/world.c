@@ -73,6 +73,7 @@ static void forget_tokens(void) {
     if (slots != NULL)
         munmap(slots, token_table.capacity * size);
     memset(&token_table, 0, sizeof token_table);
+    token_table.quick = &token_nowhere;
 }
 
 /* The same, but for the memory, which takes its time to be given back; settings are read anew. */
@@ -87,6 +88,9 @@ static void forget_tokens_quickly(void) {
            atomic_load(&token_table.files_used) * sizeof *token_table.files);
     memcpy(&old, &token_table, sizeof old);
     memset(&token_table, 0, sizeof token_table);
+    token_set_keys(&slots[0], token_no_key(0), true);
+    token_table.quick = slots;
+    token_table.quick_mask = old.capacity - 1;
     token_table.files = old.files;
     token_table.texts = old.texts;
     token_table.capacity = old.capacity;
@@ -339,6 +343,21 @@ uint32_t __wrap_isa_features(void) {
 void __wrap_isa_fence(void) {
     __real_isa_fence();
     world.fence = ++world.now;
+}
+
+struct isa_choice __real_isa_choose(uint32_t features, uint32_t line_size,
+                                    const char *flush_setting, const char *stores_setting);
+struct isa_choice __wrap_isa_choose(uint32_t features, uint32_t line_size,
+                                    const char *flush_setting, const char *stores_setting);
+
+/* Without the short way of a write-back, which has its instructions in it: unit/test_durable.c
+   looks at that. */
+struct isa_choice __wrap_isa_choose(uint32_t features, uint32_t line_size,
+                                    const char *flush_setting, const char *stores_setting) {
+    struct isa_choice choice =
+        __real_isa_choose(features, line_size, flush_setting, stores_setting);
+    choice.lines = false;
+    return choice;
 }
 
 enum fault __wrap_isa_write_back(enum isa_flush how, const void *address, size_t length,

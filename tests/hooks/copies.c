@@ -57,6 +57,74 @@ CASE(system_calls) {
     fclose(stream);
 }
 
+/* As compilers call them under _FORTIFY_SOURCE. */
+ssize_t __read_chk(int file, void *to, size_t size, size_t room);
+ssize_t __pread_chk(int file, void *to, size_t size, off_t at, size_t room);
+size_t __fread_chk(void *to, size_t room, size_t size, size_t count, FILE *file);
+int __snprintf_chk(char *to, size_t size, int flag, size_t room, const char *format, ...);
+int __sprintf_chk(char *to, int flag, size_t room, const char *format, ...);
+
+CASE(checked) {
+    int zeros = open("/dev/zero", O_RDONLY);
+    FILE *stream = fopen("/dev/zero", "r");
+    OPEN();
+    if (__read_chk(zeros, base, 8, 8) != 8 ||                     /* expect: unflushed-write */
+        __pread_chk(zeros, base + 64, 8, 0, 9) != 8 ||            /* expect: unflushed-write */
+        __fread_chk(base + 128, 100, 4, 2, stream) != 2 ||        /* expect: unflushed-write */
+        __snprintf_chk(base + 192, 32, 1, 99, "%d", SIZE) != 5 || /* expect: unflushed-write */
+        __sprintf_chk(base + 256, 1, 99, "%d", SIZE) != 5)        /* expect: unflushed-write */
+        exit(95);
+    RIGHT FLUSH(0, 320, 0);
+    CLOSE(); /* role: freed */
+    close(zeros);
+    fclose(stream);
+}
+
+/* What is written to the file is stored to its region, and waited for as any store is. */
+CASE(file_writes) {
+    struct iovec parts[2] = {{data, 100}, {data, 60}};
+    OPEN();
+    int file = open(path, O_RDWR);
+    if (write(file, data, 8) != 8 ||           /* expect: unflushed-write */
+        pwrite(file, data, 200, 128) != 200 || /* expect: unflushed-write */
+        lseek(file, 4096 - 80, SEEK_SET) < 0 ||
+        writev(file, parts, 2) != 160 ||           /* expect: unflushed-write */
+        pwritev(file, parts, 2, 8192) != 160 ||    /* expect: unflushed-write */
+        pwritev2(file, parts, 1, 12288, 0) != 100) /* expect: unflushed-write */
+        exit(95);
+    RIGHT fsync(file);
+    CLOSE(); /* role: freed */
+    close(file);
+}
+
+/* Beyond the region, before it was one, and what the call itself has waited for. */
+CASE(file_writes_that_last) {
+    OPEN();
+    int file = open(path, O_RDWR), synced = open(path, O_RDWR | O_DSYNC);
+    struct iovec part = {data, 100};
+    if (pwrite(file, data, 100, SIZE) != 100 || pwrite(synced, data, 5000, 100) != 5000 ||
+        pwritev2(file, &part, 1, 16384, RWF_DSYNC) != 100 ||
+        pwrite(file, data, 8, SIZE - 8) != 8) /* expect: unflushed-write */
+        exit(95);
+    RIGHT FLUSH(SIZE - 8, 8, 0);
+    CLOSE(); /* role: freed */
+    close(file);
+    close(synced);
+}
+
+/* At the end of the file, wherever the call says. */
+CASE(appended) {
+    OPEN();
+    int file = open(path, O_RDWR | O_APPEND);
+    if (ftruncate(file, 0) != 0 ||
+        pwrite(file, data, 64, 4096) != 64 || /* expect: unflushed-write */
+        ftruncate(file, SIZE) != 0)
+        exit(95);
+    RIGHT FLUSH(0, 64, 0);
+    CLOSE(); /* role: freed */
+    close(file);
+}
+
 /* What msync has waited for is durable by any measure; MS_ASYNC waits for nothing. */
 CASE(synced) {
     OPEN();
@@ -124,6 +192,8 @@ CASE(unmapped) {
 }
 
 PROGRAM({"struct_copy", struct_copy}, {"copies", copies}, {"strings", strings},
-        {"system_calls", system_calls}, {"synced", synced},
-        {"synced_other_page", synced_other_page}, {"synced_before", synced_before},
-        {"synced_file", synced_file}, {"two_views", two_views}, {"unmapped", unmapped})
+        {"system_calls", system_calls}, {"checked", checked}, {"file_writes", file_writes},
+        {"file_writes_that_last", file_writes_that_last}, {"appended", appended},
+        {"synced", synced}, {"synced_other_page", synced_other_page},
+        {"synced_before", synced_before}, {"synced_file", synced_file}, {"two_views", two_views},
+        {"unmapped", unmapped})

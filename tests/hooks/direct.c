@@ -18,7 +18,9 @@ static struct account *account(size_t at) {
 }
 
 APART static void set_balance(struct account *at, uint32_t balance) {
-    at->balance = balance; /* expect: unflushed-write of in_a_function */
+    /* expect: unflushed-write of in_a_function */
+    /* expect: unflushed-write 2x of on_one_line */
+    at->balance = balance;
 }
 
 CASE(in_a_function) {
@@ -170,10 +172,22 @@ CASE(fence_drains) {
     CLOSE(); /* role: freed */
 }
 
+/* Two stores of one line, and two calls of it, are one mistake for a reader; another line, though
+   of the same function, is another one. */
+CASE(on_one_line) {
+    OPEN();
+    /* expect: unflushed-write 2x */
+    account(0)->number = 1, account(64)->number = 1;
+    account(128)->number = 1; /* expect: unflushed-write */
+    set_balance(account(192), 7), set_balance(account(256), 8);
+    RIGHT FLUSH(0, 512, 0);
+    CLOSE(); /* role: freed */
+}
+
 PROGRAM({"in_a_function", in_a_function}, {"each_width", each_width},
         {"across_a_page", across_a_page}, {"undrained", undrained},
         {"one_of_two_lines", one_of_two_lines}, {"stored_again", stored_again},
         {"beside_the_region", beside_the_region}, {"before_and_after", before_and_after},
         {"stored_whole", stored_whole}, {"added", added}, {"compare_exchange", compare_exchange},
         {"locked_drain", locked_drain}, {"locked_then_drain", locked_then_drain},
-        {"fence_drains", fence_drains})
+        {"fence_drains", fence_drains}, {"on_one_line", on_one_line})

@@ -90,6 +90,7 @@ static void pass(int value) {
 /* Stores, lets the other thread read, and flushes when that has finished; or before. */
 static void *publisher(void *unused) {
     /* role: store of dependent_first */
+    /* role: store of of_a_small_region */
     /* role: store of by_an_atomic_read */
     /* role: store of by_a_copy */
     /* role: store of by_a_persisting_write */
@@ -112,8 +113,12 @@ static void read_meanwhile(void *(*reader)(void *)) {
 
 static void *read_plainly(void *unused) {
     await(1);
-    uint64_t seen = WORD(0); /* expect: unpersisted-read of dependent_first */
-    WORD(128) = seen + 1;    /* role: dependent of dependent_first */
+    /* expect: unpersisted-read of dependent_first */
+    /* expect: unpersisted-read of of_a_small_region */
+    uint64_t seen = WORD(0);
+    /* role: dependent of dependent_first */
+    /* role: dependent of of_a_small_region */
+    WORD(128) = seen + 1;
     FLUSH(128, 8, 0);
     pass(2);
     return unused;
@@ -123,6 +128,19 @@ CASE(dependent_first) {
     OPEN();
     read_meanwhile(read_plainly);
     CLOSE();
+}
+
+/* A token of less than a page. */
+CASE(of_a_small_region) {
+    OPEN();
+    CLOSE();
+    int file = open(path, O_RDWR);
+    base = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    GET(0, 200, &map.token);
+    read_meanwhile(read_plainly);
+    FREE(map.token);
+    munmap(base, SIZE);
+    close(file);
 }
 
 static void *read_by_atomic(void *unused) {
@@ -239,6 +257,6 @@ CASE(alone) {
 PROGRAM({"stored_again", stored_again}, {"stored_beside", stored_beside},
         {"by_the_routine", by_the_routine}, {"copied", copied}, {"exchanged", exchanged},
         {"ignored", ignored}, {"dependent_first", dependent_first},
-        {"by_an_atomic_read", by_an_atomic_read}, {"by_a_copy", by_a_copy},
-        {"by_a_persisting_write", by_a_persisting_write}, {"seen_to", seen_to}, {"racing", racing},
-        {"alone", alone})
+        {"of_a_small_region", of_a_small_region}, {"by_an_atomic_read", by_an_atomic_read},
+        {"by_a_copy", by_a_copy}, {"by_a_persisting_write", by_a_persisting_write},
+        {"seen_to", seen_to}, {"racing", racing}, {"alone", alone})

@@ -5,9 +5,11 @@
 
 #include <sched.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <threads.h>
+#include <time.h>
 
 static pthread_mutex_t mutex;
 static pthread_rwlock_t shared;
@@ -29,6 +31,10 @@ static void *storer(void *unused) {
     /* role: store of by_exchange */
     /* role: store of by_rwlock */
     /* role: store of by_plain */
+    /* role: store of by_once */
+    /* role: store of by_call_once */
+    /* role: store of by_clock */
+    /* role: store of by_signal */
     *(uint64_t *)base = 1;
     say();
     return unused;
@@ -43,6 +49,10 @@ static void *flusher(void *unused) {
     /* expect: undrained-flush of by_exchange */
     /* expect: undrained-flush of by_rwlock */
     /* expect: undrained-flush of by_plain */
+    /* expect: undrained-flush of by_once */
+    /* expect: undrained-flush of by_call_once */
+    /* expect: undrained-flush of by_clock */
+    /* expect: undrained-flush of by_signal */
     FLUSH(0, 8, NO_DRAIN);
     RIGHT DRAIN();
     return unused;
@@ -144,6 +154,84 @@ static void hear_by_plain(void) {
         mtx_unlock(&plain);
         sched_yield();
     }
+}
+
+/* Who comes second learns that it was done, and nothing else. */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static once_flag flag_once = ONCE_FLAG_INIT;
+
+static void do_nothing(void) {}
+
+static void say_by_once(void) {
+    pthread_once(&once, do_nothing);
+    atomic_store_explicit(&flag, 1, memory_order_relaxed);
+}
+
+static void hear_by_once(void) {
+    while (!atomic_load_explicit(&flag, memory_order_relaxed))
+        sched_yield();
+    pthread_once(&once, do_nothing);
+}
+
+static void say_by_call_once(void) {
+    call_once(&flag_once, do_nothing);
+    atomic_store_explicit(&flag, 1, memory_order_relaxed);
+}
+
+static void hear_by_call_once(void) {
+    while (!atomic_load_explicit(&flag, memory_order_relaxed))
+        sched_yield();
+    call_once(&flag_once, do_nothing);
+}
+
+static void hear_by_clock(void) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += 100;
+    pthread_mutex_lock(&mutex);
+    while (!state)
+        pthread_cond_clockwait(&changed, &mutex, CLOCK_MONOTONIC, &until);
+    pthread_mutex_unlock(&mutex);
+}
+
+static void say_by_signal(void) {
+    kill(getpid(), SIGUSR2);
+}
+
+static void hear_by_signal(void) {
+    sigset_t set;
+    int number;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    sigwait(&set, &number);
+}
+
+CASE(by_once) {
+    OPEN();
+    two_threads(say_by_once, hear_by_once);
+    CLOSE(); /* role: freed */
+}
+
+CASE(by_call_once) {
+    OPEN();
+    two_threads(say_by_call_once, hear_by_call_once);
+    CLOSE(); /* role: freed */
+}
+
+CASE(by_clock) {
+    OPEN();
+    two_threads(say_by_mutex, hear_by_clock);
+    CLOSE(); /* role: freed */
+}
+
+CASE(by_signal) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    OPEN();
+    two_threads(say_by_signal, hear_by_signal);
+    CLOSE(); /* role: freed */
 }
 
 CASE(by_mutex) {
@@ -273,8 +361,10 @@ CASE(in_a_child) {
     CLOSE(); /* role: freed */
 }
 
-PROGRAM({"by_mutex", by_mutex}, {"by_barrier", by_barrier}, {"by_semaphore", by_semaphore},
-        {"by_atomic", by_atomic}, {"by_exchange", by_exchange}, {"by_rwlock", by_rwlock},
-        {"by_plain", by_plain}, {"racing", racing}, {"racing_twice", racing_twice},
-        {"never_flushed", never_flushed}, {"before_the_start", before_the_start},
-        {"after_the_end", after_the_end}, {"in_a_child", in_a_child})
+PROGRAM({"by_once", by_once}, {"by_call_once", by_call_once}, {"by_clock", by_clock},
+        {"by_signal", by_signal}, {"by_mutex", by_mutex}, {"by_barrier", by_barrier},
+        {"by_semaphore", by_semaphore}, {"by_atomic", by_atomic}, {"by_exchange", by_exchange},
+        {"by_rwlock", by_rwlock}, {"by_plain", by_plain}, {"racing", racing},
+        {"racing_twice", racing_twice}, {"never_flushed", never_flushed},
+        {"before_the_start", before_the_start}, {"after_the_end", after_the_end},
+        {"in_a_child", in_a_child})

@@ -2,30 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Programs of several files: libraries that come and go, exceptions, and programs without hooks."""
 
-import json
-import os
-import shutil
 import subprocess
-import tempfile
 import unittest
 
-NVRTL = os.environ.get("NVRTL_BIN", "nvrtl")
-INCLUDE = os.environ.get("NVRTL_INCLUDE", "/usr/include")
-LIBRARY = os.environ.get("NVRTL_LIBRARY", "libnvrtl.so")
-DRIVERS = os.path.dirname(NVRTL)
-
-BEGIN = """
-#include <nvrtl.h>
-#include <dlfcn.h>
-#include <stdio.h>
-#include <stdlib.h>
-static NvRtlMapping map;
-static long *begin(const char *path) {
-    if (NvRtlMapFile(path, 0, 65536, NVRTL_MAP_CREATE, 0600, &map) != 0)
-        exit(9);
-    return (long *)map.base;
-}
-"""
+from programs import BEGIN, ProgramsCase, compiler_of
 
 PLUGIN = """
 void put(long *at, long value);
@@ -98,6 +78,19 @@ int main(int count, char **arguments) {
 }
 """
 
+BY_HEADERS = "#include <atomic>\n#include <emmintrin.h>" + BEGIN + """
+static void __attribute__((noinline)) work(long *base) {
+    auto *words = reinterpret_cast<std::atomic<long> *>(base);
+    words[0].store(1);                       /* line 4 */
+    words[16].fetch_add(1);                  /* line 5 */
+    _mm_stream_si64((long long *)base + 32, 7); /* line 6 */
+}
+int main(int, char **arguments) {
+    work(begin(arguments[1]));
+    return NvRtlUnmapFile(&map) != 0; // or throw
+}
+"""
+
 FLUSHED = BEGIN + """
 int main(int count, char **arguments) {
     long *base = begin(arguments[1]);
@@ -105,6 +98,96 @@ int main(int count, char **arguments) {
         base[i * 16] = i + count;
         if (i != 50 || count < 3)
             RtlFlushNonVolatileMemory(map.token, base + i * 16, 8, 0);
+    }
+    return NvRtlUnmapFile(&map) != 0;
+}
+"""
+
+# What a thread stores another one flushes when it has heard of it, and should drain.
+SYNCHRONISING = """#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+""" + BEGIN + """
+static std::mutex mutex;
+static std::condition_variable changed;
+static std::once_flag flag;
+static std::atomic<int> told{0};
+static bool stored;
+static int broken;
+static long *base;
+static void store(int at) {
+    base[at * 64] = 1;
+}
+static void flush(int at) {
+    RtlFlushNonVolatileMemory(map.token, base + at * 64, 8, FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN);
+    if (!broken)
+        RtlDrainNonVolatileFlush(map.token);
+}
+static void by_condition() {
+    std::thread other([] {
+        std::unique_lock<std::mutex> lock(mutex);
+        changed.wait(lock, [] { return stored; });
+        flush(0); /* line A */
+    });
+    {
+        std::lock_guard<std::mutex> lock(mutex);
+        store(0);
+        stored = true;
+    }
+    changed.notify_one();
+    other.join();
+}
+static void by_atomic() {
+    std::thread other([] {
+        while (told.load(std::memory_order_acquire) == 0)
+            std::this_thread::yield();
+        flush(1); /* line B */
+    });
+    store(1);
+    told.store(1, std::memory_order_release);
+    other.join();
+}
+static void by_join() {
+    std::thread other(store, 2);
+    other.join();
+    flush(2); /* line C */
+}
+static void by_start() {
+    store(3);
+    std::thread other([] {
+        flush(3); /* line D */
+    });
+    other.join();
+}
+static void by_once() {
+    std::call_once(flag, [] { store(4); });
+    std::thread other([] {
+        std::call_once(flag, [] { std::abort(); });
+        flush(4); /* line E */
+    });
+    other.join();
+}
+int main(int count, char **arguments) {
+    base = begin(arguments[1]);
+    broken = count > 2;
+    by_condition();
+    by_atomic();
+    by_join();
+    by_start();
+    by_once();
+    try {
+        std::call_once(flag, [] { throw 1; });
+        std::thread nobody;
+        nobody.join();
+        return 8;
+    } catch (const std::system_error &) {
+    }
+    std::once_flag other;
+    try {
+        std::call_once(other, [] { throw 1; });
+        return 7;
+    } catch (int) {
     }
     return NvRtlUnmapFile(&map) != 0;
 }
@@ -119,38 +202,7 @@ int main(int count, char **arguments) {
 """
 
 
-def compiler_of(name):
-    """What builds with hooks by this compiler."""
-    driver = "nvrtl-c++" if name.endswith("++") else "nvrtl-cc"
-    variable = "NVRTL_CXX" if name.endswith("++") else "NVRTL_CC"
-    return [os.path.join(DRIVERS, driver)], dict(os.environ, **{variable: name})
-
-
-class ProgramsTest(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="nvrtl-test-", dir="/dev/shm")
-        self.addCleanup(shutil.rmtree, self.folder)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def build(self, name, text, command, environment=None, flags=()):
-        source = self.path(name + (".cc" if "throw" in text else ".c"))
-        with open(source, "w", encoding="ascii") as file:
-            file.write(text)
-        subprocess.run([*command, "-g", "-O2", f"-I{INCLUDE}", source, "-o", self.path(name),
-                        LIBRARY, f"-Wl,-rpath,{os.path.dirname(LIBRARY)}", *flags],
-                       env=environment, check=True)
-        return self.path(name)
-
-    def run_nvrtl(self, *program, options=()):
-        """The report, and what was printed."""
-        out = tempfile.mkdtemp(dir=self.folder)
-        result = subprocess.run([NVRTL, "run", "--report=text,json", f"--output={out}", *options,
-                                 "--", *program], capture_output=True, text=True, check=False)
-        with open(os.path.join(out, "report.json"), encoding="utf-8") as file:
-            return json.load(file), result
-
+class ProgramsTest(ProgramsCase):
     def test_libraries_that_come_and_go(self):
         for name in "gcc", "clang":
             command, environment = compiler_of(name)
@@ -175,6 +227,37 @@ class ProgramsTest(unittest.TestCase):
             report, result = self.run_nvrtl(program, self.path("file"), "wrong")
             self.assertEqual([[frame.get("function") for frame in one["stack"]]
                               for one in report["findings"]], [["work", "main"]], result.stderr)
+
+    def test_functions_of_system_headers(self):
+        """Who calls them is blamed."""
+        for name in "g++", "clang++":
+            command, environment = compiler_of(name)
+            for level in "-O0", "-O2":
+                program = self.build(f"{name}{level}", BY_HEADERS, command, environment, [level])
+                report, result = self.run_nvrtl(program, self.path("file"))
+                first = BY_HEADERS[:BY_HEADERS.index("/* line 4")].count("\n") + 1
+                self.assertEqual(sorted((one["at"]["line"], one["at"]["function"],
+                                         one["kind"]) for one in report["findings"]),
+                                 [(first, "work", "unflushed-write"),
+                                  (first + 1, "work", "unflushed-write"),
+                                  (first + 2, "work", "undrained-flush")], result.stderr)
+
+    def test_threads_of_another_language(self):
+        """C++'s own functions for them lie in a library that has no hooks."""
+        wanted = [number for number, line in enumerate(SYNCHRONISING.splitlines(), 1)
+                  if "/* line " in line]
+        for name in "g++", "clang++":
+            command, environment = compiler_of(name)
+            for options in (), ("-static-libstdc++",):
+                program = self.build(f"{name}-threads", SYNCHRONISING, command, environment,
+                                     ["-pthread", *options])
+                report, result = self.run_nvrtl(program, self.path("file"))
+                self.assertEqual((result.returncode, report["findings"]), (0, []), result.stderr)
+                report, result = self.run_nvrtl(program, self.path("file"), "wrong")
+                told = sorted((one["kind"], one["stack"][1]["line"])
+                              for one in report["findings"])
+                self.assertEqual(told, [("undrained-flush", line) for line in wanted],
+                                 result.stderr)
 
     def test_without_hooks(self):
         """It is told; and what auto sees by then is the routines."""

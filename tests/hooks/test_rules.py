@@ -44,6 +44,20 @@ class HooksTest(RulesCase):
                   ["wrong", os.path.join(self.folder, "file"), "all"])
         self.assertEqual(run.report["findings"], [], run.result.stderr)
 
+    def test_profile(self):
+        """The program's own stores, flushes and fences are counted too."""
+        run = Run(self.folder, f"extra-{find_builds('extra')[0]}",
+                  ["right", os.path.join(self.folder, "file"), "stored_again"],
+                  ("strict", "memory"), ["--profile"])
+        names = ("stores", "bytes", "flushes", "lines", "pages", "dirty", "drains")
+        self.assertEqual([run.report["profile"][name] for name in names], [2, 16, 2, 2, 2, 16, 2])
+        for topic in PLACED:
+            run = Run(self.folder, f"{topic}-{find_builds(topic)[0]}",
+                      ["wrong", os.path.join(self.folder, "file"), "drained"],
+                      ("strict", "memory"), ["--profile"])
+            self.assertEqual([run.report["profile"][name] for name in names],
+                             [1, 8, 0, 1, 1, 8, 1])
+
     def test_streams_in_place(self):
         """What is drained and not written back is a warning; where a CPU's vendor documents it as
         durable it is none, and what is right in place is right there."""

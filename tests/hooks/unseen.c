@@ -3,8 +3,14 @@
 #include "program.h"
 
 #include <stdint.h>
+#include <sys/syscall.h>
 
 static int file;
+
+/* No function of libc that hooks know. */
+static long write_unseen(int to) {
+    return syscall(SYS_pwrite64, to, data, 16, 64);
+}
 
 static void begin(void) {
     OPEN();
@@ -21,7 +27,7 @@ static void end(void) {
 /* The kernel writes to the file. */
 CASE(by_the_kernel) {
     begin();
-    if (pwrite(file, data, 16, 64) != 16)
+    if (write_unseen(file) != 16)
         exit(95);
     RIGHT FLUSH(64, 16, 0);
     end();
@@ -29,7 +35,7 @@ CASE(by_the_kernel) {
 
 CASE(undrained) {
     begin();
-    if (pwrite(file, data, 16, 64) != 16)
+    if (write_unseen(file) != 16)
         exit(95);
     FLUSH(64, 16, NO_DRAIN);
     RIGHT DRAIN();
@@ -41,7 +47,7 @@ CASE(between_tokens) {
     begin();
     end();
     int again = open(path, O_RDWR);
-    if (pwrite(again, data, 16, 64) != 16)
+    if (write_unseen(again) != 16)
         exit(95);
     close(again);
     begin();

@@ -40,7 +40,7 @@ class Trace:
     def __init__(self, text):
         self.model, self.streams, self.atomic64, self.stable = "x86", None, False, False
         self.ordered, self.cpu = False, ""
-        self.regions, self.events = {}, []
+        self.regions, self.bases, self.events = {}, [], []
         lines = [line.split("#")[0].split() for line in text.splitlines()]
         assert lines[0] == ["nvrtl-trace-text/1"]
         for words in filter(None, lines[1:]):
@@ -60,6 +60,8 @@ class Trace:
             self.cpu = " ".join(words[1:])
         elif words[0] == "region":
             self.regions[int(words[1])] = int(words[words.index("size") + 1])
+        elif words[0] == "base":
+            self.bases.append((int(words[1]), int(words[2], 0), bytes.fromhex(words[4])))
         elif words[0] not in ("mark", "stack"):
             self.events.append(Event(int(words[0]), words[1], words[2:]))
 
@@ -98,9 +100,12 @@ class Machine:
         self.noted_kinds = {"direct"} | ({"stream"} if streams == "drain" else set())
         self.lines, at = {}, 0
         for region, size in trace.regions.items():
+            content = bytearray(size) if image is None else bytearray(image[at:at + size])
+            for number, offset, data in trace.bases:
+                if number == region and image is None:
+                    content[offset:offset + len(data)] = data
             for start in range(0, size, self.unit):
-                width = min(self.unit, size - start)
-                medium = bytes(width) if image is None else image[at + start:at + start + width]
+                medium = bytes(content[start:start + self.unit])
                 self.lines[region, start // self.unit] = Line(medium)
             at += size
         self.epoch, self.barriers = {}, {}  # of each thread

@@ -8,8 +8,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PROGRAMS = HERE / "programs"
 SOURCES = ("hooks", "api", "pages")
-ORIGINS = ("own", "PMDebugger", "Witcher", "Chipmunk", "pmemcheck")
-MARK = re.compile(r"/\* bug (\d+)(?:: ([a-z-]+))? \*/")
+ORIGINS = ("own", "PMDebugger", "Witcher", "Chipmunk", "PMRace", "pmemcheck")
+MARK = re.compile(r"/\* bug ([^*]*) \*/")
+ONE_MARK = re.compile(r"(\d+)(?:: ([a-z-]+))?")
 SETTINGS = re.compile(r"/\* recall: (.*?) \*/")
 ONLY_MARKS = re.compile(r"^\s*(/\* bug [^*]*\*/\s*)+$")
 
@@ -19,6 +20,7 @@ class Bug:
     program: str
     number: int
     kind: str
+    widely: bool  # the same is told of other lines too
     sources: tuple
     origin: str
     words: str
@@ -38,7 +40,8 @@ def read_bugs(path=HERE / "bugs.txt"):
         if line.startswith("#") or not line.strip():
             continue
         program, bug, kind, sources, origin, words = line.split(None, 5)
-        made = Bug(program, int(bug), kind, tuple(sources.split(",")), origin, words)
+        made = Bug(program, int(bug), kind.rstrip("+"), kind.endswith("+"),
+                   tuple(sources.split(",")), origin, words)
         assert set(made.sources) <= set(SOURCES), f"bugs.txt:{number}: who?"
         assert made.origin in ORIGINS, f"bugs.txt:{number}: from where?"
         assert not any((one.program, one.number) == (program, made.number) for one in bugs), number
@@ -47,12 +50,14 @@ def read_bugs(path=HERE / "bugs.txt"):
 
 
 def read_marks(paths, kinds):
-    """kinds: of each bug's number. A mark on a line of its own is about the next line."""
+    """kinds: of each bug's number, where the mark "bug 1, 2: kind" says no other. A mark on a line
+    of its own is about the next line."""
     marks = Marks()
     for path in paths:
         waiting = []
         for number, line in enumerate(path.read_text(encoding="latin-1").splitlines(), 1):
-            waiting += MARK.findall(line)
+            for marks_here in MARK.findall(line):
+                waiting += [ONE_MARK.fullmatch(one).groups() for one in marks_here.split(", ")]
             marks.settings += [word for text in SETTINGS.findall(line) for word in text.split()]
             if ONLY_MARKS.match(line):
                 continue

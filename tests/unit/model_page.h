@@ -13,6 +13,24 @@
 
 static struct model_page page;
 static struct model_thread threads[THREADS];
+
+/* Open lines; the first place is nobody's. */
+static _Alignas(64) struct model_line open_lines[MODEL_PAGE_LINES + 4];
+static uint32_t opened;
+static struct model_spare spare;
+
+static inline uint32_t make_line(const void *context, uint32_t count) {
+    uint32_t first = opened + 1;
+    (void)context;
+    opened += count;
+    assert_true(opened < ARRAY_LENGTH(open_lines));
+    return first * (uint32_t)MODEL_LINE_GRAINS;
+}
+
+static const struct model_lines lines = {.memory = (unsigned char *)open_lines,
+                                         .size = sizeof open_lines,
+                                         .make = make_line,
+                                         .spare = &spare};
 static enum model_judge judge;
 static bool is_page_cache;
 static uint32_t file_drains;
@@ -24,6 +42,8 @@ static inline int fresh(void **state) {
     (void)state;
     memset(&page, 0, sizeof page);
     memset(threads, 0, sizeof threads);
+    memset(&spare, 0, sizeof spare);
+    opened = 0;
     judge = MODEL_JUDGE_STRICT;
     is_page_cache = false;
     file_drains = 0;
@@ -31,8 +51,12 @@ static inline int fresh(void **state) {
 }
 
 static inline struct model_actor by(uint32_t thread, uint32_t token, uint32_t stack) {
-    return (struct model_actor){
-        .threads = threads, .judge = judge, .thread = thread, .token = token, .stack = stack};
+    return (struct model_actor){.threads = threads,
+                                .lines = &lines,
+                                .judge = judge,
+                                .thread = thread,
+                                .token = token,
+                                .stack = stack};
 }
 
 /* By thread 0 and token 1, unless told otherwise. */
@@ -79,6 +103,7 @@ static inline void keep_hole(void *context, const struct model_page *where,
 /* How many holes there are in [start, start + length). */
 static inline size_t count_holes(uint32_t start, uint32_t length) {
     const struct model_judging judging = {.threads = threads,
+                                          .lines = &lines,
                                           .judge = judge,
                                           .pages = is_page_cache,
                                           .file_drains = file_drains,

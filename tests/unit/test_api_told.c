@@ -192,7 +192,11 @@ static void test_told_before(void **state) {
     expect_no_more();
     assert_int_equal(RtlFlushNonVolatileMemory(token, at, 8, 0), STATUS_SUCCESS);
     expect(EVENT_FLUSHING, CALL_FLUSH, EFFECT_LOADED, token, at, 8);
-    expect(EVENT_FLUSH, CALL_FLUSH, EFFECT_DRAIN, token, at, 8);
+    expect(EVENT_FLUSH, CALL_FLUSH, EFFECT_DRAIN | EFFECT_TOLD, token, at, 8);
+    sync_error = EIO;
+    assert_int_equal(RtlFlushNonVolatileMemory(token, at, 8, 0), STATUS_IO_DEVICE_ERROR);
+    expect(EVENT_FLUSHING, CALL_FLUSH, EFFECT_LOADED, token, at, 8);
+    expect(EVENT_FLUSH, CALL_FLUSH, EFFECT_FAILED | EFFECT_TOLD, token, at, 8);
     expect_no_more();
     hears_before = false;
 }

@@ -182,7 +182,8 @@ static void test_trampled_chains(void **state) {
     const arena_id bad[] = {1, 3, UINT32_MAX};
     struct arena_file *file = &arena.head->files[0];
     struct model_page *page = arena_page(&arena, 0, 0, true);
-    struct model_actor actor = {.threads = arena.head->threads};
+    const struct model_lines lines = arena_lines(&arena);
+    struct model_actor actor = {.threads = arena.head->threads, .lines = &lines};
     model_store(page, &actor, 0, 8, false, MODEL_CACHED);
     arena_id id = arena_id_of(&arena, page);
     for (size_t b = 0; b < ARENA_STACK_BUCKETS; b++)
@@ -302,7 +303,6 @@ static void *count_on_page(void *argument) {
 /* Pages that pass from the one thread that owns them to all. */
 static void test_pages_of_threads(void **state) {
     (void)state;
-    arena_await_begin();
     in_threads(count_on_page);
     for (uint64_t i = 0; i < 200; i++) {
         const struct model_page *page = arena_page(&arena, 0, i, false);
@@ -333,6 +333,30 @@ static void test_page_owner(void **state) {
     assert_int_equal(atomic_load(&page->lock), 1);
     arena_unlock_page(&arena, page, 1);
     assert_int_equal(atomic_load(&arena.head->lost.locks), 0);
+}
+
+/* Who has lost many pages takes locks also for those that it still owns. */
+static void test_owner_of_lost_pages(void **state) {
+    (void)state;
+    struct model_page *kept = arena_page(&arena, 0, 1100, true);
+    arena_lock_page(&arena, kept, 1);
+    arena_unlock_page(&arena, kept, 1);
+    for (uint64_t i = 0; i < 64; i++) {
+        struct model_page *page = arena_page(&arena, 0, 1200 + i, true);
+        arena_lock_page(&arena, kept, 1);
+        assert_int_equal(atomic_load(&kept->lock), 0);
+        arena_unlock_page(&arena, kept, 1);
+        for (uint32_t thread = 1; thread <= 2; thread++) {
+            arena_lock_page(&arena, page, thread);
+            arena_unlock_page(&arena, page, thread);
+        }
+    }
+    assert_int_equal(atomic_load(&arena.head->threads[0].locks), ARENA_LOCKS_ALWAYS);
+    arena_lock_page(&arena, kept, 1);
+    assert_int_equal(atomic_load(&kept->lock), 1);
+    assert_int_equal(atomic_load(&arena.head->threads[0].holds), 0);
+    arena_unlock_page(&arena, kept, 1);
+    assert_int_equal(atomic_load(&kept->lock), 0);
 }
 
 static void *die_with_page(void *argument) {
@@ -419,6 +443,7 @@ int main(void) {
         TEST(test_locks_of_the_dead),
         TEST(test_pages_of_threads),
         TEST(test_page_owner),
+        TEST(test_owner_of_lost_pages),
         TEST(test_page_of_the_dead),
         TEST(test_mapping),
         TEST(test_mapping_locked),

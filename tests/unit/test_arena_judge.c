@@ -39,8 +39,12 @@ static int unmake(void **state) {
 
 /* A store by thread, over as many pages as it takes. */
 static void store(uint32_t thread, uint32_t file, uint32_t stack, uint64_t offset, uint64_t size) {
-    const struct model_actor actor = {
-        .threads = arena.head->threads, .thread = thread, .token = 1, .stack = stack};
+    const struct model_lines lines = arena_lines(&arena);
+    const struct model_actor actor = {.threads = arena.head->threads,
+                                      .lines = &lines,
+                                      .thread = thread,
+                                      .token = 1,
+                                      .stack = stack};
     bool continues = false;
     while (size > 0) {
         uint64_t start = offset % MODEL_PAGE_SIZE;
@@ -144,8 +148,9 @@ static void test_equal_ones(void **state) {
 
 static void test_flushed(void **state) {
     (void)state;
+    const struct model_lines lines = arena_lines(&arena);
     const struct model_actor actor = {
-        .threads = arena.head->threads, .thread = 0, .token = 1, .stack = 2};
+        .threads = arena.head->threads, .lines = &lines, .thread = 0, .token = 1, .stack = 2};
     const struct arena_finding wish = {
         .file = 1, .related = {9}, .roles = {ARENA_ROLE_FREED}, .call = 4};
     store(0, 0, 1, 0, 8);

@@ -19,11 +19,13 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <nvrtl.h>
 
+#include "os/calls.h"
 #include "unit/child.h"
 
 #define PAGE ((size_t)4096)
@@ -145,6 +147,26 @@ static void child_ignored_sent(void) {
     raise(SIGBUS);
 }
 
+/* As the kernel tells of a page that is damaged and not in use. Only the main thread may send it,
+   to whichever thread does not block it. */
+static void send_early(void) {
+    siginfo_t info = {.si_signo = SIGBUS, .si_code = BUS_MCEERR_AO};
+    CHILD_NEED(syscall(SYS_rt_sigqueueinfo, getpid(), SIGBUS, &info) == 0);
+}
+
+static void child_default_early(void) {
+    (void)make_cut_file();
+    send_early();
+    _exit(1);
+}
+
+static void child_ignored_early(void) {
+    signal(SIGBUS, SIG_IGN);
+    struct cut_file file = make_cut_file();
+    send_early();
+    CHILD_NEED(query_flags(file.token) & NVRTL_TOKEN_GUARDED);
+}
+
 static void child_ignored_fault(void) {
     signal(SIGBUS, SIG_IGN);
     struct cut_file file = make_cut_file();
@@ -156,6 +178,8 @@ static void test_default(void **state) {
     check_child(child_default, SIGBUS);
     check_child(child_default_sent, SIGBUS);
     check_child(child_ignored_sent, 0);
+    check_child(child_default_early, SIGBUS);
+    check_child(child_ignored_early, 0);
     check_child(child_ignored_fault, SIGBUS);
 }
 
@@ -275,6 +299,24 @@ static void child_later(void) {
                STATUS_IO_DEVICE_ERROR);
 }
 
+/* Another thread sets a handler while the first Get looks at what there is. */
+static int sigaction_beside(int number, const struct sigaction *action, struct sigaction *old) {
+    int result = sigaction(number, action, old);
+    os_calls.sigaction = sigaction;
+    signal(SIGBUS, on_bus);
+    return result;
+}
+
+static void child_later_meanwhile(void) {
+    os_calls.sigaction = sigaction_beside;
+    struct cut_file file = make_cut_file();
+    struct sigaction now;
+    CHILD_NEED(sigaction(SIGBUS, NULL, &now) == 0 && now.sa_handler == on_bus);
+    CHILD_NEED((query_flags(file.token) & NVRTL_TOKEN_GUARDED) == 0);
+    fault_once(&file);
+    CHILD_NEED(handled == 1);
+}
+
 static void child_without(void) {
     setenv("NVRTL_NO_SIGBUS", "1", 1);
     struct cut_file file = make_cut_file();
@@ -285,6 +327,7 @@ static void child_without(void) {
 static void test_later_and_without(void **state) {
     (void)state;
     check_child(child_later, 0);
+    check_child(child_later_meanwhile, 0);
     check_child(child_without, SIGBUS);
 }
 
@@ -317,9 +360,32 @@ static void child_sent_meanwhile(void) {
     pthread_join(sender, NULL);
 }
 
+static void *copy_on(void *context) {
+    const struct cut_file *file = context;
+    while (!stop_sending)
+        CHILD_NEED(RtlFillNonVolatileMemory(file->token, file->view, PAGES * PAGE, 1, 0) ==
+                   STATUS_SUCCESS);
+    return NULL;
+}
+
+static void child_early_meanwhile(void) {
+    signal(SIGBUS, count_bus);
+    struct cut_file file = open_cut_file();
+    sigset_t bus;
+    sigemptyset(&bus);
+    sigaddset(&bus, SIGBUS);
+    CHILD_NEED(pthread_create(&copier, NULL, copy_on, &file) == 0);
+    CHILD_NEED(pthread_sigmask(SIG_BLOCK, &bus, NULL) == 0);
+    for (int i = 0; i < 2000 || handled < 100; i++)
+        send_early();
+    stop_sending = true;
+    pthread_join(copier, NULL);
+}
+
 static void test_sent_meanwhile(void **state) {
     (void)state;
     check_child(child_sent_meanwhile, 0);
+    check_child(child_early_meanwhile, 0);
 }
 
 /* Many threads fault at once; each gets its own status. */

@@ -198,7 +198,7 @@ static void test_placed_streams(void **state) {
     assert_false(model_store_word(&page, &actor, 0, 8));
     assert_placed(0, 8, 9);
     /* Pages know no lines. */
-    model_make_durable(&page);
+    model_make_durable(&page, &lines);
     judge = MODEL_JUDGE_PAGES;
     stream(10, 128, 8, MODEL_PLACED);
     drain();

@@ -68,16 +68,10 @@ static void test_renumbering(void **state) {
     flush(4, 0);
     stream(5, 16, 8, MODEL_STREAM);
     store(6, 24, 8);
-    struct model_line *line = &page.line[0];
-    uint32_t more = UINT32_MAX - 1 - line->n;
-    uint32_t *numbers[] = {&line->n,         &line->durable,    &line->flushed,
-                           &line->unit[0].n, &line->unit[1].n,  &line->unit[2].n,
-                           &line->unit[3].n, &line->flush[0].n, &line->flush[1].n};
-    line->durable = 1;
-    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++)
-        *numbers[i] += more;
-    store(7, 32, 8);
-    assert_true(line->n < 8);
+    for (uint32_t i = 0; i < 1000; i++)
+        store(7, 32, 8);
+    assert_true(open_lines[1].n < 255);
+    assert_int_equal(model_stores(&page, &lines, 0), 1004);
     assert_int_equal(count_holes(0, MODEL_PAGE_SIZE), 4);
     assert_hole(0, 8, 8, 3, 4);
     assert_hole(1, 16, 8, 5, 5);
@@ -98,12 +92,12 @@ static void test_pages(void **state) {
     store(2, 200, 8);
     assert_int_equal(count_holes(0, 8), 1);
     store(1, 0, 8);
-    model_flush_page(&page, file_drains, 3);
+    model_flush_page(&page, &lines, file_drains, 3);
     assert_int_equal(count_holes(0, 8), 1);
     assert_hole(0, 0, 8, 1, 3);
     file_drains++; /* by any thread */
     store(4, 400, 8);
-    model_flush_page(&page, file_drains, 5);
+    model_flush_page(&page, &lines, file_drains, 5);
     assert_one(400, 8, 4, 5);
     file_drains++;
     assert_durable();
@@ -120,7 +114,7 @@ static void test_actual(void **state) {
     store(1, 0, 8);
     store(2, 200, 8);
     flush(3, 0);
-    model_flush_page(&page, file_drains, 3);
+    model_flush_page(&page, &lines, file_drains, 3);
     drain_by(1, 1); /* of another thread: of files that is as good */
     assert_one(200, 8, 2, 0);
     assert_true(holes[0].page_rescued);
@@ -128,7 +122,7 @@ static void test_actual(void **state) {
     is_page_cache = false;
     store(4, 0, 8);
     flush(5, 0);
-    model_flush_page(&page, file_drains, 5);
+    model_flush_page(&page, &lines, file_drains, 5);
     drain_by(1, 1);
     assert_one(0, 8, 4, 5);
     assert_false(holes[0].page_rescued);
@@ -161,6 +155,77 @@ static void test_bytes_and_runs(void **state) {
     assert_int_equal(holes[1].thread, 1);
 }
 
+static bool is_open(uint32_t line, bool by_pages) {
+    const struct model_actor actor = by(0, 1, 0);
+    model_close(&page, &actor, line, by_pages);
+    return page.open[line] != 0;
+}
+
+/* What waits for nothing is forgotten, and is known to be clean. */
+static void test_closing(void **state) {
+    (void)state;
+    assert_int_equal(flush(1, 0), MODEL_FLUSH_UNKNOWN);
+    store(1, 0, 8);
+    assert_true(is_open(0, false));
+    flush(2, 0);
+    assert_true(is_open(0, false));
+    drain();
+    uint32_t stores = model_stores(&page, &lines, 0);
+    assert_false(is_open(0, false));
+    assert_true(model_stores(&page, &lines, 0) >= stores);
+    assert_int_equal(flush(3, 0), MODEL_FLUSH_AGAIN);
+    assert_durable();
+    store(4, 8, 8); /* in the same place, which remembers nothing */
+    assert_int_equal(opened, 4);
+    assert_true(model_stores(&page, &lines, 0) > stores);
+    assert_one(8, 8, 4, 0);
+    assert_int_equal(flush(5, 0), MODEL_FLUSH_NEEDED);
+    drain();
+    assert_true(is_open(0, true)); /* by its page it waits still */
+    assert_false(is_open(0, false));
+}
+
+/* Streaming stores, and what another thread has flushed, or stored. */
+static void test_not_closing(void **state) {
+    (void)state;
+    stream(1, 0, 8, MODEL_STREAM);
+    drain();
+    assert_true(is_open(0, false));
+    store(1, 64, 8);
+    flush_by(1, 1, 2, 1);
+    drain_by(1, 1);
+    assert_true(is_open(1, false)); /* by who stored it, it was not flushed */
+    store(1, 128, 8);
+    flush(2, 2);
+    store(3, 136, 8);
+    drain();
+    assert_true(is_open(2, false));
+    store(1, 192, 8);
+    flush(2, 3);
+    drain();
+    spare.count = MODEL_SPARE;
+    assert_true(is_open(3, false));
+}
+
+/* Where there is no room for lines nothing is known of them. */
+static uint32_t make_none(const void *context, uint32_t count) {
+    (void)context, (void)count;
+    return 0;
+}
+
+static void test_no_room(void **state) {
+    (void)state;
+    const struct model_lines none = {.memory = lines.memory, .size = lines.size, .make = make_none};
+    struct model_actor actor = by(0, 1, 1);
+    store(1, 64, 8);
+    actor.lines = &none;
+    model_store(&page, &actor, 0, 128, false, MODEL_CACHED);
+    assert_int_equal(flush(2, 0), MODEL_FLUSH_UNKNOWN);
+    assert_int_equal(count_holes(0, 64), 0);
+    assert_int_equal(count_holes(64, 64), 1);
+    assert_false(model_store_word(&page, &actor, 128, 8));
+}
+
 static void test_whole_page(void **state) {
     (void)state;
     const struct model_actor actor = by(3, 1, 1);
@@ -169,7 +234,9 @@ static void test_whole_page(void **state) {
     assert_one(0, MODEL_PAGE_SIZE, 1, 0);
     assert_true(holes[0].continues);
     assert_int_equal(holes[0].thread, 3);
-    assert_true(sizeof page <= (size_t)3 * MODEL_PAGE_SIZE); /* the memory that was promised */
+    /* The memory that was promised, with what the page holds. */
+    assert_true(sizeof page + sizeof(struct model_line[MODEL_PAGE_LINES]) + MODEL_PAGE_SIZE <=
+                (size_t)3 * MODEL_PAGE_SIZE);
 }
 
 int main(void) {
@@ -181,6 +248,9 @@ int main(void) {
         cmocka_unit_test_setup(test_pages, fresh),
         cmocka_unit_test_setup(test_actual, fresh),
         cmocka_unit_test_setup(test_bytes_and_runs, fresh),
+        cmocka_unit_test_setup(test_closing, fresh),
+        cmocka_unit_test_setup(test_not_closing, fresh),
+        cmocka_unit_test_setup(test_no_room, fresh),
         cmocka_unit_test_setup(test_whole_page, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,7 @@
 #define TOKENS 3
 #define LINES 2
 #define BYTES (LINES * MODEL_LINE_SIZE)
-#define COVERS 64
+#define COVERS 512
 
 /* A flush, or a streaming store, that covers a byte. */
 struct cover {
@@ -45,8 +45,28 @@ static bool crowded[LINES]; /* there were more */
 
 static struct model_page page;
 static struct model_thread threads[THREADS];
+
+/* Open lines; the first place is nobody's. */
+static _Alignas(64) struct model_line open_lines[LINES + 4];
+static uint32_t opened;
+static struct model_spare spare;
+
+static uint32_t make_line(const void *context, uint32_t count) {
+    uint32_t first = opened + 1;
+    (void)context;
+    opened += count;
+    assert_true(opened < ARRAY_LENGTH(open_lines));
+    return first * (uint32_t)MODEL_LINE_GRAINS;
+}
+
+static const struct model_lines lines = {.memory = (unsigned char *)open_lines,
+                                         .size = sizeof open_lines,
+                                         .make = make_line,
+                                         .spare = &spare};
 static enum model_judge judge;
-static uint32_t unit_size; /* stores are whole ones of this size */
+static uint32_t unit_size;     /* stores are whole ones of this size */
+static uint32_t steps = STEPS; /* of a round */
+static bool closes = true;     /* lines, when they can be */
 static uint64_t seed, missed, told;
 
 /* xorshift64* */
@@ -98,8 +118,12 @@ static void note(uint32_t line, const struct cover *cover) {
 }
 
 static struct model_actor actor_of(uint32_t thread, uint32_t token, uint32_t stack) {
-    return (struct model_actor){
-        .threads = threads, .judge = judge, .thread = thread, .token = token, .stack = stack};
+    return (struct model_actor){.threads = threads,
+                                .lines = &lines,
+                                .judge = judge,
+                                .thread = thread,
+                                .token = token,
+                                .stack = stack};
 }
 
 static void do_store(uint32_t stack, uint32_t thread, uint32_t token) {
@@ -151,6 +175,8 @@ static void do_drain(uint32_t thread, uint32_t token) {
         mark(bytes[i].covers, bytes[i].count, thread, token);
     for (size_t l = 0; l < LINES; l++)
         mark(waiting[l], waiting_count[l], thread, token);
+    for (uint32_t l = 0; l < LINES && closes; l++)
+        model_close(&page, &actor, l, false);
 }
 
 /* Is it one of the flushes that cover the byte? */
@@ -188,7 +214,7 @@ static void check_hole(void *context, const struct model_page *where,
 static void do_judge(uint32_t start, uint32_t length) {
     bool seen[MODEL_PAGE_SIZE] = {false};
     const struct model_judging judging = {
-        .threads = threads, .judge = judge, .tell = check_hole, .context = seen};
+        .threads = threads, .lines = &lines, .judge = judge, .tell = check_hole, .context = seen};
     model_judge(&page, &judging, start, length);
     for (uint32_t i = 0; i < BYTES; i++) {
         bool inside = i >= start && i < start + length;
@@ -235,15 +261,17 @@ static void run(enum model_judge by, uint32_t size, uint32_t drains) {
     unit_size = size;
     missed = told = 0;
     print_message("NVRTL_TEST_SEED=%#llx\n", (unsigned long long)seed);
-    for (int round = 0; round < ROUNDS; round++) {
+    for (uint32_t round = 0; round < ROUNDS * STEPS / steps; round++) {
         memset(&page, 0, sizeof page);
         memset(threads, 0, sizeof threads);
+        memset(&spare, 0, sizeof spare);
+        opened = 0;
         memset(bytes, 0, sizeof bytes);
         memset(waiting_count, 0, sizeof waiting_count);
         memset(crowded, 0, sizeof crowded);
         for (size_t i = 0; i < THREADS; i++)
             threads[i].drains = threads[i].every = threads[i].evicted = drains;
-        for (uint32_t i = 1; i <= STEPS; i++)
+        for (uint32_t i = 1; i <= steps; i++)
             step(i);
         do_judge(0, BYTES);
     }
@@ -274,12 +302,22 @@ static void test_wrap(void **state) {
     run(MODEL_JUDGE_STRICT, MODEL_UNIT_SIZE, UINT32_MAX - 8);
 }
 
+/* The numbers of stores begin anew within a round. */
+static void test_renumbering(void **state) {
+    (void)state;
+    steps = 20 * STEPS;
+    closes = false;
+    run(MODEL_JUDGE_STRICT, MODEL_UNIT_SIZE, 0);
+    run(MODEL_JUDGE_MEMORY, 1, 0);
+    steps = STEPS;
+    closes = true;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_strict),
-        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_wrap),
+        cmocka_unit_test(test_strict),      cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_bytes),       cmocka_unit_test(test_wrap),
+        cmocka_unit_test(test_renumbering),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,6 +88,33 @@ class WatchTest(unittest.TestCase):
                                      result.stderr)
                     self.assertEqual((report["stores"], report["judge"]), ("pages", "actual"))
 
+    def test_views_with_hooks(self):
+        """The same, and the line is known."""
+        for compiler in "gcc", "clang":
+            program = f"{PROGRAM}-{compiler}"
+            if not os.path.exists(program):
+                self.skipTest("no hooks here")
+            for case, expected in EXPECTED.items():
+                for mode in ("wrong", "right"):
+                    file = self.path(f"{compiler}-{case}-{mode}")
+                    report, result = self.nvrtl("--stores=hooks", "--watch", file, "--", program,
+                                                mode, file, case)
+                    with self.subTest(case=case, mode=mode, compiler=compiler):
+                        wanted = expected if mode == "wrong" else (0, [])
+                        told = self.told(report)
+                        self.assertEqual(report["exit"], 0, result.stderr)
+                        # Where stores come from several calls each has a finding of its own.
+                        self.assertEqual((sum(one[2] for one in told),
+                                          sorted(span for one in told for span in one[3])),
+                                         wanted, result.stderr)
+                        self.assertLessEqual({one[:2] for one in told},
+                                             {("unflushed-write", "error")})
+                        self.assertEqual((report["stores"], report["judge"]),
+                                         ("hooks", "actual"))
+                        for one in report["findings"]:
+                            self.assertIn("line", one["at"], result.stderr)
+                            self.assertIn("MS_SYNC", one["mend"], result.stderr)
+
     def test_which_files(self):
         file = self.path("data.bin")
         for pattern, regions in ((file, 1), (self.folder, 1), (self.path("*.bin"), 1),
@@ -110,11 +137,20 @@ class WatchTest(unittest.TestCase):
         report, _ = self.nvrtl("--watch", file, *arguments)
         self.assertEqual(len(report["findings"]), 1)
 
+    def test_the_same_with_hooks(self):
+        if not os.path.exists(f"{PROGRAM}-gcc"):
+            self.skipTest("no hooks here")
+        file = self.path("lock")
+        report, result = self.nvrtl("--watch", self.folder, "--stores=hooks", "--",
+                                    f"{PROGRAM}-gcc", "wrong", file, "after_unmapping")
+        self.assert_clean(report, result)
+        self.assertIn("never waited for", " ".join(report["remarks"]))
+
     def test_other_sources(self):
         result = subprocess.run([NVRTL, "run", "--stores=api", "--watch", "x", "true"], check=False,
                                 stderr=subprocess.PIPE, text=True)
         self.assertEqual(result.returncode, 125)
-        self.assertIn("--stores=pages alone", result.stderr)
+        self.assertIn("--stores=pages or --stores=hooks", result.stderr)
 
     def test_own_preloads(self):
         own = next(line.split()[-1] for line in open("/proc/self/maps", encoding="utf-8")

@@ -6,7 +6,7 @@
 _nvrtl_kinds='unflushed-write undrained-flush unordered-commit torn-commit outside-region bad-token
     unflushed-stream unpersisted-read overwritten-unflushed overlapping-write leaked-token
     redundant-flush redundant-drain crash-inconsistency'
-_nvrtl_questions='flush flush-drain write fill write-start write-flush write-persist fill-zero ranges
+_nvrtl_questions='flush flush-drain write fill write-start write-flush write-persist fill-zero deferred ranges
     pages commits threads tokens'
 
 # _nvrtl_offer <words>: what begins as the current word
@@ -49,7 +49,7 @@ _nvrtl_offer_value() {
         _nvrtl_offer "x86 eadr page$([[ ${COMP_WORDS[1]} == cut ]] || echo ' arm')"
         ;;
     --direct64) _nvrtl_offer 'atomic pieces' ;;
-    --image | --import-pmemcheck | --resume) _nvrtl_offer_files -f ;;
+    --explain | --image | --import-pmemcheck | --resume) _nvrtl_offer_files -f ;;
     --error-exitcode | --at | --memory | --first | -j | --jobs | --shard | --images) COMPREPLY=() ;;
     -n | --runs | --seed | --time | --timeout | --check-timeout) COMPREPLY=() ;;
     -c | --check | --reset | --replay | --respawn | --exhaustive) COMPREPLY=() ;;
@@ -63,6 +63,7 @@ _nvrtl_offer_options() {
     info) options+=' --json --pid=' ;;
     run)
         options+=' --disable= --enable= --error-exitcode= --gen-suppressions --judge= --output='
+        options+=' --profile'
         options+=' --report= --stacks= --stores= --streams= --suppressions= --watch= -j -r -s'
         ;;
     record) options+=' --output= --stores= -o -s' ;;
@@ -71,13 +72,14 @@ _nvrtl_offer_options() {
         options+=' --timeout= -c -j -n -s'
         ;;
     crash)
-        options+=' --check-timeout= --check= --direct64= --enumerate --exhaustive= --image= --images='
-        options+=' --isolate --jobs= --keep= --memory= --model= --output= --replay= --report='
-        options+=' --respawn= --resume= --seed= --shard= --stable-pages --streams= --time= -c -j -r'
+        options+=' --check-timeout= --check= --direct64= --enumerate --exhaustive= --explain= --image='
+        options+=' --images= --import-pmemcheck= --isolate --jobs= --keep= --memory= --model='
+        options+=' --output= --replay= --report= --respawn= --resume= --seed= --shard='
+        options+=' --stable-pages --streams= --time= -c -j -r'
         ;;
     trace) options+=' --import-pmemcheck= --output= -o' ;;
     report) options+=' --base= --json --severity= --suppressions=' ;;
-    bench) options+=' --csv --directory= --quick --svg= --vs=' ;;
+    bench) options+=' --calibrate --csv --directory= --quick --svg= --vs=' ;;
     copy) options+=' --force -f' ;;
     flush) ;;
     *) options='--help --version' ;;

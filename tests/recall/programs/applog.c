@@ -36,7 +36,7 @@ static void commit(uint64_t end) {
     if (BUG(5))
         *(unsigned __int128 *)log_ = (unsigned __int128)1 << 64 | end; /* bug 5 */
     else
-        log_->committed = end; /* bug 1 */ /* bug 2: unordered-commit */ /* bug 3 */
+        log_->committed = end; /* bug 1, 2: unordered-commit, 3 */
     if (!BUG(1))
         FLUSH(&log_->committed, BUG(5) ? 16 : 8);
 }

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which kernel is the fastest for which length: every way of store/store.h that is durable, each
+   with every width of vectors, and the table that the library takes its limits from. */
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "base/bits.h"
+#include "bench/measure.h"
+#include "bench/peers.h"
+#include "store/store.h"
+
+#define FIELD ((size_t)256 << 20)
+#define SLACK ((size_t)1 << 17)
+#define SKEW ((size_t)17)
+#define ROUNDS 15
+#define LENGTH_MAX ((size_t)64 << 10)
+
+static const size_t lengths[] = {128,  192,  256,  384,  512,   768,
+                                 1024, 1536, 2048, 4096, 16384, LENGTH_MAX};
+
+enum lane { LANE_AFTER, LANE_BACK, LANE_STREAM, LANES };
+static const char *const lane_names[LANES] = {"store, then write back", "line by line",
+                                              "streaming"};
+
+struct trial {
+    char *field;
+    const char *source;
+    enum isa_vector vector;
+    bool copies;
+    size_t skew, length, slots, stride, position;
+};
+
+static void store(const struct trial *trial, enum lane lane, char *at) {
+    static const enum store_way ways[LANES] = {STORE_CACHED, STORE_CACHED_BACK, STORE_STREAM_BACK};
+    enum store_way way = ways[lane];
+    if (trial->copies)
+        store_copy(&way, trial->vector, at, trial->source, trial->length);
+    else
+        store_fill(&way, trial->vector, at, 0, trial->length);
+    if (lane == LANE_AFTER)
+        isa_write_back(ISA_FLUSH_CLWB, at, trial->length, 64);
+    isa_fence();
+}
+
+static double sample(void *context, size_t lane) {
+    struct trial *trial = (struct trial *)context;
+    size_t slot = align_up(trial->length + trial->skew, 64);
+    size_t count = ((size_t)256 << 10) / slot + 4;
+    double start = measure_now();
+    for (size_t i = 0; i < count; i++) {
+        store(trial, (enum lane)lane, trial->field + trial->position * slot + trial->skew);
+        trial->position += trial->stride;
+        trial->position -= trial->position >= trial->slots ? trial->slots : 0;
+    }
+    return (measure_now() - start) / (double)count;
+}
+
+/* One length, cold; talks of it, and says whether streaming is the faster one. */
+static bool streams(struct trial *trial, FILE *talk) {
+    struct bench_row row = {.lane_count = LANES};
+    size_t slot = align_up(trial->length + trial->skew, 64);
+    trial->slots = FIELD / slot;
+    trial->stride = (trial->slots / 8 * 5) | 1;
+    trial->position = 0;
+    measure_row(&row, ROUNDS, sample, trial);
+    fprintf(talk, "%s %s, vectors of %d bits, %zu bytes:", trial->copies ? "copy" : "fill",
+            trial->skew != 0 ? "skewed" : "aligned", 128 << trial->vector, trial->length);
+    for (size_t lane = 0; lane < LANES; lane++)
+        fprintf(talk, " %s %.0f ns", lane_names[lane], row.lanes[lane].nanos.median);
+    fputc('\n', talk);
+    return row.lanes[LANE_STREAM].nanos.median < row.lanes[LANE_BACK].nanos.median;
+}
+
+/* From where on it always is. */
+static size_t limit_of(struct trial *trial, FILE *talk) {
+    size_t limit = SIZE_MAX;
+    for (size_t i = ARRAY_LENGTH(lengths); i-- > 0;) {
+        trial->length = lengths[i];
+        if (!streams(trial, talk))
+            break;
+        limit = lengths[i];
+    }
+    return limit;
+}
+
+bool bench_calibrate(FILE *to, FILE *talk) {
+    static const char *const names[] = {"ISA_VECTOR_128", "ISA_VECTOR_256", "ISA_VECTOR_512"};
+    struct isa_choice choice = isa_choose(isa_features(), isa_line_size(), NULL, NULL);
+    char machine[256], day[16];
+    time_t now = time(NULL);
+    struct tm parts;
+    void *field = mmap(NULL, FIELD + 2 * SLACK, PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (!choice.lines || field == MAP_FAILED)
+        return false;
+    memset(field, 1, FIELD + 2 * SLACK);
+    bench_machine(machine, sizeof machine);
+    strftime(day, sizeof day, "%Y-%m-%d", gmtime_r(&now, &parts));
+    fprintf(to, "/* Written by nvrtl bench --calibrate on %s: %s. */\n", day, machine);
+    for (enum isa_vector vector = ISA_VECTOR_128; vector <= choice.vector; vector++) {
+        for (unsigned skewed = 0; skewed < 2; skewed++) {
+            struct trial trial = {.field = (char *)field,
+                                  .source = (char *)field + FIELD + SLACK,
+                                  .vector = vector,
+                                  .copies = true,
+                                  .skew = skewed ? SKEW : 0};
+            size_t copy = limit_of(&trial, talk);
+            trial.copies = false;
+            size_t fill = limit_of(&trial, talk);
+            fprintf(to, "LIMIT(0x%x, %s, %s, %zu, %zu)\n", isa_cpu(), names[vector],
+                    skewed ? "false" : "true", copy, fill);
+        }
+    }
+    munmap(field, FIELD + 2 * SLACK);
+    return true;
+}

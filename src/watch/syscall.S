@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* syscall(2) by the name that libc has for it. A call may give the thread another stack, or return
+   twice: so nothing of this is on the stack when it is made. */
+#if defined(__x86_64__)
+#define SYS_SECCOMP 317
+
+    .text
+    .globl syscall
+    .type syscall, @function
+syscall:
+    .cfi_startproc
+    cmpq $SYS_SECCOMP, %rdi
+    je 1f
+    movq watch_syscall(%rip), %rax
+    testq %rax, %rax
+    je 1f
+    jmp *%rax
+1:
+    .irp register, rdi, rsi, rdx, rcx, r8, r9, rax
+    pushq %\register
+    .cfi_adjust_cfa_offset 8
+    .endr
+    call watch_find_syscall
+    movq %rax, (%rsp)
+    .irp register, rax, r9, r8, rcx, rdx, rsi, rdi
+    popq %\register
+    .cfi_adjust_cfa_offset -8
+    .endr
+    jmp *%rax
+    .cfi_endproc
+    .size syscall, . - syscall
+#endif
+    .section .note.GNU-stack, "", @progbits

@@ -30,7 +30,8 @@ target_link_libraries(nvrtl_check PRIVATE nvrtl_compile ${check_rooms} PkgConfig
                                           PkgConfig::jansson)
 set_target_properties(nvrtl_check PROPERTIES LINKER_LANGUAGE C)
 
-nvrtl_rooms(cli_rooms base range os isa store map trace cut crash bench cli)
+nvrtl_rooms(cli_rooms base range os isa store map track trace sandbox cut crash search record bench
+            cli)
 add_executable(nvrtl_cli)
 add_executable(nvrtl::check ALIAS nvrtl_cli)
 target_link_libraries(nvrtl_cli PRIVATE nvrtl_compile ${cli_rooms} nvrtl_check nvrtl

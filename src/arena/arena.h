@@ -209,7 +209,7 @@ struct arena_lost {
 
 /* The log of a run that is recorded; see log.h. */
 struct arena_log {
-    uint32_t on;           /* set by the parent before the run: record, and judge nothing */
+    uint32_t on;           /* enum log_on, set by the parent before the run: judge nothing */
     uint64_t room;         /* bytes that the arena may have used when a record is added */
     _Atomic uint32_t full; /* recording has stopped: no room */
     _Atomic uint32_t stopped;

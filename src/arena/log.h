@@ -20,7 +20,21 @@ enum log_kind {
     LOG_FLUSH,  /* of this range, and of those in bytes, struct log_range */
     LOG_DRAIN,
     LOG_SETTLE, /* a wait made all of the range durable */
-    LOG_MARK    /* offset is the id, length the kind; bytes are the text */
+    LOG_MARK,   /* offset is the id, length the kind; bytes are the text */
+    /* Of programs whose own instructions are seen: */
+    LOG_DIRECT,     /* as LOG_STREAM, and past any doubt */
+    LOG_ATOMIC,     /* a locked instruction that stored: it drains before it does */
+    LOG_CLFLUSH,    /* as LOG_FLUSH, of one range, and done at once */
+    LOG_SYNC_BEGIN, /* msync, fsync and the like begin, of the range */
+    LOG_SYNC_END,   /* the one that the thread has begun last has succeeded */
+    LOG_KINDS
+};
+
+/* What is recorded: arena_log.on. */
+enum log_on {
+    LOG_OFF,
+    LOG_CUT,  /* what a cut needs */
+    LOG_TRACE /* stacks too, and what regions held when they were first seen */
 };
 
 #define LOG_TEXT 64   /* bytes of a mark's text that are kept */
@@ -34,9 +48,9 @@ struct log_record {
     arena_id previous;
     uint32_t kind; /* enum log_kind */
     uint32_t thread;
-    uint32_t file; /* index; not for drains and marks */
-    uint32_t size; /* of bytes */
-    uint32_t reserved;
+    uint32_t file;         /* index; not for drains and marks */
+    uint32_t size;         /* of bytes */
+    uint32_t stack;        /* id, or 0 */
     uint64_t number;       /* of this record, from 1 */
     uint64_t drains, acks; /* so far, this one with them */
     uint64_t offset, length;

@@ -18,6 +18,7 @@ int cli_run(int argc, char **argv);
 int cli_copy(int argc, char **argv);
 int cli_flush(int argc, char **argv);
 int cli_crash(int argc, char **argv);
+int cli_record(int argc, char **argv);
 int cli_cut(int argc, char **argv);
 int cli_trace(int argc, char **argv);
 int cli_report(int argc, char **argv);

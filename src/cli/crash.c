@@ -58,9 +58,44 @@ static void set_trace(struct crash_arguments *arguments, const char *trace,
     arguments->trace = trace;
 }
 
+/* The trace, and a program that recovers. */
+static void set_words(struct crash_arguments *arguments, const char *text,
+                      struct argp_state *state) {
+    if (arguments->trace == NULL) {
+        arguments->trace = text;
+        return;
+    }
+    arguments->explore.search.program = state->argv + state->next - 1;
+    arguments->explore.search.judge = SANDBOX_PROGRAM;
+    state->next = state->argc;
+}
+
+static void check_wish(const struct crash_arguments *arguments, struct argp_state *state) {
+    const struct search_options *search = &arguments->explore.search;
+    bool judged = search->check != NULL || search->program != NULL;
+    bool told = arguments->enumerate || arguments->explain != NULL;
+    if (!told && !judged)
+        argp_error(state, "what with it? --enumerate, --explain, --check, or a program");
+    if (arguments->enumerate && arguments->explain != NULL)
+        argp_error(state, "what with it? (--enumerate or --explain)");
+    if (!told && arguments->image != NULL)
+        argp_error(state, "--image is for --enumerate and --explain");
+    if (told && search->program != NULL)
+        argp_error(state, "'%s' is one trace too many", search->program[0]);
+    if (!told && arguments->imports)
+        argp_error(state, "make a trace of the log first: nvrtl trace --import-pmemcheck");
+    if (told && (judged || arguments->explore.asked))
+        argp_error(state, "--enumerate and --explain check nothing");
+    if (search->check != NULL && search->program != NULL)
+        argp_error(state, "'%s' is one trace too many: --check judges", search->program[0]);
+}
+
 static error_t parse(int key, char *text, struct argp_state *state) {
     struct crash_arguments *arguments = state->input;
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->explore;
+        return 0;
     case OPTION_ENUMERATE:
         arguments->enumerate = true;
         return 0;
@@ -93,13 +128,12 @@ static error_t parse(int key, char *text, struct argp_state *state) {
             argp_error(state, "'%s' is no size", text);
         return 0;
     case ARGP_KEY_ARG:
-        set_trace(arguments, text, state);
+        set_words(arguments, text, state);
         return 0;
     case ARGP_KEY_END:
         if (arguments->trace == NULL)
             argp_error(state, "which trace?");
-        if (arguments->enumerate == (arguments->explain != NULL))
-            argp_error(state, "what with it? (--enumerate or --explain)");
+        check_wish(arguments, state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -174,25 +208,45 @@ static int look(FILE *trace, const struct crash_arguments *arguments, FILE *imag
     return status;
 }
 
+static int explore(FILE *trace, struct crash_arguments *arguments) {
+    struct crash_explore *explore = &arguments->explore;
+    explore->trace = arguments->trace;
+    explore->search.wish = arguments->wish;
+    explore->search.memory = arguments->memory;
+    if (!run_make_output(&explore->reports))
+        return CLI_RUN_FAILED;
+    return crash_explore(trace, explore);
+}
+
 int cli_crash(int argc, char **argv) {
+    static const struct argp_child children[] = {{&crash_explore_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         .options = option_table,
         .parser = parse,
-        .args_doc = "TRACE",
-        .doc = "Tell what power cuts could leave of a recorded run.\v"
-               "--enumerate prints every distinct image of the regions, one a line, in\n"
-               "hexadecimal and sorted; the regions together have at most 4096 bytes.\n"
-               "--explain takes one of these, or a file with all bytes of the regions.\n\n"
-               "Exits with 0; 1: no cut leaves what is to be explained; 2: wrong usage, or a\n"
-               "trace that cannot be read; 125: too many images, or nvrtl failed."};
-    struct crash_arguments arguments = {.memory = UINT64_C(1) << 30};
+        .children = children,
+        .args_doc = "TRACE [-- PROGRAM...]",
+        .doc =
+            "Tell what power cuts could leave of a recorded run.\v"
+            "--enumerate prints every distinct image of the regions that a power cut at any\n"
+            "moment could leave, one a line, in hexadecimal and sorted; the regions together\n"
+            "have at most 4096 bytes. --explain takes one of these, or a file.\n\n"
+            "--check, or PROGRAM that must not crash, meets what a cut could leave of any size.\n\n"
+            "Exits with 0: nothing was found; 1: an image that recovery does not survive,\n"
+            "or that no cut leaves;\n"
+            "2: wrong usage, or a trace that cannot be read; 3: the budget is used up;\n"
+            "125: the images are too many, or nvrtl failed."};
+    struct crash_arguments arguments = {
+        .memory = UINT64_C(1) << 30,
+        .explore = {.search = {.exhaustive = 4096, .timeout = 10000, .seed = UINT64_MAX}}};
+    arguments.explore.reports.wanted[report_format("text") - report_formats] = true;
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     FILE *trace = open_trace(&arguments), *image = NULL;
     if (trace != NULL && arguments.image != NULL)
         image = crash_open(arguments.image);
     int status = CLI_USAGE;
     if (trace != NULL && (image != NULL || arguments.image == NULL))
-        status = look(trace, &arguments, image);
+        status = arguments.enumerate || arguments.explain != NULL ? look(trace, &arguments, image)
+                                                                  : explore(trace, &arguments);
     if (trace != NULL)
         fclose(trace);
     if (image != NULL)

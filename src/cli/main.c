@@ -21,6 +21,7 @@ static const struct command {
     {"info", "nvrtl info", CLI_USAGE, cli_info,
      "what this machine, a file or a process has, and why"},
     {"run", "nvrtl run", CLI_RUN_FAILED, cli_run, "run a program under the verifier"},
+    {"record", "nvrtl record", CLI_RUN_FAILED, cli_record, "run a program, and keep what it does"},
     {"cut", "nvrtl cut", CLI_USAGE, cli_cut, "cut the power at random moments, and check"},
     {"crash", "nvrtl crash", CLI_USAGE, cli_crash, "tell what power cuts could leave of a trace"},
     {"trace", "nvrtl trace", CLI_USAGE, cli_trace, "print a trace, or make one"},

@@ -35,6 +35,10 @@ bool number_parse_bytes(const char *text, uint64_t *bytes) {
     return true;
 }
 
+bool number_parse(const char *text, uint64_t *value) {
+    return take_digits(&text, value) && text[0] == '\0';
+}
+
 bool number_parse_process(const char *text, uint32_t *process) {
     uint64_t number;
     if (text[0] == '0' || !take_digits(&text, &number) || text[0] != '\0' || number > INT32_MAX)

@@ -23,8 +23,6 @@ struct run_options {
     char *watch; /* patterns, one a line; NULL: none */
 };
 
-#define FORMATS "text, json, sarif, junit, html"
-
 enum {
     OPTION_ENABLE = 256,
     OPTION_DISABLE,
@@ -118,21 +116,6 @@ static void check_names(const struct run_options *options, struct argp_state *st
     argp_error(state, "stacks cannot be recorded by '%s' (cached, full, site)", wrong);
 }
 
-static void set_formats(struct run_options *options, char *formats, struct argp_state *state) {
-    bool *wanted = options->reports.wanted, any = false;
-    memset(wanted, 0, sizeof options->reports.wanted);
-    for (char *rest, *name = strtok_r(formats, ",", &rest); name != NULL;
-         name = strtok_r(NULL, ",", &rest)) {
-        const struct report_format *format = report_format(name);
-        if (format == NULL)
-            argp_error(state, "there is no report format '%s' (" FORMATS ")", name);
-        else
-            wanted[format - report_formats] = any = true;
-    }
-    if (!any)
-        argp_error(state, "--report needs a format: " FORMATS);
-}
-
 static int number(const char *text, struct argp_state *state) {
     char *end;
     errno = 0;
@@ -152,7 +135,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         options->verify.judge = argument;
         return 0;
     case 'r':
-        set_formats(options, argument, state);
+        run_set_formats(&options->reports, argument, state);
         return 0;
     case OPTION_OUTPUT:
         options->reports.output = argument;

@@ -20,6 +20,10 @@ struct run_reports {
     bool entries; /* print entries for them, of what was found */
 };
 
+struct argp_state;
+/* The formats that are named, with commas between; another name is a usage error. */
+void run_set_formats(struct run_reports *reports, char *formats, struct argp_state *state);
+
 /* Can reports be written there? Asked before the program runs, which may take hours. false: told
    with a sentence. */
 bool run_make_output(const struct run_reports *reports);

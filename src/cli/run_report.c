@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Where the reports of a run go. */
+#include <argp.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #include "cli/cli.h"
 #include "cli/run.h"
 #include "report/merge.h"
+
+#define FORMATS "text, json, sarif, junit, html"
 
 bool run_make_output(const struct run_reports *reports) {
     if (reports->output == NULL)
@@ -24,6 +27,21 @@ bool run_make_output(const struct run_reports *reports) {
         cli_complain("cannot write reports to the directory %s: %s", reports->output,
                      strerror(error));
     return error == 0;
+}
+
+void run_set_formats(struct run_reports *reports, char *formats, struct argp_state *state) {
+    bool *wanted = reports->wanted, any = false;
+    memset(wanted, 0, sizeof reports->wanted);
+    for (char *rest, *name = strtok_r(formats, ",", &rest); name != NULL;
+         name = strtok_r(NULL, ",", &rest)) {
+        const struct report_format *format = report_format(name);
+        if (format == NULL)
+            argp_error(state, "there is no report format '%s' (" FORMATS ")", name);
+        else
+            wanted[format - report_formats] = any = true;
+    }
+    if (!any)
+        argp_error(state, "--report needs a format: " FORMATS);
 }
 
 /* Writes one report to a file of the directory. */

@@ -72,7 +72,11 @@ static void replay_store(struct generation *generation, enum generation_model mo
                          const struct log_record *record, uint32_t file) {
     static const enum generation_kind kinds[] = {[LOG_STORE] = GENERATION_CACHED,
                                                  [LOG_STREAM] = GENERATION_STREAM,
-                                                 [LOG_UNSEEN] = GENERATION_UNSEEN};
+                                                 [LOG_UNSEEN] = GENERATION_UNSEEN,
+                                                 [LOG_DIRECT] = GENERATION_DIRECT,
+                                                 [LOG_ATOMIC] = GENERATION_CACHED};
+    if (record->kind == LOG_ATOMIC)
+        generation_atomic(generation, record->thread);
     const struct generation_store store = {.thread = record->thread,
                                            .file = file,
                                            .kind = kinds[record->kind],
@@ -153,7 +157,18 @@ static void replay(struct work *work, const struct log_record *record) {
     case LOG_STORE:
     case LOG_STREAM:
     case LOG_UNSEEN:
+    case LOG_DIRECT:
+    case LOG_ATOMIC:
         replay_store(generation, work->model, record, file);
+        return;
+    case LOG_CLFLUSH:
+        generation_clflush(generation, record->thread, file, record->offset, record->length);
+        return;
+    case LOG_SYNC_BEGIN:
+        generation_sync_begin(generation, record->thread, file, record->offset, record->length);
+        return;
+    case LOG_SYNC_END:
+        generation_sync_end(generation, record->thread);
         return;
     case LOG_FLUSH:
         replay_flush(generation, record, file);
@@ -166,6 +181,7 @@ static void replay(struct work *work, const struct log_record *record) {
         return;
     case LOG_GET:
     case LOG_MARK:
+    case LOG_KINDS:
         return;
     }
 }
@@ -173,10 +189,11 @@ static void replay(struct work *work, const struct log_record *record) {
 /* A record whose length and bytes disagree would be read beyond its end. */
 static bool is_sound(const struct log_record *record) {
     bool carries = record->kind == LOG_STORE || record->kind == LOG_STREAM ||
-                   record->kind == LOG_UNSEEN || (record->kind == LOG_BASE && record->size != 0);
+                   record->kind == LOG_UNSEEN || record->kind == LOG_DIRECT ||
+                   record->kind == LOG_ATOMIC || (record->kind == LOG_BASE && record->size != 0);
     if (record->kind == LOG_FLUSH && record->size % sizeof(struct log_range) != 0)
         return false;
-    return record->kind <= LOG_MARK && record->file < ARENA_FILES &&
+    return record->kind < LOG_KINDS && record->file < ARENA_FILES &&
            record->thread < ARENA_THREADS && (!carries || record->length <= record->size);
 }
 

@@ -37,6 +37,7 @@ bool cut_begin(struct cut_session *session, const struct cut_moment *moment) {
         return false;
     struct arena_log *log = &session->arena.head->log;
     session->arena.head->stacks_mode = ARENA_STACKS_SITE;
+    session->arena.head->stores = ARENA_STORES_AUTO;
     log->stop_record = moment->record;
     log->stop_ack = moment->ack;
     log->stop_drain = moment->drain;

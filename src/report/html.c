@@ -241,6 +241,11 @@ static void put_finding(const struct html *html, size_t index) {
         put_element(html, "dd", "mend", finding->mend);
         put(html, "\n");
     }
+    if (finding->replay != NULL) {
+        put(html, "<dt>again</dt><dd><code>");
+        markup_text(html->out, finding->replay);
+        put(html, "</code></dd>\n");
+    }
     put(html, "</dl>\n");
     for (size_t i = 0; i < finding->related_count && i < RELATED_SHOWN; i++)
         put_related(html, &finding->related[i]);

@@ -95,6 +95,8 @@ json_t *json_finding(const struct finding *finding) {
             (!finding->more_ranges || value_put(object, "more_ranges", json_true())) &&
             value_put_text(object, "message", finding->message) &&
             value_put_text(object, "mend", finding->mend) &&
+            value_put_text(object, "image", finding->image) &&
+            value_put_text(object, "replay", finding->replay) &&
             (finding->fix_count == 0 ||
              value_put(object, "fix", value_array(finding->fix, finding->fix_count, make_edit))) &&
             value_put_text(object, "rescued_by", finding->rescued_by) &&

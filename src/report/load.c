@@ -139,6 +139,8 @@ static bool read_finding(struct members *members, const json_t *object, void *it
                 member_number(members, object, "region", 1, UINT32_MAX, false, &region) &&
                 member_copy(members, object, "message", true, &finding->message) &&
                 member_copy(members, object, "mend", false, &finding->mend) &&
+                member_copy(members, object, "image", false, &finding->image) &&
+                member_copy(members, object, "replay", false, &finding->replay) &&
                 member_text(members, object, "rescued_by", false, &finding->rescued_by) &&
                 member_object(members, object, "at", true, &at) &&
                 read_stack(members, object, at, &finding->at) &&

@@ -118,6 +118,8 @@ static const char *at_text(const struct finding *finding) {
     case KIND_UNFLUSHED_STREAM:
     case KIND_OVERWRITTEN_UNFLUSHED:
         return report_role_text("store");
+    case KIND_CRASH_INCONSISTENCY:
+        return "the store that a power cut makes the difference of";
     case KIND_UNDRAINED_FLUSH:
     case KIND_REDUNDANT_FLUSH:
         return report_role_text("flush");
@@ -245,6 +247,8 @@ static bool put_properties(json_t *result, const struct report *report,
         value_put_text(properties, "kind", kind_facts[finding->kind].name) &&
         value_put_text(properties, "severity", report_severity_name(finding->severity)) &&
         value_put_text(properties, "rescued_by", finding->rescued_by) &&
+        value_put_text(properties, "image", finding->image) &&
+        value_put_text(properties, "replay", finding->replay) &&
         (region == NULL || value_put_text(properties, "region", region->path)) &&
         (finding->range_count == 0 ||
          value_put(properties, "ranges",

@@ -45,7 +45,8 @@ static enum paint severity_paint(enum severity severity) {
 /* Is data at stake, and not only a call that was refused? */
 static bool loses_data(enum kind kind) {
     return kind == KIND_UNFLUSHED_WRITE || kind == KIND_UNDRAINED_FLUSH ||
-           kind == KIND_UNORDERED_COMMIT || kind == KIND_TORN_COMMIT;
+           kind == KIND_UNORDERED_COMMIT || kind == KIND_TORN_COMMIT ||
+           kind == KIND_CRASH_INCONSISTENCY;
 }
 
 /* "1 error, 0 warnings, 2 performance findings" */
@@ -80,6 +81,11 @@ static void put_nothing_found(struct page *page, const struct report *report,
     page_put(page, report->incomplete ? " incomplete:" : " clean:");
     page_paint(page, PAINT_PLAIN);
     page_put(page, report->incomplete ? " of what was seen" : "");
+    if (report->stores != NULL && strcmp(report->stores, "trace") == 0) {
+        page_put(page, " recovery copes with every image that was tried");
+        put_remarks(page, report);
+        return;
+    }
     page_put(page, api ? " every Write and Fill to " : " every store to ");
     page_put(page, count_words(report->region_count, "region", words));
     page_put(page, " was flushed and drained");
@@ -327,6 +333,16 @@ void text_finding(struct text *text, const struct finding *finding) {
     if (finding->mend != NULL) {
         begin_field(page, "mend", PAINT_GOOD);
         page_words(page, finding->mend);
+        page_end(page);
+    }
+    if (finding->image != NULL) {
+        begin_field(page, "image", PAINT_PLACE);
+        page_words(page, finding->image);
+        page_end(page);
+    }
+    if (finding->replay != NULL) {
+        begin_field(page, "again", PAINT_PLACE);
+        page_words(page, finding->replay);
         page_end(page);
     }
     print_all_related(text, finding);

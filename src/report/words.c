@@ -38,6 +38,7 @@ const char *report_kind_text(enum kind kind) {
         [KIND_LEAKED_TOKEN] = "A token was not freed when the program ended.",
         [KIND_REDUNDANT_FLUSH] = "Everything that the call flushed was clean, or flushed already.",
         [KIND_REDUNDANT_DRAIN] = "There was nothing to wait for.",
+        [KIND_CRASH_INCONSISTENCY] = "Recovery does not survive what a power cut can leave.",
     };
     return texts[kind];
 }
@@ -69,10 +70,12 @@ const char *report_role_text(const char *role) {
     static const struct {
         const char *role, *text;
     } texts[] = {
-        {"store", "stored here"},      {"flush", "flushed here"},
-        {"read", "read here"},         {"dependent", "dependent store here"},
-        {"commit", "committed here"},  {"data", "data stored here"},
-        {"freed", "token freed here"}, {"got", "token obtained here"},
+        {"store", "stored here"},       {"flush", "flushed here"},
+        {"read", "read here"},          {"dependent", "dependent store here"},
+        {"commit", "committed here"},   {"data", "data stored here"},
+        {"freed", "token freed here"},  {"got", "token obtained here"},
+        {"early", "durable too early"}, {"missing", "not durable"},
+        {"ack", "acknowledged here"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
         if (strcmp(texts[i].role, role) == 0)

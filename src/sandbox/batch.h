@@ -13,7 +13,6 @@
 #define BATCH_PATCHES (SANDBOX_IMAGES * 64u)
 #define BATCH_BYTES (8u << 20)
 #define BATCH_MARKS (UINT64_C(1) << 26) /* of a kind: address space, not memory */
-#define SANDBOX_PAGE 4096u
 
 struct batch_patch {
     uint32_t region, length;

@@ -214,13 +214,11 @@ bool sandbox_run(struct sandbox *sandbox, enum sandbox_run run, const volatile i
     return processes_run(sandbox, stop);
 }
 
-bool sandbox_run_fresh(struct sandbox *sandbox, int output, const volatile int *stop) {
+bool sandbox_run_again(struct sandbox *sandbox, size_t image, int output,
+                       const volatile int *stop) {
     sandbox->ran = true;
-    for (uint32_t i = 0; i < sandbox->batch->count; i++) {
-        if (!processes_run_fresh(sandbox, i, output, stop))
-            return false;
-    }
-    return true;
+    atomic_store(&sandbox->batch->images[image].outcome, SANDBOX_PENDING);
+    return processes_run_fresh(sandbox, (uint32_t)image, output, stop);
 }
 
 size_t sandbox_count(const struct sandbox *sandbox) {

@@ -13,6 +13,7 @@
 #define SANDBOX_WORKERS 64 /* at most */
 #define SANDBOX_REGIONS 64
 #define SANDBOX_IMAGES 1024 /* of a batch */
+#define SANDBOX_PAGE 4096u  /* bytes */
 
 struct sandbox_region {
     const char *path; /* absolute */
@@ -92,8 +93,9 @@ enum sandbox_run {
 /* Runs the images that were begun since the last run. The verdicts stay until the next image is
    begun. false: interrupted, as *stop says; images are pending. */
 bool sandbox_run(struct sandbox *sandbox, enum sandbox_run run, const volatile int *stop);
-/* Runs each of them in a fresh process; standard output and error go to a descriptor. */
-bool sandbox_run_fresh(struct sandbox *sandbox, int output, const volatile int *stop);
+/* Runs one of them once more, in a fresh process; its verdict is that one's from then on. Standard
+   output and error go to a descriptor; -1: nowhere. */
+bool sandbox_run_again(struct sandbox *sandbox, size_t image, int output, const volatile int *stop);
 size_t sandbox_count(const struct sandbox *sandbox);
 struct sandbox_verdict sandbox_verdict(const struct sandbox *sandbox, size_t image);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "source/record.h"
 #include "source/self.h"
 
 #define OBJECTS 16384
@@ -95,6 +96,7 @@ void clock_take(struct self *me, const struct clock_object *object) {
 }
 
 void clock_give(struct self *me, struct clock_object *object) {
+    record_settle(me);
     join(&object->known, &me->clock.known);
     count(me);
 }

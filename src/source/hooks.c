@@ -5,6 +5,7 @@
 #include "source/explain.h"
 #include "source/extra.h"
 #include "source/lines.h"
+#include "source/record.h"
 #include "source/regions.h"
 
 static const struct model_actor *actor_of(const struct hooks_site *site) {
@@ -84,7 +85,8 @@ void hooks_store(const struct hooks_site *site, uintptr_t address, size_t length
 bool hooks_store_quick(const struct hooks_site *site, uintptr_t address, size_t length) {
     struct model_page *page = regions_page(address);
     uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE);
-    if (UNLIKELY(page == NULL || page->based == 0 || commit_any() || extra_any(UINT32_MAX)))
+    if (UNLIKELY(page == NULL || record_wanted() || page->based == 0 || commit_any() ||
+                 extra_any(UINT32_MAX)))
         return false;
     lock_page(site, page);
     if (page->open[from / MODEL_LINE_SIZE] == 0)
@@ -100,6 +102,8 @@ bool hooks_store_quick(const struct hooks_site *site, uintptr_t address, size_t 
 
 bool hooks_store_if(const struct hooks_site *site, uintptr_t address, size_t length,
                     hooks_attempt *attempt, void *context) {
+    if (record_wanted())
+        return record_attempt(site->me, address, length, site->stack, attempt, context);
     const struct model_actor *actor = actor_of(site);
     struct model_page *page = regions_record(site->me, address);
     hooks_drain(site, true);
@@ -191,6 +195,10 @@ static enum model_way way_of(const struct event *event) {
 
 void hooks_handle(struct self *me, const struct event *event, arena_id stack) {
     const struct hooks_site site = {me, stack};
+    if (record_wanted()) {
+        record_raw(me, event, stack);
+        return;
+    }
     if (event->kind == EVENT_RAW_DRAIN || (event->effect & EFFECT_LOCKED) != 0)
         hooks_drain(&site, (event->effect & EFFECT_LOCKED) != 0);
     if (event->kind == EVENT_RAW_STORE)

@@ -10,6 +10,9 @@
 #include "arena/log.h"
 #include "base/bits.h"
 #include "source/content.h"
+#include "source/regions.h"
+#include "source/stack.h"
+#include "source/sync.h"
 #include "source/tokens.h"
 
 /* One event on its way into the log. */
@@ -18,7 +21,9 @@ struct act {
     const struct event *event;
     struct arena_token *token;
     enum log_kind kind; /* of what a stretch becomes */
+    arena_id stack;
     bool late;
+    bool raw; /* the memory may have gone since */
     /* What was flushed and is not yet told. */
     struct log_range ranges[1 + LOG_RANGES];
     uint32_t range_count, range_file;
@@ -53,6 +58,7 @@ static void append(const struct act *act, enum log_kind kind, uint32_t file, uin
                                       .thread = act->me->thread,
                                       .file = file,
                                       .size = (uint32_t)size,
+                                      .stack = act->stack,
                                       .offset = offset,
                                       .length = length};
     log_append(arena_here(), &record, size != 0 ? bytes : "");
@@ -74,6 +80,8 @@ static uint64_t lines_of(uint32_t from, uint32_t to) {
    business, and survive as they are. */
 static void look(const struct act *act, struct share *share) {
     uint64_t lines = share->page->based & lines_of(share->from, share->to);
+    if (source_process.hooked) /* who is storing there will tell */
+        lines &= ~share->page->storing;
     for (; lines != 0; lines &= lines - 1) {
         uint32_t at = (uint32_t)__builtin_ctzll(lines) * MODEL_LINE_SIZE;
         if (memcmp(share->shadow + at, share->memory + at, MODEL_LINE_SIZE) == 0)
@@ -121,9 +129,18 @@ static void tell_store(const struct act *act, struct share *share) {
     share->page->storing &= ~lines;
 }
 
+/* What a page holds that was not seen before; zeros go without saying. */
+static void tell_all(const struct act *act, struct share *share) {
+    static const uint8_t zeros[MODEL_PAGE_SIZE];
+    if (memcmp(share->memory + share->from, zeros, share->to - share->from) != 0)
+        tell_base(act, share);
+}
+
 static void act_on_share(struct act *act, struct share *share) {
     bool tells = act->event->kind == EVENT_STORE && act->kind != LOG_FLUSH;
-    if (act->event->kind == EVENT_STORING) {
+    if (act->event->kind == EVENT_GET) {
+        tell_all(act, share);
+    } else if (act->event->kind == EVENT_STORING) {
         look(act, share);
         tell_base(act, share);
         share->page->storing |= lines_of(share->from, share->to);
@@ -145,13 +162,13 @@ static bool is_loaded(const struct act *act) {
     const struct event *event = act->event;
     bool names = event->kind == EVENT_STORING || event->kind == EVENT_FLUSH ||
                  event->kind == EVENT_FLUSH_RANGES;
-    return !act->late &&
+    return !act->late && !act->raw &&
            (event->kind == EVENT_STORE || (names && (event->effect & EFFECT_LOADED) != 0));
 }
 
 static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t index) {
     uint64_t start = index * MODEL_PAGE_SIZE, end = stretch->offset + stretch->length;
-    bool make = act->event->kind == EVENT_STORING;
+    bool make = act->event->kind == EVENT_STORING || act->event->kind == EVENT_GET;
     struct model_page *page = arena_page(arena_here(), stretch->file, index, make);
     uintptr_t address = stretch->address + (uintptr_t)(start - stretch->offset);
     if (page == NULL)
@@ -175,7 +192,7 @@ static void tell_flush(struct act *act) {
     uint32_t count = act->range_count;
     act->range_count = 0;
     if (count != 0)
-        append(act, LOG_FLUSH, act->range_file, first->offset, first->length, first + 1,
+        append(act, act->kind, act->range_file, first->offset, first->length, first + 1,
                (count - 1) * sizeof *first);
 }
 
@@ -193,7 +210,7 @@ static void act_on_stretch(void *context, const struct stretch *stretch) {
     uint64_t last = (stretch->offset + stretch->length - 1) / MODEL_PAGE_SIZE;
     for (uint64_t index = stretch->offset / MODEL_PAGE_SIZE; index <= last; index++)
         act_on_page(act, stretch, index);
-    if (act->kind == LOG_FLUSH)
+    if (act->kind == LOG_FLUSH || act->kind == LOG_CLFLUSH)
         add_flush(act, stretch);
     if (act->kind == LOG_SETTLE)
         append(act, act->kind, stretch->file, stretch->offset, stretch->length, NULL, 0);
@@ -215,7 +232,9 @@ static void flush(struct act *act, uintptr_t address, uint64_t length) {
 static void store(struct act *act) {
     const struct event *event = act->event;
     bool stream = (event->effect & EFFECT_STREAM) != 0;
-    act->kind = stream ? LOG_STREAM : LOG_STORE;
+    /* The library has chosen its instructions so that its drain waits for them on this CPU. */
+    bool traces = arena_here()->head->log.on == LOG_TRACE;
+    act->kind = !stream ? LOG_STORE : traces ? LOG_DIRECT : LOG_STREAM;
     if (act->token == NULL || event->length == 0)
         return;
     tokens_stretches(act->token, event->address, event->length, act_on_stretch, act);
@@ -230,7 +249,10 @@ static void get(struct act *act) {
     if (token == NULL)
         return;
     const struct arena_file *file = &arena_here()->head->files[token->file];
-    append(act, LOG_GET, token->file, 0, atomic_load(&file->end), NULL, 0);
+    append(act, LOG_GET, token->file, token->segments[0].address - token->segments[0].offset,
+           atomic_load(&file->end), NULL, 0);
+    if (arena_here()->head->log.on == LOG_TRACE)
+        tokens_stretches(token, 0, UINT64_MAX, act_on_stretch, act);
 }
 
 static void tell_settled(void *context, const struct stretch *stretch) {
@@ -300,8 +322,135 @@ static void mark(struct act *act) {
     append(act, LOG_MARK, 0, event->id, event->mark, event->text, size);
 }
 
+static void act_on_memory(struct act *act, uintptr_t address, size_t length) {
+    regions_stretches(address, length, act_on_stretch, act);
+}
+
+void record_settle(struct self *me) {
+    if (LIKELY(me->storing.length == 0))
+        return;
+    static const struct event stored = {.kind = EVENT_STORE};
+    struct act act = {.me = me,
+                      .event = &stored,
+                      .kind = (enum log_kind)me->storing.kind,
+                      .stack = me->storing.stack,
+                      .raw = true};
+    size_t length = me->storing.length;
+    me->storing.length = 0;
+    act_on_memory(&act, me->storing.address, length);
+}
+
+/* Most stores go to one line that the log has already: then nothing need be read. */
+static bool begin_known(const struct act *act, uintptr_t address, size_t length) {
+    struct model_page *page = regions_page(address);
+    uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE);
+    if (page == NULL || length > MODEL_PAGE_SIZE - from)
+        return false;
+    uint64_t lines = lines_of(from, from + (uint32_t)length);
+    arena_lock(arena_here(), &page->lock, act->me->thread + 1);
+    bool known = page->shadow != 0 && (page->based & lines) == lines;
+    if (known)
+        page->storing |= lines;
+    arena_unlock(&page->lock);
+    return known;
+}
+
+/* The lines are told of, and wait for what will be stored to them. */
+static void begin_store(struct act *act, uintptr_t address, size_t length) {
+    static const struct event storing = {.kind = EVENT_STORING};
+    if (begin_known(act, address, length))
+        return;
+    act->event = &storing;
+    act->raw = true;
+    act_on_memory(act, address, length);
+}
+
+static void raw_store(struct act *act) {
+    const struct event *event = act->event;
+    bool stream = (event->effect & EFFECT_STREAM) != 0, flush = (event->effect & EFFECT_FLUSH) != 0;
+    enum log_kind kind = (event->effect & EFFECT_LOCKED) != 0 ? LOG_ATOMIC
+                         : stream && flush                    ? LOG_DIRECT
+                         : stream                             ? LOG_STREAM
+                                                              : LOG_STORE;
+    struct self *me = act->me;
+    begin_store(act, event->address, event->length);
+    me->storing.address = event->address;
+    me->storing.length = event->length;
+    me->storing.kind = kind;
+    me->storing.stack = act->stack;
+    if (stream)
+        note_pending(me, true);
+}
+
+static void raw_flush(struct act *act) {
+    uintptr_t line = align_down(act->event->address, MODEL_LINE_SIZE);
+    act->kind = (act->event->effect & EFFECT_DRAIN) != 0 ? LOG_CLFLUSH : LOG_FLUSH;
+    act->raw = true;
+    regions_stretches(line, MODEL_LINE_SIZE, act_on_stretch, act);
+    tell_flush(act);
+    note_pending(act->me, true);
+}
+
+static void drain(struct act *act) {
+    if (atomic_load(&arena_here()->head->threads[act->me->thread].pending) == 0)
+        return;
+    note_pending(act->me, false);
+    append(act, LOG_DRAIN, 0, 0, 0, NULL, 0);
+}
+
+void record_raw(struct self *me, const struct event *event, arena_id stack) {
+    struct act act = {.me = me, .event = event, .stack = stack};
+    record_settle(me);
+    if (event->kind == EVENT_RAW_STORE && event->length != 0)
+        raw_store(&act);
+    else if (event->kind == EVENT_RAW_FLUSH)
+        raw_flush(&act);
+    else if (event->kind == EVENT_RAW_DRAIN)
+        drain(&act);
+}
+
+bool record_attempt(struct self *me, uintptr_t address, size_t length, arena_id stack,
+                    bool (*attempt)(void *context), void *context) {
+    struct act act = {.me = me, .stack = stack};
+    record_settle(me);
+    begin_store(&act, address, length);
+    if (!attempt(context)) {
+        drain(&act);
+        return false;
+    }
+    me->storing.address = address;
+    me->storing.length = length;
+    me->storing.kind = LOG_ATOMIC;
+    me->storing.stack = stack;
+    record_settle(me);
+    return true;
+}
+
+static void tell_sync(void *context, const struct stretch *stretch) {
+    struct act *act = context;
+    append(act, LOG_SYNC_BEGIN, stretch->file, stretch->offset, stretch->length, NULL, 0);
+}
+
+void record_sync(const struct sync *sync, bool ends) {
+    static const struct event flushes = {.kind = EVENT_FLUSH};
+    struct act act = {.me = sync->me, .event = &flushes, .stack = sync->stack, .raw = true};
+    record_settle(sync->me);
+    if (ends)
+        append(&act, LOG_SYNC_END, 0, 0, 0, NULL, 0);
+    else
+        sync_each_stretch(sync, tell_sync, &act);
+}
+
 void record_handle(struct self *me, const struct event *event, bool late) {
     struct act act = {.me = me, .event = event, .late = late};
+    record_settle(me);
+    if (event->kind >= EVENT_RAW_STORE) {
+        record_raw(me, event, stack_of_site(event->caller));
+        return;
+    }
+    if (arena_here()->head->log.on == LOG_TRACE && event->kind != EVENT_STORING)
+        act.stack =
+            late ? stack_of_site(event->caller) : stack_id(&me->cache, event->caller, event->frame);
     const struct event_range *ranges = (const struct event_range *)event->address;
     if (event->kind != EVENT_GET && event->token != 0)
         act.token = tokens_find(me, event->token);

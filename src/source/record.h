@@ -12,6 +12,20 @@ bool record_wanted(void);
    cut. */
 void record_handle(struct self *me, const struct event *event, bool late);
 
+/* What the program does by itself. A store is told before it is made, and recorded when its thread
+   is heard of next. */
+void record_raw(struct self *me, const struct event *event, arena_id stack);
+
+/* Records the store that the thread has made by now; before anybody can be told of what follows. */
+void record_settle(struct self *me);
+
+/* An atomic store by attempt, which may come to nothing. */
+bool record_attempt(struct self *me, uintptr_t address, size_t length, arena_id stack,
+                    bool (*attempt)(void *context), void *context);
+
+/* A wait of the program's own for a range of memory, or without one for a file. */
+struct sync;
+void record_sync(const struct sync *sync, bool ends);
 /* A wait of the program's own, by msync or fsync, has ended well. */
 void record_synced(const struct sync *sync);
 

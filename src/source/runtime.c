@@ -116,6 +116,7 @@ void runtime_finish(struct self *me) {
     do {
         me->busy = 1;
         runtime_handle_deferred(me);
+        record_settle(me);
         me->busy = 0;
         /* Looks again: a handler may have come between the last look and the line above. */
     } while (me->handled != me->queued);

@@ -63,8 +63,13 @@ struct self {
     struct recent *recent;   /* stores since commits; NULL: there are no commit points */
     struct reads *reads;     /* of what is not durable; NULL: there were none */
     struct clock_self clock; /* of threads in code with hooks */
-    bool flushing;           /* a routine is, and its lines were looked at */
-    uint64_t told_handle;    /* of the token below; 0: none */
+    struct {
+        uintptr_t address;
+        size_t length; /* 0: none */
+        uint32_t kind, stack;
+    } storing;            /* recorded when it has been made: a store that was told before it */
+    bool flushing;        /* a routine is, and its lines were looked at */
+    uint64_t told_handle; /* of the token below; 0: none */
     const struct arena_token *told_token; /* whose flushes can be told before they are made */
     bool waiting; /* something flushed or streamed waits for a drain of every token */
     bool emptied; /* by a locked instruction, since the last Drain */

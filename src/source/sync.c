@@ -3,6 +3,7 @@
 
 #include "base/bits.h"
 #include "source/extra.h"
+#include "source/record.h"
 #include "source/regions.h"
 
 /* Stands for the token in notes of flushes: no token has this id. */
@@ -12,13 +13,12 @@ static const struct model_actor *actor_of(const struct sync *sync) {
     return self_actor(sync->me, SYNC_TOKEN, sync->stack);
 }
 
-/* Visits what is covered, file by file. */
-static void each_stretch(const struct sync *sync, tokens_visit *visit) {
+void sync_each_stretch(const struct sync *sync, tokens_visit *visit, void *context) {
     struct arena_head *head = source_process.arena.head;
     if (sync->length != 0) {
         uintptr_t start = align_down(sync->address, MODEL_PAGE_SIZE);
         uint64_t length = align_up(sync->address - start + sync->length, MODEL_PAGE_SIZE);
-        regions_stretches(start, length, visit, (void *)sync);
+        regions_stretches(start, length, visit, context);
         return;
     }
     for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
@@ -29,7 +29,7 @@ static void each_stretch(const struct sync *sync, tokens_visit *visit) {
         }
         if (sync->inode == 0 ||
             (head->files[i].device == sync->device && head->files[i].inode == sync->inode))
-            visit((void *)sync, &stretch);
+            visit(context, &stretch);
     }
 }
 
@@ -56,7 +56,10 @@ static void flush_stretch(void *context, const struct stretch *stretch) {
 }
 
 void sync_begin(const struct sync *sync) {
-    each_stretch(sync, flush_stretch);
+    if (record_wanted())
+        record_sync(sync, false);
+    else
+        sync_each_stretch(sync, flush_stretch, (void *)sync);
 }
 
 static void drain_file(void *context, const struct stretch *stretch) {
@@ -68,6 +71,10 @@ static void drain_file(void *context, const struct stretch *stretch) {
 
 void sync_end(const struct sync *sync) {
     const struct model_actor *actor = actor_of(sync);
-    each_stretch(sync, drain_file);
+    if (record_wanted()) {
+        record_sync(sync, true);
+        return;
+    }
+    sync_each_stretch(sync, drain_file, (void *)sync);
     model_drain(actor);
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "source/self.h"
+#include "source/tokens.h"
 
 struct sync {
     struct self *me;
@@ -17,6 +18,9 @@ struct sync {
     uint64_t device, inode; /* likewise; 0: of all files */
     uint64_t offset, size;  /* of the file; size 0: all of it */
 };
+
+/* Visits what is covered, file by file. */
+void sync_each_stretch(const struct sync *sync, tokens_visit *visit, void *context);
 
 void sync_begin(const struct sync *sync);
 void sync_end(const struct sync *sync);

@@ -85,6 +85,14 @@ static bool append_stack(struct collector *collector, uint32_t id, struct source
     return done;
 }
 
+bool verify_stack(const struct arena *arena, struct symbols *symbols, uint32_t id,
+                  struct source_stack *stack) {
+    const struct collect_run run = {.arena = arena};
+    struct collector collector = {.run = &run, .symbols = symbols};
+    *stack = (struct source_stack){0};
+    return append_stack(&collector, id, stack);
+}
+
 /* What the record of a stack says of stores that nobody saw. */
 static bool read_direct(struct collector *collector, uint32_t id, struct collect_direct *direct) {
     const struct arena *arena = collector->run->arena;
@@ -233,8 +241,8 @@ static bool add_finding(struct collector *collector, const struct arena_finding 
                 fill_related(collector, finding, record, &asserted) &&
                 collect_words(finding, record,
                               record->roles[0] == ARENA_ROLE_ASSERTED ? &asserted : NULL, &direct);
-    collect_free_stack(&asserted);
-    collect_free_stack(&direct.since);
+    verify_free_stack(&asserted);
+    verify_free_stack(&direct.since);
     return done;
 }
 

@@ -39,8 +39,6 @@ bool collect_direct_words(struct finding *finding, const struct arena_finding *r
    to last: a lock, or an index that is made anew. */
 bool collect_is_scratch(const struct arena_file *file);
 
-void collect_free_stack(struct source_stack *stack);
-
 /* "file.c:38", "function in module" or "an unknown place", for the innermost frame; malloc'ed. */
 char *collect_place(const struct source_stack *stack);
 

@@ -72,6 +72,8 @@ struct finding {
     bool more_ranges;       /* there were more than are listed */
     char *message;          /* one sentence, without a full stop */
     char *mend;             /* what to add where; may be NULL */
+    char *image;            /* file of a failing image, and ... */
+    char *replay;           /* ... the command that checks it again; may be NULL */
     const char *rescued_by; /* "page", "drain on another token", or NULL */
     struct source_stack at;
     struct source_excerpt source; /* around the innermost frame of at */
@@ -152,6 +154,7 @@ __attribute__((format(printf, 2, 3))) bool verify_remark(struct report *report, 
 /* All but the argument vector, which is its maker's. */
 void verify_free_report(struct report *report);
 void verify_free_finding(struct finding *finding);
+void verify_free_stack(struct source_stack *stack);
 void verify_free_excerpt(struct source_excerpt *excerpt);
 
 #endif

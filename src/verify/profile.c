@@ -120,7 +120,7 @@ double profile_page_factor(const struct profile_count *count) {
 
 void profile_free(struct report_profile *profile) {
     for (size_t i = 0; i < profile->site_count; i++)
-        collect_free_stack(&profile->sites[i].at);
+        verify_free_stack(&profile->sites[i].at);
     free(profile->sites);
     *profile = (struct report_profile){0};
 }

@@ -5,7 +5,7 @@
 #include "verify/finding.h"
 #include "verify/profile.h"
 
-void collect_free_stack(struct source_stack *stack) {
+void verify_free_stack(struct source_stack *stack) {
     for (size_t i = 0; i < stack->count; i++) {
         free(stack->frames[i].function);
         free(stack->frames[i].file);
@@ -23,10 +23,10 @@ void verify_free_excerpt(struct source_excerpt *excerpt) {
 }
 
 void verify_free_finding(struct finding *finding) {
-    collect_free_stack(&finding->at);
+    verify_free_stack(&finding->at);
     verify_free_excerpt(&finding->source);
     for (size_t i = 0; i < finding->related_count; i++) {
-        collect_free_stack(&finding->related[i].stack);
+        verify_free_stack(&finding->related[i].stack);
         verify_free_excerpt(&finding->related[i].source);
     }
     for (size_t i = 0; i < finding->fix_count; i++)
@@ -36,6 +36,8 @@ void verify_free_finding(struct finding *finding) {
     free(finding->ranges);
     free(finding->message);
     free(finding->mend);
+    free(finding->image);
+    free(finding->replay);
     free(finding->suppression);
     free(finding->suppressor);
 }

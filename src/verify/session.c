@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "arena/log.h"
 #include "base/bits.h"
 #include "verify/collect.h"
 
@@ -108,7 +109,17 @@ struct verify_session *verify_begin(const struct verify_options *options) {
         (options->profile ? ARENA_EXTRA_COSTS : 0u);
     session->arena.head->stacks_mode =
         (uint32_t)find_name(stacks, ARRAY_LENGTH(stacks), options->stacks);
+    if (options->record) {
+        uint64_t pages = (uint64_t)sysconf(_SC_AVPHYS_PAGES);
+        session->arena.head->log.room =
+            atomic_load(&session->arena.head->used) + pages * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
+        session->arena.head->log.on = LOG_TRACE;
+    }
     return session;
+}
+
+const struct arena *verify_arena(const struct verify_session *session) {
+    return &session->arena;
 }
 
 int verify_descriptor(const struct verify_session *session) {

@@ -16,10 +16,12 @@ struct verify_options {
     const char *stores;  /* auto, api, pages, pages=interval, hooks */
     const char *streams; /* drain, inplace */
     bool wanted[KIND_COUNT];
+    bool record;  /* in place of all judging: what happens is kept, see verify_arena */
     bool profile; /* count what places cost */
 };
 
 struct verify_session;
+struct arena;
 
 /* What the options mean; false: one of the names is unknown (then *wrong is that name). */
 bool verify_options_check(const struct verify_options *options, const char **wrong);
@@ -32,6 +34,9 @@ enum kind verify_kind(const char *name);
 
 /* NULL, with errno: no memory for the run. pre: the options are good */
 struct verify_session *verify_begin(const struct verify_options *options);
+
+/* What the processes have left. pre: they have ended */
+const struct arena *verify_arena(const struct verify_session *session);
 
 /* The descriptor that the program's processes inherit. */
 int verify_descriptor(const struct verify_session *session);

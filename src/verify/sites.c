@@ -34,14 +34,14 @@ static bool add_site(struct report_profile *profile, struct profile_site *wish,
         struct profile_site *larger =
             realloc(profile->sites, (profile->site_count + 1) * sizeof *larger);
         if (larger == NULL) {
-            collect_free_stack(&wish->at);
+            verify_free_stack(&wish->at);
             return false;
         }
         profile->sites = larger;
         site = &larger[profile->site_count++];
         *site = *wish;
     } else {
-        collect_free_stack(&wish->at);
+        verify_free_stack(&wish->at);
     }
     add_count(&site->count, record);
     add_count(&profile->total, record);
@@ -60,7 +60,7 @@ bool sites_collect(const struct arena *arena, sites_stack *stack, void *context,
                 break;
             struct profile_site wish = {.domain = domain_of(arena->head, record->file)};
             if (!stack(context, record->stack, &wish.at)) {
-                collect_free_stack(&wish.at);
+                verify_free_stack(&wish.at);
                 return false;
             }
             if (!add_site(profile, &wish, record))

@@ -5,6 +5,7 @@
 
 #include "verify/finding.h"
 
+struct arena;
 struct symbols;
 
 /* NULL when memory runs out. */
@@ -21,5 +22,9 @@ void symbols_close(struct symbols *symbols);
    one than ran, and it counts as unreadable. false: out of memory. */
 bool symbols_append(struct symbols *symbols, const char *module, const void *build_id,
                     size_t build_id_size, uint64_t offset, struct source_stack *stack);
+
+/* The frames of a stack that a run has left, innermost first, up to main. false: out of memory. */
+bool verify_stack(const struct arena *arena, struct symbols *symbols, uint32_t id,
+                  struct source_stack *stack);
 
 #endif

@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct source_stack stack = {0};
         FUZZ_CHECK(symbols_append(symbols, path, NULL, 0, addresses[i], &stack));
         check_stack(&stack, path, addresses[i]);
-        collect_free_stack(&stack);
+        verify_free_stack(&stack);
     }
     symbols_close(symbols);
     return 0;

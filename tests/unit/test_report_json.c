@@ -227,10 +227,10 @@ static void test_bare(void **state) {
 static void test_codes(void **state) {
     (void)state;
     static const char *const published[] = {
-        "unflushed-write",       "undrained-flush",   "unordered-commit", "torn-commit",
-        "outside-region",        "bad-token",         "unflushed-stream", "unpersisted-read",
-        "overwritten-unflushed", "overlapping-write", "leaked-token",     "redundant-flush",
-        "redundant-drain",
+        "unflushed-write",       "undrained-flush",     "unordered-commit", "torn-commit",
+        "outside-region",        "bad-token",           "unflushed-stream", "unpersisted-read",
+        "overwritten-unflushed", "overlapping-write",   "leaked-token",     "redundant-flush",
+        "redundant-drain",       "crash-inconsistency",
     };
     assert_true(KIND_COUNT >= ARRAY_LENGTH(published));
     for (unsigned i = 0; i < ARRAY_LENGTH(published); i++) {

@@ -168,7 +168,8 @@ static void fresh_processes_are_heard(void **state) {
     struct sandbox *sandbox = make(&options);
     order(sandbox, ORDER_SAY);
     order(sandbox, ORDER_CRASH);
-    assert_true(sandbox_run_fresh(sandbox, output, &go_on));
+    assert_true(sandbox_run_again(sandbox, 0, output, &go_on));
+    assert_true(sandbox_run_again(sandbox, 1, output, &go_on));
     expect(sandbox, 0, SANDBOX_REFUSED, 5);
     expect(sandbox, 1, SANDBOX_KILLED, SIGABRT);
     assert_int_equal(pread(output, said, sizeof said, 0), 4);

@@ -5,7 +5,7 @@
 
 _nvrtl_kinds='unflushed-write undrained-flush unordered-commit torn-commit outside-region bad-token
     unflushed-stream unpersisted-read overwritten-unflushed overlapping-write leaked-token
-    redundant-flush redundant-drain'
+    redundant-flush redundant-drain crash-inconsistency'
 _nvrtl_questions='flush flush-drain write fill write-start write-flush write-persist fill-zero deferred ranges
     pages commits threads tokens'
 
@@ -29,12 +29,16 @@ _nvrtl_offer_value() {
         before=${cur%"${cur##*,}"}
         mapfile -t COMPREPLY < <(compgen -P "$before" -W 'text json sarif junit html' -- "${cur##*,}")
         ;;
-    -s | --stores) [[ ${COMP_WORDS[1]} == cut ]] || _nvrtl_offer 'auto api hooks pages pages=interval' ;;
+    -s | --stores)
+        [[ ${COMP_WORDS[1]} == run ]] && _nvrtl_offer 'auto api hooks pages pages=interval'
+        [[ ${COMP_WORDS[1]} == record ]] && _nvrtl_offer 'auto api hooks'
+        return 0
+        ;;
     --streams) _nvrtl_offer 'drain inplace' ;;
     --stacks) _nvrtl_offer 'cached full site' ;;
     --enable | --disable) _nvrtl_offer "all $_nvrtl_kinds" ;;
     -o | --output)
-        _nvrtl_offer_files "$([[ ${COMP_WORDS[1]} == trace ]] && echo -f || echo -d)"
+        _nvrtl_offer_files "$([[ ${COMP_WORDS[1]} == @(trace|record) ]] && echo -f || echo -d)"
         ;;
     --keep | --base | --directory) _nvrtl_offer_files -d ;;
     --suppressions | --watch | --svg) _nvrtl_offer_files -f ;;
@@ -45,10 +49,10 @@ _nvrtl_offer_value() {
         _nvrtl_offer "x86 eadr page$([[ ${COMP_WORDS[1]} == cut ]] || echo ' arm')"
         ;;
     --direct64) _nvrtl_offer 'atomic pieces' ;;
-    --explain | --image | --import-pmemcheck) _nvrtl_offer_files -f ;;
-    --error-exitcode | --at | --memory | --first | -j | --jobs) COMPREPLY=() ;;
-    -n | --runs | --seed | --time | --timeout) COMPREPLY=() ;;
-    -c | --check | --reset) COMPREPLY=() ;;
+    --explain | --image | --import-pmemcheck | --resume) _nvrtl_offer_files -f ;;
+    --error-exitcode | --at | --memory | --first | -j | --jobs | --shard | --images) COMPREPLY=() ;;
+    -n | --runs | --seed | --time | --timeout | --check-timeout) COMPREPLY=() ;;
+    -c | --check | --reset | --replay | --respawn | --exhaustive) COMPREPLY=() ;;
     *) return 1 ;;
     esac
 }
@@ -62,13 +66,16 @@ _nvrtl_offer_options() {
         options+=' --profile'
         options+=' --report= --stacks= --stores= --streams= --suppressions= --watch= -j -r -s'
         ;;
+    record) options+=' --output= --stores= -o -s' ;;
     cut)
         options+=' --at= --check= --first= --jobs= --keep= --model= --reset= --runs= --seed= --time='
         options+=' --timeout= -c -j -n -s'
         ;;
     crash)
-        options+=' --direct64= --enumerate --explain= --image= --import-pmemcheck= --memory= --model='
-        options+=' --stable-pages --streams='
+        options+=' --check-timeout= --check= --direct64= --enumerate --exhaustive= --explain= --image='
+        options+=' --images= --import-pmemcheck= --isolate --jobs= --keep= --memory= --model='
+        options+=' --output= --replay= --report= --respawn= --resume= --seed= --shard='
+        options+=' --stable-pages --streams= --time= -c -j -r'
         ;;
     trace) options+=' --import-pmemcheck= --output= -o' ;;
     report) options+=' --base= --json --severity= --suppressions=' ;;
@@ -99,7 +106,7 @@ _nvrtl_scan() {
             fi
         else
             ((arguments++ == 0)) && first=$at
-            [[ ${COMP_WORDS[1]} == @(run|cut) ]] && break
+            [[ ${COMP_WORDS[1]} == @(run|record|cut) ]] && break
         fi
     done
     COMPREPLY=()
@@ -118,7 +125,7 @@ _nvrtl_offer_program() {
 
 _nvrtl_offer_argument() {
     case $1 in
-    run | cut) _nvrtl_offer_program ;;
+    run | record | cut) _nvrtl_offer_program ;;
     info) ((arguments < 1)) && _nvrtl_offer_files -f ;;
     report)
         if ((arguments < 1)); then
@@ -137,7 +144,7 @@ _nvrtl_offer_argument() {
         ;;
     copy) ((arguments < 2)) && _nvrtl_offer_files -f ;;
     crash | flush) ((arguments < 1)) && _nvrtl_offer_files -f ;;
-    help) ((arguments < 1)) && _nvrtl_offer 'info run cut crash trace report bench copy flush' ;;
+    help) ((arguments < 1)) && _nvrtl_offer 'info run record cut crash trace report bench copy flush' ;;
     esac
     return 0
 }
@@ -150,12 +157,12 @@ _nvrtl() {
         if [[ $cur == -* ]]; then
             _nvrtl_offer_options ''
         else
-            _nvrtl_offer 'info run cut crash trace report bench copy flush help'
+            _nvrtl_offer 'info run record cut crash trace report bench copy flush help'
         fi
         return 0
     fi
     _nvrtl_scan
-    if [[ -n $closed ]] || { [[ $command == @(run|cut) ]] && ((first > 0)); }; then
+    if [[ -n $closed ]] || { [[ $command == @(run|record|cut) ]] && ((first > 0)); }; then
         _nvrtl_offer_argument "$command"
         return 0
     fi

@@ -1,0 +1,9 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# parallel.sh TRACE CHECK [PARTS]: a search in so many parts, as many at a time as there are CPUs.
+set -eu
+here=$(dirname "$0")
+trace=$1 check=$2 parts=${3:-8}
+seq "$parts" | parallel --halt now,fail=1 "$here/shard.sh" {} "$parts" "$trace" "$check"
+"${NVRTL:-nvrtl}" report text shards/*/report.json
+! grep -q crash-inconsistency shards/*/report.json

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is said of an image that recovery does not survive. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/crash.h"
+
+/* The frames of a stack: "function file:line", "function", "module+0x12", between "; ". */
+static bool add_frame(struct source_stack *stack, const char *text, size_t length) {
+    struct source_frame *frames =
+        realloc(stack->frames, (stack->count + 1) * sizeof *stack->frames);
+    if (frames == NULL)
+        return false;
+    stack->frames = frames;
+    struct source_frame *frame = &frames[stack->count++];
+    *frame = (struct source_frame){.line = 0};
+    const char *space = memrchr(text, ' ', length), *end = text + length;
+    const char *colon = space != NULL ? memrchr(space, ':', (size_t)(end - space)) : NULL;
+    const char *plus = space == NULL ? memrchr(text, '+', length) : NULL;
+    if (colon != NULL) {
+        frame->function = strndup(text, (size_t)(space - text));
+        frame->file = strndup(space + 1, (size_t)(colon - space - 1));
+        frame->line = (int)strtol(colon + 1, NULL, 10);
+    } else if (plus != NULL) {
+        frame->module = strndup(text, (size_t)(plus - text));
+        frame->offset = strtoull(plus + 1, NULL, 16);
+    } else {
+        frame->function = strndup(text, length);
+    }
+    return frame->function != NULL || frame->module != NULL;
+}
+
+static bool make_stack(const struct walk_facts *facts, uint32_t number,
+                       struct source_stack *stack) {
+    const char *text = walk_stack_text(facts, number);
+    *stack = (struct source_stack){0};
+    while (text != NULL && text[0] != '\0') {
+        const char *end = strstr(text, "; ");
+        size_t length = end != NULL ? (size_t)(end - text) : strlen(text);
+        if (!add_frame(stack, text, length))
+            return false;
+        text = end != NULL ? end + 2 : NULL;
+    }
+    return true;
+}
+
+/* A place for the sentence: "commit.c:40", or the store's line in the trace. */
+static char *place_of(const struct walk_facts *facts, const struct search_store *store) {
+    struct source_stack stack;
+    char *place = NULL;
+    int length = -1;
+    bool made = make_stack(facts, store->stack, &stack);
+    const struct source_frame *frame = made && stack.count != 0 ? &stack.frames[0] : NULL;
+    if (frame != NULL && frame->file != NULL) {
+        const char *slash = strrchr(frame->file, '/');
+        length = asprintf(&place, "%s:%d", slash != NULL ? slash + 1 : frame->file, frame->line);
+    } else if (frame != NULL) {
+        length = asprintf(&place, "%s", frame->function != NULL ? frame->function : frame->module);
+    } else {
+        length = asprintf(&place, "event %" PRIu64 " of the trace", store->place);
+    }
+    verify_free_stack(&stack);
+    return length >= 0 ? place : NULL;
+}
+
+char *crash_verdict_words(struct sandbox_verdict verdict) {
+    char *words = NULL;
+    int length = -1;
+    switch (verdict.outcome) {
+    case SANDBOX_FINE:
+        length = asprintf(&words, "recovery copes");
+        break;
+    case SANDBOX_REFUSED:
+        length = asprintf(&words, "recovery fails (the checker returns %d)", verdict.status);
+        break;
+    case SANDBOX_EXITED:
+        length = asprintf(&words, "recovery exits with status %d", verdict.status);
+        break;
+    case SANDBOX_KILLED:
+        length = asprintf(&words, "recovery is killed by signal %d (%s)", verdict.status,
+                          strsignal(verdict.status));
+        break;
+    default:
+        length = asprintf(&words, "recovery does not end in time");
+        break;
+    }
+    return length >= 0 ? words : NULL;
+}
+
+static const char *plural_store(size_t count) {
+    return count > 1 ? "one of the stores with the one" : "the store";
+}
+
+/* "recovery loses operation 17 when the store at a.c:40 is durable and the store at b.c:31 is not;
+   no drain stands between them" */
+static char *say(const struct walk_facts *facts, const struct search_cause *cause) {
+    char *what = NULL, *message = NULL;
+    char *early = cause->early_count != 0 ? place_of(facts, &cause->early[0]) : NULL;
+    char *missing = cause->missing_count != 0 ? place_of(facts, &cause->missing[0]) : NULL;
+    int length = -1;
+    if (!cause->lost)
+        what = crash_verdict_words(cause->verdict);
+    else if (asprintf(&what, "recovery loses operation %" PRIu64, cause->operation) < 0)
+        what = NULL;
+    if (what == NULL)
+        length = -1;
+    else if (cause->torn)
+        length =
+            asprintf(&message, "%s when a part of the store at %s is durable and the rest is not",
+                     what, early);
+    else if (early != NULL && missing != NULL)
+        length = asprintf(&message, "%s when the store at %s is durable and %s at %s is not%s",
+                          what, early, plural_store(cause->missing_count), missing,
+                          cause->future ? " yet made" : "; no drain stands between them");
+    else if (missing != NULL)
+        length = asprintf(&message, "%s when %s at %s is not durable%s", what,
+                          plural_store(cause->missing_count), missing,
+                          cause->lost ? ", though it was acknowledged" : "");
+    else if (early != NULL)
+        length = asprintf(&message, "%s when the store at %s is durable", what, early);
+    else
+        length = asprintf(&message, "%s whatever was still on its way", what);
+    free(what);
+    free(early);
+    free(missing);
+    return length >= 0 ? message : NULL;
+}
+
+static char *say_mend(const struct walk_facts *facts, const struct search_cause *cause) {
+    char *mend = NULL;
+    char *early = cause->early_count != 0 ? place_of(facts, &cause->early[0]) : NULL;
+    char *missing = cause->missing_count != 0 ? place_of(facts, &cause->missing[0]) : NULL;
+    int length = 0;
+    if (cause->torn)
+        length = asprintf(&mend, "publish it by one aligned store of 8 bytes");
+    else if (cause->lost && missing != NULL)
+        length = asprintf(&mend, "flush and drain what is stored at %s before the acknowledgement",
+                          missing);
+    else if (early != NULL && missing != NULL)
+        length = asprintf(&mend, "flush and drain what is stored at %s before the store at %s",
+                          missing, early);
+    free(early);
+    free(missing);
+    return length >= 0 ? mend : NULL;
+}
+
+static bool add_related(struct finding *finding, const struct walk_facts *facts, const char *role,
+                        const struct search_store *store) {
+    struct related *related =
+        realloc(finding->related, (finding->related_count + 1) * sizeof *related);
+    if (related == NULL)
+        return false;
+    finding->related = related;
+    related[finding->related_count] = (struct related){.role = role};
+    return make_stack(facts, store->stack, &related[finding->related_count++].stack);
+}
+
+static bool add_range(struct finding *finding, const struct search_store *store) {
+    struct byte_range *ranges =
+        realloc(finding->ranges, (finding->range_count + 1) * sizeof *ranges);
+    if (ranges == NULL)
+        return false;
+    finding->ranges = ranges;
+    ranges[finding->range_count++] = (struct byte_range){store->offset, store->length};
+    return true;
+}
+
+/* Who is to blame, and who else has to do with it. */
+static bool add_places(struct finding *finding, const struct walk_facts *facts,
+                       const struct search_cause *cause) {
+    bool early = cause->early_count != 0;
+    const struct search_store *at = early                       ? &cause->early[0]
+                                    : cause->missing_count != 0 ? &cause->missing[0]
+                                                                : NULL;
+    bool good = true;
+    for (size_t i = early; good && i < cause->early_count; i++)
+        good = add_related(finding, facts, "early", &cause->early[i]);
+    for (size_t i = !early; good && i < cause->missing_count; i++)
+        good = add_related(finding, facts, "missing", &cause->missing[i]);
+    if (good && cause->lost)
+        good = add_related(finding, facts, "ack", &cause->mark);
+    if (at == NULL)
+        return good;
+    finding->region = (uint32_t)at->region + 1;
+    return good && make_stack(facts, at->stack, &finding->at) && add_range(finding, at);
+}
+
+static bool is_same(const struct finding *a, const struct finding *b) {
+    return strcmp(a->message, b->message) == 0;
+}
+
+static char *say_replay(const struct crash_told *told, const struct search_cause *cause) {
+    const struct crash_explore *explore = told->explore;
+    char *replay = NULL;
+    int length = asprintf(
+        &replay, "nvrtl crash %s%s%s%s--exhaustive %" PRIu64 " --seed %" PRIu64 " --replay '%s' %s",
+        explore->search.check != NULL ? "--check '" : "",
+        explore->search.check != NULL ? explore->search.check : "",
+        explore->search.check != NULL ? "' " : "", explore->search.isolate ? "--isolate " : "",
+        explore->search.exhaustive, explore->search.seed, cause->replay, explore->trace);
+    return length >= 0 ? replay : NULL;
+}
+
+bool crash_tell_cause(struct crash_told *told, const struct search_cause *cause, unsigned number) {
+    struct report *report = &told->report;
+    struct finding finding = {.kind = KIND_CRASH_INCONSISTENCY,
+                              .severity = SEVERITY_ERROR,
+                              .count = 1,
+                              .message = say(told->facts, cause),
+                              .mend = say_mend(told->facts, cause),
+                              .replay = say_replay(told, cause)};
+    bool good = finding.message != NULL && finding.replay != NULL &&
+                asprintf(&finding.image, "%s/%u-1", told->folder, number) >= 0 &&
+                add_places(&finding, told->facts, cause);
+    for (size_t i = 0; good && i < report->finding_count; i++) {
+        if (is_same(&report->findings[i], &finding)) {
+            report->findings[i].count++;
+            verify_free_finding(&finding);
+            return true;
+        }
+    }
+    struct finding *findings =
+        good ? realloc(report->findings, (report->finding_count + 1) * sizeof *findings) : NULL;
+    if (findings == NULL) {
+        verify_free_finding(&finding);
+        return false;
+    }
+    report->findings = findings;
+    findings[report->finding_count++] = finding;
+    return true;
+}
+
+bool crash_tell_begin(struct crash_told *told, const struct crash_explore *explore,
+                      const struct walk_facts *facts, const struct search_outcome *outcome) {
+    *told = (struct crash_told){.explore = explore, .facts = facts, .outcome = outcome};
+    told->program[0] = (char *)explore->trace;
+    enum trace_model model =
+        explore->search.wish.model_said ? explore->search.wish.model : facts->head.model;
+    struct report *report = &told->report;
+    report->program = told->program;
+    report->stores = "trace";
+    report->judge = trace_model_name(model);
+    if (explore->keep != NULL)
+        snprintf(told->folder, sizeof told->folder, "%s", explore->keep);
+    else
+        snprintf(told->folder, sizeof told->folder, "nvrtl-crash-%" PRIu64, explore->search.seed);
+    report->regions = calloc(facts->region_count, sizeof *report->regions);
+    for (size_t i = 0; report->regions != NULL && i < facts->region_count; i++) {
+        const struct walk_region *region = &facts->regions[i];
+        report->regions[i] = (struct report_region){.id = (uint32_t)i + 1,
+                                                    .path = strdup(region->path),
+                                                    .size = region->size,
+                                                    .domain = trace_domain_name(region->domain),
+                                                    .reason = strdup("as recorded")};
+        report->region_count++;
+        if (report->regions[i].path == NULL || report->regions[i].reason == NULL)
+            return false;
+    }
+    return report->regions != NULL;
+}
+
+bool crash_tell_end(struct crash_told *told, const char *remark) {
+    const struct search_outcome *outcome = told->outcome;
+    struct report *report = &told->report;
+    bool good = verify_remark(report,
+                              "%" PRIu64 " images checked at %" PRIu64 " crash points: all images "
+                              "of %" PRIu64 " points, a choice of %" PRIu64 "; seed %" PRIu64,
+                              outcome->images, outcome->points, outcome->exhausted,
+                              outcome->bounded, told->explore->search.seed);
+    if (good && outcome->failing != 0)
+        good = verify_remark(report, "%" PRIu64 " of the images fail", outcome->failing);
+    if (good && outcome->unconfirmed != 0)
+        good = verify_remark(report,
+                             "%" PRIu64 " images failed once and not in a fresh process: "
+                             "the checker keeps something from one to the next (--isolate)",
+                             outcome->unconfirmed);
+    if (good && told->facts->damage[0] != '\0')
+        good = verify_remark(report, "the trace is read up to its damage: %s", told->facts->damage);
+    if (good && (outcome->over || outcome->interrupted))
+        good = verify_remark(report, "the search was not finished: %s",
+                             outcome->over ? "its budget is used up" : "it was interrupted");
+    if (good && remark != NULL)
+        good = verify_remark(report, "%s", remark);
+    return good;
+}
+
+void crash_tell_forget(struct crash_told *told) {
+    verify_free_report(&told->report);
+}

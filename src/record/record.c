@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "record/record.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena/log.h"
+#include "trace/trace.h"
+#include "verify/symbols.h"
+
+struct recording {
+    const struct arena *arena;
+    struct trace_writer *writer;
+    struct symbols *symbols;
+    struct record_counts *counts;
+    bool told[ARENA_FILES]; /* that have been told as regions */
+    uint8_t *stacks;        /* one bit an id: it has been told */
+    size_t stack_bytes;
+};
+
+static bool put(struct recording *recording, const struct trace_event *event) {
+    recording->counts->events++;
+    return trace_put(recording->writer, event);
+}
+
+static uint64_t size_of(const struct recording *recording, uint32_t file) {
+    return atomic_load(&recording->arena->head->files[file].end);
+}
+
+/* "function file:line; function file:line", as far as known. */
+static char *write_stack(const struct source_stack *stack) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    for (size_t i = 0; out != NULL && i < stack->count; i++) {
+        const struct source_frame *frame = &stack->frames[i];
+        fputs(i != 0 ? "; " : "", out);
+        if (frame->function != NULL)
+            fputs(frame->function, out);
+        else if (frame->module != NULL)
+            fprintf(out, "%s+0x%" PRIx64, frame->module, frame->offset);
+        if (frame->function != NULL && frame->file != NULL && frame->line > 0)
+            fprintf(out, " %s:%d", frame->file, frame->line);
+    }
+    return out != NULL && fclose(out) == 0 ? text : NULL;
+}
+
+/* Tells a stack before it is first named. */
+static bool tell_stack(struct recording *recording, uint32_t id) {
+    struct source_stack stack;
+    if (id == 0 || id / 8 >= recording->stack_bytes ||
+        (recording->stacks[id / 8] >> id % 8 & 1) != 0)
+        return true;
+    recording->stacks[id / 8] = (uint8_t)(recording->stacks[id / 8] | 1u << id % 8);
+    bool good = verify_stack(recording->arena, recording->symbols, id, &stack);
+    char *text = good ? write_stack(&stack) : NULL;
+    const struct trace_event event = {.kind = TRACE_STACK, .stack = id, .text = text};
+    good = text != NULL && put(recording, &event);
+    free(text);
+    verify_free_stack(&stack);
+    return good;
+}
+
+static bool tell_region(struct recording *recording, uint32_t index, uint64_t address) {
+    static const enum trace_domain domains[] = {TRACE_VOLATILE, TRACE_PAGE_CACHE, TRACE_MEMORY,
+                                                TRACE_CPU_CACHE};
+    const struct arena_file *file = &recording->arena->head->files[index];
+    char path[sizeof file->path];
+    if (recording->told[index])
+        return true;
+    recording->told[index] = true;
+    recording->counts->regions++;
+    snprintf(path, sizeof path, "%.*s", (int)sizeof path - 1, file->path);
+    const struct trace_event event = {.kind = TRACE_REGION,
+                                      .region = index + 1,
+                                      .length = size_of(recording, index),
+                                      .address = address,
+                                      .line_size = MODEL_LINE_SIZE,
+                                      .domain = domains[file->domain & 3],
+                                      .text = path};
+    return put(recording, &event);
+}
+
+/* What lies behind the region's end was none of its business. false: nothing is left. */
+static bool cut_off(const struct recording *recording, uint32_t file, uint64_t offset,
+                    uint64_t *length) {
+    uint64_t size = size_of(recording, file);
+    if (offset >= size)
+        return false;
+    *length = *length < size - offset ? *length : size - offset;
+    return *length != 0;
+}
+
+static enum trace_kind kind_of(const struct log_record *record) {
+    bool word = record->length <= 8 && record->offset % 8 + record->length <= 8;
+    switch ((enum log_kind)record->kind) {
+    case LOG_BASE:
+        return TRACE_BASE;
+    case LOG_STREAM:
+        return TRACE_STREAM;
+    case LOG_DIRECT:
+        return TRACE_DIRECT;
+    case LOG_ATOMIC:
+        return TRACE_ATOMIC;
+    case LOG_UNSEEN:
+        return TRACE_UNSEEN;
+    default:
+        return word ? TRACE_STORE : TRACE_COPY;
+    }
+}
+
+static struct trace_event event_of(const struct log_record *record, enum trace_kind kind) {
+    return (struct trace_event){.kind = kind,
+                                .thread = record->thread + 1,
+                                .region = record->file + 1,
+                                .stack = kind == TRACE_BASE ? 0 : record->stack,
+                                .offset = record->offset,
+                                .length = record->length,
+                                .text = ""};
+}
+
+static bool tell_range(struct recording *recording, const struct log_record *record,
+                       enum trace_kind kind, uint64_t offset, uint64_t length) {
+    struct trace_event event = event_of(record, kind);
+    event.offset = offset;
+    event.length = length;
+    return !cut_off(recording, record->file, offset, &event.length) || put(recording, &event);
+}
+
+static bool tell_store(struct recording *recording, const struct log_record *record) {
+    struct trace_event event = event_of(record, kind_of(record));
+    event.bytes = record->bytes;
+    if (record->length > record->size ||
+        !cut_off(recording, record->file, event.offset, &event.length))
+        return true; /* zeros go without saying */
+    recording->counts->stores += event.kind != TRACE_BASE;
+    if (!put(recording, &event))
+        return false;
+    /* Whoever stored unseen may have made it durable unseen too. */
+    return event.kind != TRACE_UNSEEN ||
+           tell_range(recording, record, TRACE_CLFLUSH, event.offset, event.length);
+}
+
+static bool tell_flush(struct recording *recording, const struct log_record *record,
+                       enum trace_kind kind) {
+    bool good = tell_range(recording, record, kind, record->offset, record->length);
+    for (uint32_t at = 0; good && at + sizeof(struct log_range) <= record->size;
+         at += sizeof(struct log_range)) {
+        struct log_range range;
+        memcpy(&range, record->bytes + at, sizeof range);
+        good = tell_range(recording, record, kind, range.offset, range.length);
+    }
+    return good;
+}
+
+static bool tell_plain(struct recording *recording, const struct log_record *record,
+                       enum trace_kind kind) {
+    struct trace_event event = event_of(record, kind);
+    event.region = 0;
+    event.offset = event.length = 0;
+    return put(recording, &event);
+}
+
+static bool tell_mark(struct recording *recording, const struct log_record *record) {
+    char text[LOG_TEXT + 1];
+    snprintf(text, sizeof text, "%.*s", (int)(record->size < LOG_TEXT ? record->size : LOG_TEXT),
+             (const char *)record->bytes);
+    struct trace_event event = {
+        .kind = TRACE_MARK,
+        .stack = record->stack,
+        .mark = record->length <= TRACE_ACK ? (enum trace_mark)record->length : TRACE_NOTE,
+        .id = record->offset,
+        .text = text};
+    return put(recording, &event);
+}
+
+static bool tell(struct recording *recording, const struct log_record *record) {
+    bool about =
+        record->kind != LOG_DRAIN && record->kind != LOG_MARK && record->kind != LOG_SYNC_END;
+    if (record->kind >= LOG_KINDS || record->file >= ARENA_FILES || record->thread >= ARENA_THREADS)
+        return true;
+    if ((about &&
+         !tell_region(recording, record->file, record->kind == LOG_GET ? record->offset : 0)) ||
+        !tell_stack(recording, record->stack))
+        return false;
+    switch ((enum log_kind)record->kind) {
+    case LOG_FLUSH:
+        return tell_flush(recording, record, TRACE_FLUSH);
+    case LOG_CLFLUSH:
+    case LOG_SETTLE:
+        return tell_flush(recording, record, TRACE_CLFLUSH);
+    case LOG_SYNC_BEGIN:
+        return tell_flush(recording, record, TRACE_MSYNC_BEGIN);
+    case LOG_DRAIN:
+        return tell_plain(recording, record, TRACE_DRAIN);
+    case LOG_SYNC_END:
+        return tell_plain(recording, record, TRACE_MSYNC_END);
+    case LOG_MARK:
+        return tell_mark(recording, record);
+    case LOG_GET:
+    case LOG_KINDS:
+        return true;
+    default:
+        return tell_store(recording, record);
+    }
+}
+
+/* The records in their order, a fresh array that ends in NULL; NULL: no memory. */
+static const struct log_record **in_order(const struct arena *arena) {
+    const struct log_record *record = log_last(arena);
+    size_t count = record != NULL ? record->number : 0;
+    const struct log_record **records = calloc(count + 1, sizeof(void *));
+    for (size_t i = count; records != NULL && record != NULL && i != 0; i--) {
+        records[i - 1] = record;
+        record = log_before(arena, record);
+    }
+    return records;
+}
+
+bool record_write(const struct arena *arena, FILE *out, const char *cpu,
+                  struct record_counts *counts) {
+    struct trace_head head = {.model = TRACE_X86};
+    struct recording recording = {.arena = arena, .counts = counts};
+    *counts = (struct record_counts){.full = atomic_load(&arena->head->log.full) != 0,
+                                     .waiting = atomic_load(&arena->head->log.deferred) != 0,
+                                     .lost = arena_escaped(arena->head)};
+    snprintf(head.cpu, sizeof head.cpu, "%s", cpu);
+    recording.stack_bytes = (size_t)(atomic_load(&arena->head->used) / ARENA_GRAIN / 8 + 1);
+    recording.stacks = calloc(recording.stack_bytes, 1);
+    recording.symbols = symbols_open();
+    recording.writer = trace_write(out, &head);
+    const struct log_record **records = in_order(arena);
+    bool good = recording.stacks != NULL && recording.symbols != NULL && recording.writer != NULL &&
+                records != NULL;
+    for (size_t i = 0; good && records[i] != NULL; i++)
+        good = tell(&recording, records[i]);
+    if (recording.writer != NULL)
+        good = trace_finish(recording.writer) && good;
+    symbols_close(recording.symbols);
+    free(recording.stacks);
+    free(records);
+    return good;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From the log that a run has left to a trace. */
+#ifndef RECORD_RECORD_H
+#define RECORD_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct arena;
+
+struct record_counts {
+    uint64_t events, stores, regions;
+    bool full;    /* recording stopped before the end: no memory */
+    bool waiting; /* signal handlers did something that could not be recorded in time */
+    bool lost;    /* a process or thread found no place in the run */
+};
+
+/* Writes the trace in its binary form. cpu: what the trace's header names. false, with errno: the
+   stream could not be written, or there is no memory. pre: every process of the run has ended */
+bool record_write(const struct arena *arena, FILE *out, const char *cpu,
+                  struct record_counts *counts);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One image of a report, checked again. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/state.h"
+
+struct replaying {
+    struct search *search;
+    const char *changes; /* ",REGION+0xOFFSET=CONTENT" for each line that is not as usual */
+    uint64_t point;
+    bool least, found;
+    int output;
+    struct sandbox_verdict *verdict;
+};
+
+static struct replaying *current;
+
+static bool pick(struct search *search, size_t region, uint64_t offset, uint64_t content) {
+    for (size_t i = 0; i < search->space.line_count; i++) {
+        const struct space_line *line = &search->space.lines[i];
+        if (line->region != region || line->offset != offset || content >= line->count)
+            continue;
+        search->picks[i] = (uint16_t)content;
+        return true;
+    }
+    return false;
+}
+
+static bool pick_all(struct search *search, const struct replaying *replaying) {
+    for (size_t i = 0; i < search->space.line_count; i++)
+        search->picks[i] = replaying->least && search->space.lines[i].count > 1;
+    char *at = (char *)replaying->changes;
+    while (*at == ',') {
+        uint64_t region = strtoull(at + 1, &at, 10);
+        uint64_t offset = *at == '+' ? strtoull(at + 1, &at, 16) : 0;
+        uint64_t content = *at == '=' ? strtoull(at + 1, &at, 10) : UINT64_MAX;
+        if (!pick(search, (size_t)region, offset, content))
+            return false;
+    }
+    return *at == '\0';
+}
+
+static bool take(void *context, const struct queue_image *image, const uint16_t *picks,
+                 size_t number, struct sandbox_verdict verdict) {
+    struct search *search = context;
+    (void)image, (void)picks;
+    *current->verdict = verdict;
+    if (!sandbox_run_again(search->queue.sandbox, number, current->output, search->stop))
+        return false;
+    *current->verdict = sandbox_verdict(search->queue.sandbox, number);
+    current->found = true;
+    return false;
+}
+
+static bool replay_here(void *context, struct walk *walk) {
+    struct search *search = context;
+    if (walk->point != current->point)
+        return true;
+    search_fill(search, walk);
+    if (search_make_room(search) && pick_all(search, current) && queue_follow(&search->queue) &&
+        queue_add(&search->queue, &search->space, walk, search->picks, 0))
+        queue_run(&search->queue);
+    return false;
+}
+
+bool search_replay(struct search *search, const char *image, int output,
+                   struct sandbox_verdict *verdict) {
+    char *at;
+    struct replaying replaying = {.search = search, .output = output, .verdict = verdict};
+    const struct walk_visitor visitor = {.point = replay_here};
+    replaying.point = strtoull(image, &at, 10);
+    replaying.least = strncmp(at, ":least", 6) == 0;
+    replaying.changes = at + (replaying.least ? 6 : strncmp(at, ":full", 5) == 0 ? 5 : 0);
+    current = &replaying;
+    search->queue.judge = take;
+    bool good = replaying.changes != at && search_walk(search, &visitor) && replaying.found;
+    current = NULL;
+    if (!good && search->outcome->problem[0] == '\0')
+        snprintf(search->outcome->problem, sizeof search->outcome->problem,
+                 "the trace has no image '%s' under these options", image);
+    return good;
+}

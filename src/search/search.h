@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which images of a trace does recovery not survive? */
+#ifndef SEARCH_SEARCH_H
+#define SEARCH_SEARCH_H
+
+#include "search/walk.h"
+
+#define SEARCH_FAILURES 64 /* that are told; the others are counted */
+
+struct search_options {
+    struct crash_wish wish;
+    enum sandbox_judge judge;
+    const char *check;                /* as the sandbox has it */
+    char *const *program;             /* likewise */
+    uint64_t exhaustive;              /* images of a point, up to which all are tried */
+    uint64_t seconds, images, memory; /* budgets; 0: none. memory: bytes, never 0 */
+    uint64_t seed;
+    uint64_t timeout, respawn; /* as the sandbox has them */
+    uint64_t shard, shards;    /* 1 to shards */
+    uint32_t workers;
+    bool isolate;
+    const char *resume; /* file that says how far an earlier search has come, and will; or NULL */
+};
+
+/* An image that recovery does not survive, in the words of its point's space. */
+struct search_failure {
+    uint64_t point, key; /* key: of the failures that have the same look */
+    size_t begun, acked;
+    size_t line_count;
+    uint16_t *picks;
+    struct sandbox_verdict verdict;
+};
+
+struct search_outcome {
+    uint64_t points, exhausted, bounded; /* that were looked at, in whole or in part */
+    uint64_t images, repeated;           /* tried; left out since they had been tried */
+    uint64_t failing;                    /* of the images */
+    uint64_t unconfirmed;                /* failed, but not in a fresh process */
+    bool over, interrupted;              /* by a budget; by *stop */
+    struct search_failure failures[SEARCH_FAILURES];
+    size_t failure_count;
+    char problem[512]; /* why there is no answer; empty: there is one */
+};
+
+/* How far it is, now and then. */
+typedef void search_tell(void *context, const struct search_outcome *outcome, double part);
+
+struct search;
+/* NULL: outcome->problem. What is borrowed stays borrowed. */
+struct search *search_new(FILE *trace, struct walk_facts *facts,
+                          const struct search_options *options, struct search_outcome *outcome,
+                          const volatile int *stop);
+void search_end(struct search *search);
+/* false: outcome->problem */
+bool search_run(struct search *search, search_tell *tell, void *context);
+void search_forget(struct search_outcome *outcome);
+
+/* A store by its place in the trace. */
+struct search_store {
+    uint64_t place, offset, length;
+    uint32_t stack, thread;
+    size_t region;
+};
+
+/* The least that makes an image fail. */
+#define SEARCH_CAUSES 8
+struct search_cause {
+    struct search_store early[SEARCH_CAUSES], missing[SEARCH_CAUSES];
+    size_t early_count, missing_count;
+    bool torn;   /* the early and the missing are pieces of one store */
+    bool future; /* the missing one had not been executed yet */
+    bool lost;   /* acknowledged operation `operation` is lost; mark: of it */
+    uint64_t operation;
+    struct search_store mark;
+    uint64_t image; /* hash of the shrunk image */
+    struct sandbox_verdict verdict;
+    char *output; /* what the checker has said, or NULL */
+    char *replay; /* the image in words */
+};
+
+/* Gets the shrunk image, region by region. */
+typedef void search_keep(void *context, size_t region, const uint8_t *bytes, uint64_t size);
+
+/* Shrinks a failure. false: interrupted, or outcome->problem. */
+bool search_shrink(struct search *search, const struct search_failure *failure,
+                   struct search_cause *cause, search_keep *keep, void *context);
+void search_forget_cause(struct search_cause *cause);
+
+/* From here on another word says whether to stop. */
+void search_go_on(struct search *search, const volatile int *stop);
+
+/* What the sandbox could not have, or NULL. */
+const char *search_remark(const struct search *search);
+
+/* Checks the image that cause->replay tells of, in a fresh process whose output goes to a
+   descriptor. false: outcome->problem. */
+bool search_replay(struct search *search, const char *image, int output,
+                   struct sandbox_verdict *verdict);
+
+#endif

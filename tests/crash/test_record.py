@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""What nvrtl record keeps: every store with its value, its thread and its line, in the order of
+visibility, however the program ends."""
+
+import os
+import pathlib
+import re
+import signal
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
+import command  # noqa: E402
+
+RECORDED, PAIR = os.environ["RECORDED_BIN"], os.environ["PAIR_BIN"]
+SOURCE = pathlib.Path(__file__).with_name("recorded.c").read_text().split("\n")
+
+
+class RecordTest(command.FolderTest):
+    def record(self, *arguments, status=0):
+        trace = self.path("trace")
+        result = command.run("record", "-o", trace, "--", RECORDED, self.path("file"), *arguments)
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (status, "", ""))
+        dump = command.run("trace", "dump", trace)
+        self.assertEqual((dump.returncode, dump.stderr), (0, ""))
+        return dump.stdout.splitlines()
+
+    def events(self, lines):
+        """(event without its stack, the text of its line in recorded.c)"""
+        stacks, events = {}, []
+        for line in lines:
+            if line.startswith("stack "):
+                _, number, text = line.split(" ", 2)
+                stacks[number] = text
+                continue
+            event, _, stack = line.partition(" @")
+            numbers = re.findall(r"recorded\.c:(\d+)", stacks.get(stack.split(" ")[0], ""))
+            events.append((event, SOURCE[int(numbers[0]) - 1].strip() if numbers else ""))
+        return events
+
+    def test_events(self):
+        events = self.events(self.record())
+        self.assertIn(("1 store 1 0x0 8 8877665544332211",
+                       "*(volatile uint64_t *)&layout->word = 0x1122334455667788;"), events)
+        wanted = ["mark begin 7", "1 store 1 0x0 8 8877665544332211",
+                  "1 store 1 0x0 8 0500000000000000", "1 clflush 1 0x0 64",
+                  "1 (copy|store) 1 0x40 3 [0-9a-f]{6}", "1 flush 1 0x40 3", "1 drain",
+                  "1 atomic 1 0x80 8 0300000000000000",
+                  "1 stream 1 0x88 8 0900000000000000", "1 drain", "mark ack 7",
+                  "1 store 1 0xc0 8 2900000000000000", "2 store 1 0xc8 8 2a00000000000000",
+                  "1 msync-begin 1 0x0 4096", "1 msync-end",
+                  "1 copy 1 0x10 16 (ab){16}"]  # fmt: skip
+        at = 0
+        for event, _ in events:
+            if at < len(wanted) and re.fullmatch(wanted[at], event):
+                at += 1
+        self.assertEqual(wanted[at:], [], "\n".join(event for event, _ in events))
+
+    def test_killed(self):
+        before = [event for event, _ in self.events(self.record())]
+        os.remove(self.path("file"))
+        lines = self.record("kill", status=128 + signal.SIGKILL)
+        killed = [event for event, _ in self.events(lines)]
+        self.assertEqual(re.sub(" at 0x[0-9a-f]+", "", "\n".join(killed)),
+                         re.sub(" at 0x[0-9a-f]+", "", "\n".join(before)))
+
+    def test_cut(self):
+        """nvrtl cut sees the program's own stores too, and knows the order of two by its drain."""
+        check = self.write("check.sh", b"test -s $1 || exit 0\n"
+                           b"set -- $(od -An -v -tu8 -w8 -N72 $1)\ntest $9 -ge $1\n")
+        reset = f"rm -f {self.path('pair')}"
+        for order, status in (("right", 0), ("wrong", 1)):
+            result = command.run("cut", "--runs=40", "--seed=3", f"--keep={self.path('kept')}",
+                                 f"--reset={reset}", f"--check=sh {check} {{}}", "--", PAIR,
+                                 self.path("pair"), order)
+            self.assertEqual(result.returncode, status, (order, result.stdout, result.stderr))
+
+    def test_content(self):
+        """What the file held before is in the trace."""
+        self.write("file", bytes(4096) + b"there" + bytes(4091))
+        events = self.events(self.record())
+        told = [event[:28] for event, _ in events if event.startswith("base ")]
+        self.assertEqual(told, ["base 1 0x1000 4096 7468657265"[:28]])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -84,7 +84,7 @@ static _Noreturn void become(const struct live *live, const struct batch_image *
             execl("/bin/sh", "sh", "-c", command, (char *)NULL);
     } else {
         char **program = words(live);
-        if (program != NULL)
+        if (program != NULL && program[0] != NULL)
             execvp(program[0], program);
     }
     _exit(127);

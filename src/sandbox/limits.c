@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -46,14 +47,18 @@ static bool forbid_writing(const char *folder) {
 
 /* Private memory that it has now, bytes: the sandbox's, which it shares until it writes to it. */
 static uint64_t data_in_use(void) {
-    char text[64];
-    unsigned long data = 0;
+    char text[128];
+    uint64_t data = 0;
     FILE *file = fopen("/proc/self/statm", "re");
     if (file == NULL)
         return 0;
-    if (fgets(text, sizeof text, file) == NULL ||
-        sscanf(text, "%*u %*u %*u %*u %*u %lu", &data) != 1)
-        data = 0;
+    /* The sixth number. */
+    if (fgets(text, sizeof text, file) != NULL) {
+        const char *at = text;
+        for (int word = 0; word < 5 && at != NULL; word++)
+            at = strchr(at + 1, ' ');
+        data = at != NULL ? strtoull(at, NULL, 10) : 0;
+    }
     fclose(file);
     return data * (uint64_t)sysconf(_SC_PAGESIZE);
 }

@@ -250,7 +250,7 @@ void live_apply(const struct live *live, const struct batch_image *image) {
 
 static void note_difference(struct live_region *region, uint64_t from, uint64_t to) {
     region->differs =
-        region->differs || memcmp(region->alias + from, region->base + from, to - from);
+        region->differs || memcmp(region->alias + from, region->base + from, to - from) != 0;
 }
 
 bool live_is_base(struct live *live) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "search/state.h"
 
 #define MAGIC "nvrtl-crash-resume/1"
@@ -15,49 +16,97 @@ static bool wrong(struct search *search) {
     return false;
 }
 
+/* The next number, as large as that at most; a word before it is its name. */
+static bool read_number(FILE *in, const char *name, uint64_t most, uint64_t *number) {
+    char word[32], *end;
+    if (name != NULL && (fscanf(in, "%31s", word) != 1 || strcmp(word, name) != 0))
+        return false;
+    if (fscanf(in, "%31s", word) != 1 || *word < '0' || *word > '9')
+        return false;
+    *number = strtoull(word, &end, 10);
+    return *end == '\0' && *number <= most;
+}
+
+static bool read_picks(struct search_failure *failure, FILE *in) {
+    uint16_t *picks = calloc(failure->line_count + 1, sizeof *picks);
+    if (picks == NULL)
+        return false;
+    for (size_t i = 0; i < failure->line_count; i++) {
+        uint64_t pick;
+        if (!read_number(in, NULL, UINT16_MAX, &pick)) {
+            free(picks);
+            return false;
+        }
+        picks[i] = (uint16_t)pick;
+    }
+    failure->picks = picks;
+    return true;
+}
+
 static bool read_failure(struct search *search, FILE *in) {
     struct search_outcome *outcome = search->outcome;
-    struct search_failure failure = {0};
-    uint32_t kind;
-    if (fscanf(in, " %" SCNu64 " %" SCNu64 " %zu %zu %" SCNu32 " %" SCNd32 " %zu", &failure.point,
-               &failure.key, &failure.begun, &failure.acked, &kind, &failure.verdict.status,
-               &failure.line_count) != 7 ||
-        failure.line_count > UINT16_MAX || outcome->failure_count == SEARCH_FAILURES)
-        return false;
-    failure.verdict.outcome = kind;
-    failure.picks = calloc(failure.line_count + 1, sizeof *failure.picks);
-    bool good = failure.picks != NULL;
-    for (size_t i = 0; good && i < failure.line_count; i++)
-        good = fscanf(in, " %" SCNu16, &failure.picks[i]) == 1;
-    if (!good) {
-        free(failure.picks);
-        return false;
+    uint64_t numbers[7];
+    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
+        if (!read_number(in, NULL, UINT64_MAX, &numbers[i]))
+            return false;
     }
+    struct search_failure failure = {.point = numbers[0],
+                                     .key = numbers[1],
+                                     .begun = numbers[2],
+                                     .acked = numbers[3],
+                                     .line_count = numbers[6]};
+    failure.verdict.outcome = (uint32_t)numbers[4];
+    failure.verdict.status = (int32_t)numbers[5];
+    if (failure.line_count > UINT16_MAX || numbers[4] > UINT8_MAX || numbers[5] > INT32_MAX ||
+        outcome->failure_count == SEARCH_FAILURES || !read_picks(&failure, in))
+        return false;
     (*groups_count(&search->alike, failure.key))++;
     outcome->failures[outcome->failure_count++] = failure;
     return true;
 }
 
+/* What the file begins with; *failures follow. */
+static bool read_head(struct search *search, FILE *in, uint64_t *failures) {
+    struct search_outcome *outcome = search->outcome;
+    const struct search_options *options = search->options;
+    char magic[sizeof MAGIC];
+    uint64_t events, seed, exhaustive, shard, shards, pass;
+    const struct {
+        const char *name;
+        uint64_t *number, most;
+    } numbers[] = {{"events", &events, UINT64_MAX},
+                   {"seed", &seed, UINT64_MAX},
+                   {"exhaustive", &exhaustive, UINT64_MAX},
+                   {"shard", &shard, UINT64_MAX},
+                   {"of", &shards, UINT64_MAX},
+                   {"pass", &pass, 2},
+                   {"point", &search->from_point, UINT64_MAX},
+                   {"done", &search->from_done, UINT64_MAX},
+                   {"points", &outcome->points, UINT64_MAX},
+                   {"exhausted", &outcome->exhausted, UINT64_MAX},
+                   {"bounded", &outcome->bounded, UINT64_MAX},
+                   {"images", &outcome->images, UINT64_MAX},
+                   {"repeated", &outcome->repeated, UINT64_MAX},
+                   {"failing", &outcome->failing, UINT64_MAX},
+                   {"unconfirmed", &outcome->unconfirmed, UINT64_MAX},
+                   {"failures", failures, UINT16_MAX}};
+    bool good = fgets(magic, sizeof magic, in) != NULL && strcmp(magic, MAGIC) == 0;
+    for (size_t i = 0; good && i < ARRAY_LENGTH(numbers); i++)
+        good = read_number(in, numbers[i].name, numbers[i].most, numbers[i].number);
+    if (good)
+        search->from_pass = (unsigned)pass;
+    return good && events == search->facts->events && seed == options->seed &&
+           exhaustive == options->exhaustive && shard == options->shard &&
+           shards == options->shards;
+}
+
 bool resume_read(struct search *search) {
     struct search_outcome *outcome = search->outcome;
-    uint64_t events = 0, seed = 0, exhaustive = 0, shard = 0, shards = 0;
-    size_t failures = 0;
+    uint64_t failures = 0;
     FILE *in = search->options->resume != NULL ? fopen(search->options->resume, "re") : NULL;
     if (in == NULL)
         return true; /* it begins */
-    bool good = fscanf(in,
-                       MAGIC " events %" SCNu64 " seed %" SCNu64 " exhaustive %" SCNu64
-                             " shard %" SCNu64 "/%" SCNu64 " pass %u point %" SCNu64
-                             " done %" SCNu64 " points %" SCNu64 " exhausted %" SCNu64
-                             " bounded %" SCNu64 " images %" SCNu64 " repeated %" SCNu64
-                             " failing %" SCNu64 " unconfirmed %" SCNu64 " failures %zu",
-                       &events, &seed, &exhaustive, &shard, &shards, &search->from_pass,
-                       &search->from_point, &search->from_done, &outcome->points,
-                       &outcome->exhausted, &outcome->bounded, &outcome->images, &outcome->repeated,
-                       &outcome->failing, &outcome->unconfirmed, &failures) == 16 &&
-                events == search->facts->events && seed == search->options->seed &&
-                exhaustive == search->options->exhaustive && shard == search->options->shard &&
-                shards == search->options->shards;
+    bool good = read_head(search, in, &failures);
     for (size_t i = 0; good && i < failures; i++)
         good = read_failure(search, in);
     fclose(in);
@@ -87,7 +136,7 @@ void resume_write(struct search *search, bool done) {
     if (good) {
         fprintf(out,
                 MAGIC " events %" PRIu64 " seed %" PRIu64 " exhaustive %" PRIu64 " shard %" PRIu64
-                      "/%" PRIu64 "\npass %u point %" PRIu64 " done %" PRIu64 "\npoints %" PRIu64
+                      " of %" PRIu64 "\npass %u point %" PRIu64 " done %" PRIu64 "\npoints %" PRIu64
                       " exhausted %" PRIu64 " bounded %" PRIu64 " images %" PRIu64
                       " repeated %" PRIu64 " failing %" PRIu64 " unconfirmed %" PRIu64
                       "\nfailures %zu\n",

@@ -170,13 +170,17 @@ static bool step(struct going *going, struct trace_event *event) {
     return good;
 }
 
+static bool is_stopped(const struct walk *walk) {
+    return walk->stop != NULL && *walk->stop != 0;
+}
+
 static bool go(struct going *going, FILE *trace) {
     struct walk *walk = going->walk;
     struct trace_event event;
     enum trace_result result = TRACE_EVENT;
     bool good = true;
     struct trace_reader *reader = trace_read(trace);
-    while (reader != NULL && good && !going->ended && *walk->stop == 0 &&
+    while (reader != NULL && good && !going->ended && !is_stopped(walk) &&
            (result = trace_next(reader, &event)) == TRACE_EVENT)
         good = step(going, &event);
     if (reader == NULL || !good)
@@ -184,14 +188,13 @@ static bool go(struct going *going, FILE *trace) {
     else if (result != TRACE_EVENT && !going->ended)
         point(going, WALK_END, NULL);
     trace_end(reader);
-    return reader != NULL && good && *walk->stop == 0;
+    return reader != NULL && good && !is_stopped(walk);
 }
 
 bool walk_through(FILE *trace, struct walk_facts *facts, const struct crash_wish *wish,
                   const struct walk_visitor *visitor, struct walk *walk) {
-    static const int never;
     const char *problem = "the trace cannot be read twice";
-    const volatile int *stop = walk->stop != NULL ? walk->stop : &never;
+    const volatile int *stop = walk->stop;
     *walk = (struct walk){.facts = facts, .stop = stop};
     bool good = fseek(trace, 0, SEEK_SET) == 0;
     if (good)

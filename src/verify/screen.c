@@ -25,7 +25,7 @@ static void *claim(struct claims *claims, arena_id id, size_t size) {
     if (record == NULL || end > claims->grains)
         return NULL;
     for (uint64_t grain = id; grain < end; grain++) {
-        if (claims->bits[grain / 2] >> grain % 2 * PARTS & ((1u << PARTS) - 1))
+        if (((uint32_t)claims->bits[grain / 2] >> grain % 2 * PARTS & ((1u << PARTS) - 1)) != 0)
             return NULL;
     }
     for (uint64_t grain = id; grain < end; grain++)

@@ -184,7 +184,7 @@ static void test_default(void **state) {
 }
 
 static sigjmp_buf out;
-static volatile sig_atomic_t handled;
+static _Atomic sig_atomic_t handled;
 static volatile bool on_own_stack, bus_blocked, usr1_blocked, saw_info;
 static char alternate[64 << 10];
 

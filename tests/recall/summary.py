@@ -10,7 +10,8 @@ Which bugs does the verifier find, and is it silent about correct programs? This
 
     tools/recall.sh
 
-and the figures in it come from that run. `tests/recall/bugs.txt` has one line for each bug: what is
+or by several runs of its parts, so that the column "ways" may differ: it says in how many ways each
+program was built. `tests/recall/bugs.txt` has one line for each bug: what is
 wrong, which kind of finding has to be told, by which source of stores, and where the bug comes
 from. The marks in `tests/recall/programs` say at which lines. Each program is built once for each
 of its bugs and once without any (its correct twin), by each compiler at each level.

@@ -240,6 +240,21 @@ static void check_refused(PVOID given, enum event_kind kind, const void *address
     expect_no_more();
 }
 
+/* Arrays that cannot be one are told of to nobody: there is no range to tell. */
+static void test_no_array(void **state) {
+    (void)state;
+    NV_MEMORY_RANGE range = {at, 8};
+    NV_MEMORY_RANGE *const wrapping = (NV_MEMORY_RANGE *)(UINTPTR_MAX - 31);
+    assert_int_equal(RtlFlushNonVolatileMemoryRanges(token, NULL, 1, 0), STATUS_INVALID_PARAMETER);
+    assert_int_equal(RtlFlushNonVolatileMemoryRanges(token, wrapping, 3, 0),
+                     STATUS_INVALID_PARAMETER);
+    assert_int_equal(RtlFlushNonVolatileMemoryRanges(token, &range, SIZE_MAX, 0),
+                     STATUS_INVALID_PARAMETER);
+    assert_int_equal(RtlFlushNonVolatileMemoryRanges(token, &range, 1, 2),
+                     STATUS_INVALID_PARAMETER);
+    expect_no_more();
+}
+
 static void test_refused(void **state) {
     (void)state;
     PVOID freed;
@@ -315,13 +330,9 @@ static void test_tokens(void **state) {
 int main(void) {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, begin, end)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fault),
-        CASE(test_stores),
-        CASE(test_drains),
-        CASE(test_told_before),
-        CASE(test_refused),
-        CASE(test_annotations),
-        CASE(test_tokens),
+        cmocka_unit_test(test_fault), CASE(test_stores),  CASE(test_drains),
+        CASE(test_told_before),       CASE(test_refused), CASE(test_no_array),
+        CASE(test_annotations),       CASE(test_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

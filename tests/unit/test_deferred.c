@@ -108,6 +108,120 @@ static void test_once_a_line(void **state) {
     assert_int_equal(count(0, LINES), 16);
 }
 
+/* Few bytes of every length at every place, when their lines are remembered already. */
+static void test_few_bytes_again(void **state) {
+    (void)state;
+    unsigned char bytes[LINE];
+    write_later(0, 0);
+    write_later(LINE, 0);
+    for (size_t length = 1; length <= LINE; length++) {
+        for (size_t at = 0; at < 16; at++) {
+            memset(bytes, (int)(length * 16 + at), sizeof bytes);
+            assert_int_equal(
+                RtlWriteNonVolatileMemory(token, file.bytes + at, bytes, length, 0x101),
+                STATUS_SUCCESS);
+            assert_memory_equal(file.bytes + at, bytes, length);
+            assert_int_equal(RtlFillNonVolatileMemory(token, file.bytes + at, length, 1, 0x101),
+                             STATUS_SUCCESS);
+        }
+        /* From the region itself, and over it. */
+        file.bytes[0] = (unsigned char)length;
+        assert_int_equal(
+            RtlWriteNonVolatileMemory(token, file.bytes + 1, file.bytes, length, 0x101),
+            STATUS_SUCCESS);
+        assert_int_equal(file.bytes[1], length);
+    }
+    assert_int_equal(count(0, LINES), 0);
+    assert_int_equal(RtlDrainNonVolatileFlush(token), STATUS_SUCCESS);
+    assert_int_equal(count(0, LINES), 2);
+    assert_memory_equal(seen.durable, file.bytes, 2 * LINE);
+}
+
+/* More bytes than a line has, with every flag, by both tokens, while lines are remembered. */
+static void test_many_bytes(void **state) {
+    (void)state;
+    static unsigned char bytes[20 * LINE];
+    static const ULONG flags[] = {0, 1, 2, 3, 0x100, 0x101, 0x102, 0x103};
+    memset(bytes, 7, sizeof bytes);
+    for (size_t i = 0; i < 64; i++) {
+        PVOID by = i % 2 ? token : other;
+        ULONG flag = flags[i / 2 % 8];
+        size_t length = i % 3 == 0 ? 100 : i % 3 == 1 ? 200 : sizeof bytes;
+        write_later(i % 4 * LINE, (UCHAR)i);
+        unsigned char *at = file.bytes + 5 * LINE + i % 5;
+        assert_int_equal(RtlWriteNonVolatileMemory(by, at, bytes, length, flag), STATUS_SUCCESS);
+        assert_memory_equal(at, bytes, length);
+        assert_int_equal(RtlWriteNonVolatileMemory(by, at + 8, at, length, flag), STATUS_SUCCESS);
+        assert_int_equal(RtlFillNonVolatileMemory(by, at, length, (UCHAR)i, flag), STATUS_SUCCESS);
+        assert_int_equal(at[length - 1], i);
+        assert_int_equal(RtlWriteNonVolatileMemory(by, at, bytes, length, flag | 8),
+                         STATUS_INVALID_PARAMETER);
+        assert_int_equal(
+            RtlWriteNonVolatileMemory(by, file.bytes + 4 * PAGE - 8, bytes, length, flag),
+            STATUS_INVALID_PARAMETER);
+        assert_int_equal(RtlFillNonVolatileMemory((PVOID)1, at, length, 1, flag),
+                         STATUS_INVALID_PARAMETER);
+        assert_int_equal(RtlWriteNonVolatileMemory(by, at, NULL, length, flag),
+                         STATUS_INVALID_PARAMETER);
+    }
+    assert_int_equal(RtlFlushNonVolatileMemory(other, file.bytes, file.size, 0), STATUS_SUCCESS);
+    assert_int_equal(RtlDrainNonVolatileFlush(token), STATUS_SUCCESS);
+    assert_memory_equal(seen.durable, file.bytes, 5 * LINE);
+}
+
+/* Lines of which another one is remembered in the place, or none, or only the first of two. */
+static void test_remembered_in_part(void **state) {
+    (void)state;
+    const size_t places[] = {56, 32 * LINE, 33 * LINE + 60, 2 * LINE - 4, 31 * LINE + 62, 0};
+    write_later(0, 1);
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        unsigned char *at = file.bytes + places[i];
+        assert_int_equal(RtlWriteNonVolatileMemory(token, at, "remember me", 12, 0x101),
+                         STATUS_SUCCESS);
+        assert_int_equal(RtlWriteNonVolatileMemory(other, at, "remember me", 12, 0x101),
+                         STATUS_SUCCESS);
+        assert_int_equal(RtlWriteNonVolatileMemory((PVOID)1, at, "remember me", 12, 0x101),
+                         STATUS_INVALID_PARAMETER);
+        assert_int_equal(RtlFlushNonVolatileMemory(other, at, 12, 1), STATUS_SUCCESS);
+    }
+    /* A drain of few bytes finds lines that are remembered. */
+    assert_int_equal(RtlWriteNonVolatileMemory(token, file.bytes + 8, "drain", 6, 1),
+                     STATUS_SUCCESS);
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        assert_memory_equal(seen.durable + places[i], file.bytes + places[i], 12);
+    write_later(0, 2);
+    assert_int_equal(RtlFillNonVolatileMemory(token, file.bytes + 8, 6, 3, 1), STATUS_SUCCESS);
+    assert_memory_equal(seen.durable, file.bytes, LINE);
+}
+
+static void test_ranges(void **state) {
+    (void)state;
+    const size_t whole = file.size;
+    const NV_MEMORY_RANGE outside[] = {{file.bytes - 1, 1},
+                                       {file.bytes + whole, 1},
+                                       {file.bytes, whole + 1},
+                                       {file.bytes, SIZE_MAX},
+                                       {NULL, 1}};
+    for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++) {
+        NV_MEMORY_RANGE ranges[] = {{file.bytes, 8}, {NULL, 0}, outside[i]};
+        for (ULONG flags = 0; flags < 3; flags++)
+            assert_int_equal(RtlFlushNonVolatileMemoryRanges(token, ranges, 3, flags),
+                             STATUS_INVALID_PARAMETER);
+        assert_int_equal(RtlFlushNonVolatileMemoryRanges(token, ranges, SIZE_MAX, 0),
+                         STATUS_INVALID_PARAMETER);
+        write_later(LINE, (UCHAR)(i + 1));
+        assert_int_equal(RtlFlushNonVolatileMemoryRanges(token, ranges, 2, 0), STATUS_SUCCESS);
+        assert_int_equal(seen.durable[LINE], i + 1);
+        assert_int_equal(RtlFlushNonVolatileMemoryRanges(other, ranges, 2, 1), STATUS_SUCCESS);
+        assert_int_equal(RtlFlushNonVolatileMemoryRanges((PVOID)1, ranges, 2, 0),
+                         STATUS_INVALID_PARAMETER);
+    }
+    assert_int_equal(RtlFlushNonVolatileMemoryRanges(token, NULL, 2, 0), STATUS_INVALID_PARAMETER);
+    assert_int_equal(RtlFlushNonVolatileMemoryRanges(token, NULL, 0, 0), STATUS_SUCCESS);
+    assert_int_equal(NvRtlSetTokenOption((PVOID)1, NVRTL_OPTION_DEFER_FLUSH, 1),
+                     STATUS_INVALID_PARAMETER);
+}
+
 /* Each is a drain: what was remembered before it is durable behind it. */
 static void drain_by(unsigned way) {
     NV_MEMORY_RANGE range = {file.bytes + 3 * PAGE, 8};
@@ -290,10 +404,21 @@ static void test_option(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_once_a_line), TEST(test_every_drain),      TEST(test_many_lines),
-        TEST(test_two_tokens),  TEST(test_free_writes_back), TEST(test_freed_by_another_thread),
-        TEST(test_no_page),     TEST(test_no_page_at_free),  TEST(test_fork),
-        TEST(test_handler),     TEST(test_option),
+        TEST(test_once_a_line),
+        TEST(test_few_bytes_again),
+        TEST(test_remembered_in_part),
+        TEST(test_ranges),
+        TEST(test_many_bytes),
+        TEST(test_every_drain),
+        TEST(test_many_lines),
+        TEST(test_two_tokens),
+        TEST(test_free_writes_back),
+        TEST(test_freed_by_another_thread),
+        TEST(test_no_page),
+        TEST(test_no_page_at_free),
+        TEST(test_fork),
+        TEST(test_handler),
+        TEST(test_option),
     };
     if (start(NULL) != 0 || sigaction(SIGBUS, NULL, &guard) != 0)
         return 1;

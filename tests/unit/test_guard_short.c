@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* SIGBUS in the short way of a few bytes: each of its instructions meets a page that is not there,
+   and the long way tells of it. In a child, because dispositions belong to the process. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "unit/cut_file.h"
+
+static void child_few_bytes(void) {
+    static const ULONG flags[] = {0, 1, 0x101, 3};
+    static char buffer[64];
+    struct cut_file file = make_cut_file();
+    for (size_t length = 1; length <= sizeof buffer; length++) {
+        for (size_t before = 0; before < length; before++) {
+            char *over = file.view + PAGE - before;
+            ULONG flag = flags[(length + before) % 4];
+            CHILD_NEED(RtlWriteNonVolatileMemory(file.token, over, buffer, length, flag) ==
+                       STATUS_IO_DEVICE_ERROR);
+            CHILD_NEED(RtlFillNonVolatileMemory(file.token, over, length, 7, flag) ==
+                       STATUS_IO_DEVICE_ERROR);
+            for (size_t odd = 0; odd < 9; odd += 8)
+                CHILD_NEED(RtlWriteNonVolatileMemory(file.token, file.view + 64 + before % 8 + odd,
+                                                     over, length, flag) == STATUS_IO_DEVICE_ERROR);
+        }
+    }
+    CHILD_NEED(RtlWriteNonVolatileMemory(file.token, file.view, "good", 4, 1) == STATUS_SUCCESS);
+}
+
+/* The same where the lines are remembered, to be flushed by the next drain. */
+static void child_few_bytes_later(void) {
+    static char buffer[64];
+    struct cut_file file = open_cut_file();
+    CHILD_NEED(NvRtlSetTokenOption(file.token, NVRTL_OPTION_DEFER_FLUSH, 1) == STATUS_SUCCESS);
+    for (size_t length = 1; length <= sizeof buffer; length++) {
+        for (size_t before = 0; before < length; before++) {
+            CHILD_NEED(ftruncate(file.descriptor, PAGES * PAGE) == 0);
+            CHILD_NEED(RtlFillNonVolatileMemory(file.token, file.view + PAGE - 64, 128, 1, 0x101) ==
+                       STATUS_SUCCESS);
+            CHILD_NEED(ftruncate(file.descriptor, PAGE) == 0);
+            CHILD_NEED(RtlWriteNonVolatileMemory(file.token, file.view + PAGE - before, buffer,
+                                                 length, 0x101) == STATUS_IO_DEVICE_ERROR);
+        }
+    }
+    CHILD_NEED(ftruncate(file.descriptor, PAGES * PAGE) == 0);
+    (void)RtlDrainNonVolatileFlush(file.token);
+}
+
+static void test_few_bytes(void **state) {
+    (void)state;
+    check_child(child_few_bytes, 0);
+}
+
+static void test_few_bytes_later(void **state) {
+    (void)state;
+    check_child(child_few_bytes_later, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_few_bytes),
+        cmocka_unit_test(test_few_bytes_later),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

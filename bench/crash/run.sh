@@ -34,7 +34,7 @@ make_trace() {
 speed() {
     start=$(date +%s%N)
     images=$("$build/bin/nvrtl" crash --check "$work/reader.so" --seed=1 --keep="$work/images" \
-        "$@" "$work/trace" 2>&1 | sed -n 's/.*- \([0-9]*\) images checked.*/\1/p')
+        "$@" "$work/trace" 2>&1 | sed -n 's/.*- \([0-9]*\) images\{0,1\} checked.*/\1/p')
     end=$(date +%s%N)
     echo "$images $((end - start))" | awk '{ printf "%d images, %.0f a second", $1, $1 * 1e9 / $2 }'
 }

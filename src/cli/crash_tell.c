@@ -265,10 +265,11 @@ bool crash_tell_end(struct crash_told *told, const char *remark) {
     const struct search_outcome *outcome = told->outcome;
     struct report *report = &told->report;
     bool good = verify_remark(report,
-                              "%" PRIu64 " images checked at %" PRIu64 " crash points: all images "
-                              "of %" PRIu64 " points, a choice of %" PRIu64 "; seed %" PRIu64,
-                              outcome->images, outcome->points, outcome->exhausted,
-                              outcome->bounded, told->explore->search.seed);
+                              "%" PRIu64 " image%s checked at %" PRIu64 " crash point%s: all "
+                              "images of %" PRIu64 ", a choice of %" PRIu64 "; seed %" PRIu64,
+                              outcome->images, outcome->images == 1 ? "" : "s", outcome->points,
+                              outcome->points == 1 ? "" : "s", outcome->exhausted, outcome->bounded,
+                              told->explore->search.seed);
     if (good && outcome->failing != 0)
         good = verify_remark(report, "%" PRIu64 " of the images fail", outcome->failing);
     if (good && outcome->unconfirmed != 0)

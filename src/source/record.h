@@ -24,7 +24,6 @@ bool record_attempt(struct self *me, uintptr_t address, size_t length, arena_id 
                     bool (*attempt)(void *context), void *context);
 
 /* A wait of the program's own for a range of memory, or without one for a file. */
-struct sync;
 void record_sync(const struct sync *sync, bool ends);
 /* A wait of the program's own, by msync or fsync, has ended well. */
 void record_synced(const struct sync *sync);

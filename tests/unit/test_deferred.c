@@ -312,14 +312,19 @@ static void test_freed_by_another_thread(void **state) {
 /* The handler that the library has put in place; cmocka puts its own before each test. */
 static struct sigaction guard;
 
-static void test_no_page(void **state) {
-    (void)state;
+/* Remembers a line whose page is then cut off. */
+static void lose_page(void) {
     assert_int_equal(sigaction(SIGBUS, &guard, NULL), 0);
     if (!isa_choose(isa_features(), 64, NULL, NULL).lines)
         skip();
     write_later(2 * PAGE, 1);
     seen.cut = true;
     assert_int_equal(ftruncate(file.descriptor, (off_t)PAGE), 0);
+}
+
+static void test_no_page(void **state) {
+    (void)state;
+    lose_page();
     assert_int_equal(RtlDrainNonVolatileFlush(token), STATUS_IO_DEVICE_ERROR);
     assert_int_equal(RtlDrainNonVolatileFlush(token), STATUS_SUCCESS);
 }
@@ -327,12 +332,7 @@ static void test_no_page(void **state) {
 /* A failure that a Free met is told by the next drain. */
 static void test_no_page_at_free(void **state) {
     (void)state;
-    assert_int_equal(sigaction(SIGBUS, &guard, NULL), 0);
-    if (!isa_choose(isa_features(), 64, NULL, NULL).lines)
-        skip();
-    write_later(2 * PAGE, 1);
-    seen.cut = true;
-    assert_int_equal(ftruncate(file.descriptor, (off_t)PAGE), 0);
+    lose_page();
     assert_int_equal(RtlFreeNonVolatileToken(token), STATUS_SUCCESS);
     assert_int_equal(RtlDrainNonVolatileFlush(other), STATUS_IO_DEVICE_ERROR);
 }

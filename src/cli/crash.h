@@ -57,7 +57,8 @@ bool crash_tell_begin(struct crash_told *told, const struct crash_explore *explo
                       const struct walk_facts *facts, const struct search_outcome *outcome);
 /* Takes a cause in, or counts it with an equal one. number: of the image in the folder.
    false: no memory. */
-bool crash_tell_cause(struct crash_told *told, const struct search_cause *cause, unsigned number);
+bool crash_tell_cause(struct crash_told *told, const struct search_failure *failure,
+                      const struct search_cause *cause, unsigned number);
 /* Says how much was looked at, and how. */
 bool crash_tell_end(struct crash_told *told, const char *remark);
 /* What became of recovery, a fresh text; NULL: no memory. */

@@ -191,7 +191,7 @@ static bool explain(struct search *search, struct crash_told *told,
         struct search_cause cause;
         struct keeping keeping = {told->folder, (unsigned)i + 1, told->facts};
         bool known = search_shrink(search, &outcome->failures[i], &cause, keep_region, &keeping);
-        bool good = !known || crash_tell_cause(told, &cause, keeping.number);
+        bool good = !known || crash_tell_cause(told, &outcome->failures[i], &cause, keeping.number);
         search_forget_cause(&cause);
         if (!good)
             return false;

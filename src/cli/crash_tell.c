@@ -203,7 +203,21 @@ static char *say_replay(const struct crash_told *told, const struct search_cause
     return length >= 0 ? replay : NULL;
 }
 
-bool crash_tell_cause(struct crash_told *told, const struct search_cause *cause, unsigned number) {
+/* The same limits hold where parts of a search are told as one. */
+_Static_assert(FINDING_MET == SEARCH_FAILURES && FINDING_ALIKE == SEARCH_ALIKE, "they are one");
+
+static bool add_met(struct finding *finding, const struct search_failure *failure) {
+    struct finding_met *met = realloc(finding->met, (finding->met_count + 1) * sizeof *met);
+    if (met == NULL)
+        return false;
+    finding->met = met;
+    met[finding->met_count++] = (struct finding_met){failure->place.pass, failure->place.point,
+                                                     failure->place.number, failure->key};
+    return true;
+}
+
+bool crash_tell_cause(struct crash_told *told, const struct search_failure *failure,
+                      const struct search_cause *cause, unsigned number) {
     struct report *report = &told->report;
     struct finding finding = {.kind = KIND_CRASH_INCONSISTENCY,
                               .severity = SEVERITY_ERROR,
@@ -213,12 +227,12 @@ bool crash_tell_cause(struct crash_told *told, const struct search_cause *cause,
                               .replay = say_replay(told, cause)};
     bool good = finding.message != NULL && finding.replay != NULL &&
                 asprintf(&finding.image, "%s/%u-1", told->folder, number) >= 0 &&
-                add_places(&finding, told->facts, cause);
+                add_met(&finding, failure) && add_places(&finding, told->facts, cause);
     for (size_t i = 0; good && i < report->finding_count; i++) {
         if (is_same(&report->findings[i], &finding)) {
             report->findings[i].count++;
             verify_free_finding(&finding);
-            return true;
+            return add_met(&report->findings[i], failure);
         }
     }
     struct finding *findings =
@@ -242,6 +256,7 @@ bool crash_tell_begin(struct crash_told *told, const struct crash_explore *explo
     report->program = told->program;
     report->stores = "trace";
     report->judge = trace_model_name(model);
+    report->search = search_identity(facts, &explore->search);
     if (explore->keep != NULL)
         snprintf(told->folder, sizeof told->folder, "%s", explore->keep);
     else
@@ -263,13 +278,23 @@ bool crash_tell_begin(struct crash_told *told, const struct crash_explore *explo
 
 bool crash_tell_end(struct crash_told *told, const char *remark) {
     const struct search_outcome *outcome = told->outcome;
+    const struct search_counts *counts = &outcome->counts;
     struct report *report = &told->report;
-    bool good = verify_remark(report,
-                              "%" PRIu64 " image%s checked at %" PRIu64 " crash point%s: all "
-                              "images of %" PRIu64 ", a choice of %" PRIu64 "; seed %" PRIu64,
-                              outcome->images, outcome->images == 1 ? "" : "s", outcome->points,
-                              outcome->points == 1 ? "" : "s", outcome->exhausted, outcome->bounded,
-                              told->explore->search.seed);
+    char part[64] = "";
+    if (told->explore->search.shards > 1)
+        snprintf(part, sizeof part, "part %" PRIu64 " of %" PRIu64 ": ",
+                 told->explore->search.shard, told->explore->search.shards);
+    bool good =
+        verify_remark(report,
+                      "%s%" PRIu64 " image%s checked at %" PRIu64 " crash point%s: all "
+                      "images of %" PRIu64 ", a choice of %" PRIu64 "; seed %" PRIu64,
+                      part, outcome->images, outcome->images == 1 ? "" : "s", counts->points,
+                      counts->points == 1 ? "" : "s", counts->exhausted + counts->lazy,
+                      counts->bounded - counts->lazy, told->explore->search.seed);
+    if (good && outcome->left_out)
+        good = verify_remark(report, "a line had more stores in flight than are kept: the oldest "
+                                     "were taken for durable, and no point from there on counts as "
+                                     "one of which all images were checked");
     if (good && outcome->failing != 0)
         good = verify_remark(report, "%" PRIu64 " of the images fail", outcome->failing);
     if (good && outcome->unconfirmed != 0)

@@ -51,6 +51,7 @@ struct batch {
     uint32_t change_count, patch_count, byte_count;
     _Atomic uint32_t untracked; /* somebody wrote without being seen: compare all */
     _Atomic uint32_t untraced;  /* what was touched is not known */
+    _Atomic uint32_t told;      /* images of a traced batch that did not end their process */
     _Atomic uint32_t unlimited; /* files outside of the folder can be written to */
     _Atomic uint32_t broken;    /* no worker can do anything: problem */
     char problem[256];

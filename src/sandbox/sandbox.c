@@ -208,6 +208,7 @@ bool sandbox_run(struct sandbox *sandbox, enum sandbox_run run, const volatile i
     struct batch *batch = sandbox->batch;
     sandbox->ran = true;
     batch->traced = run == SANDBOX_TRACED;
+    atomic_store(&batch->told, 0);
     for (size_t i = 0; batch->traced && i < sandbox->options.region_count; i++)
         memset((void *)sandbox->regions[i].touched, 0,
                sandbox->regions[i].room / SANDBOX_PAGE / CHAR_BIT + sizeof(uint64_t));
@@ -231,7 +232,18 @@ struct sandbox_verdict sandbox_verdict(const struct sandbox *sandbox, size_t ima
 }
 
 const uint64_t *sandbox_touched(const struct sandbox *sandbox, size_t region) {
-    if (atomic_load(&sandbox->batch->untraced) != 0)
+    const struct batch *batch = sandbox->batch;
+    if (atomic_load(&batch->untraced) != 0 || atomic_load(&batch->told) == 0)
         return NULL;
     return (const uint64_t *)sandbox->regions[region].touched;
+}
+
+bool sandbox_looked(const struct sandbox *sandbox, size_t region, uint64_t offset,
+                    uint64_t length) {
+    const uint64_t *touched = sandbox_touched(sandbox, region);
+    bool looked = touched == NULL;
+    for (uint64_t page = offset / SANDBOX_PAGE; page <= (offset + length - 1) / SANDBOX_PAGE;
+         page++)
+        looked = looked || (touched[page / 64] >> page % 64 & 1) != 0;
+    return looked;
 }

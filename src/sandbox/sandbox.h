@@ -100,7 +100,10 @@ size_t sandbox_count(const struct sandbox *sandbox);
 struct sandbox_verdict sandbox_verdict(const struct sandbox *sandbox, size_t image);
 
 /* Which pages (4096 bytes) of a region have the images of the last traced batch made recovery read
-   or write? One bit a page. NULL: it is not known. */
+   or write? One bit a page. Images that ended their process do not count; NULL: there are no
+   others, or it is not known. */
 const uint64_t *sandbox_touched(const struct sandbox *sandbox, size_t region);
+/* Could they have made it read this range? */
+bool sandbox_looked(const struct sandbox *sandbox, size_t region, uint64_t offset, uint64_t length);
 
 #endif

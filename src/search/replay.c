@@ -59,7 +59,7 @@ static bool replay_here(void *context, struct walk *walk) {
         return true;
     search_fill(search, walk);
     if (search_make_room(search) && pick_all(search, current) && queue_follow(&search->queue) &&
-        queue_add(&search->queue, &search->space, walk, search->picks, 0))
+        queue_add(&search->queue, &search->space, walk, search->picks, (struct queue_image){0}))
         queue_run(&search->queue);
     return false;
 }

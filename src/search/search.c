@@ -10,8 +10,6 @@
 
 /* The first members of a group go first: so many of each. */
 #define FIRST_MEMBERS 4
-/* So many failures with the same look are kept to be told, and confirmed; others are counted. */
-#define ALIKE_MOST 2
 #define CONTENTS_MOST 4096u /* of one line */
 
 static uint64_t now_in_seconds(void) {
@@ -44,18 +42,12 @@ static void keep_failure(struct search *search, const struct queue_image *image,
     struct search_outcome *outcome = search->outcome;
     if (outcome->failure_count == SEARCH_FAILURES)
         return;
-    for (size_t i = 0; i < outcome->failure_count; i++) { /* before the search was resumed */
-        const struct search_failure *known = &outcome->failures[i];
-        if (known->point == image->point && known->line_count == image->line_count &&
-            memcmp(known->picks, picks, image->line_count * sizeof *picks) == 0)
-            return;
-    }
     uint16_t *kept = calloc(image->line_count + 1, sizeof *kept);
     if (kept == NULL)
         return;
     memcpy(kept, picks, image->line_count * sizeof *kept);
     outcome->failures[outcome->failure_count++] =
-        (struct search_failure){.point = image->point,
+        (struct search_failure){.place = image->place,
                                 .key = key,
                                 .begun = image->begun,
                                 .acked = image->acked,
@@ -64,15 +56,19 @@ static void keep_failure(struct search *search, const struct queue_image *image,
                                 .verdict = verdict};
 }
 
+void search_come_to(struct search *search, struct search_place place) {
+    if (search->at.pass != place.pass || search->at.point != place.point)
+        search->at = (struct search_place){place.pass, place.point, 0};
+}
+
 static bool see_verdict(void *context, const struct queue_image *image, const uint16_t *picks,
                         size_t number, struct sandbox_verdict verdict) {
     struct search *search = context;
     struct search_outcome *outcome = search->outcome;
     outcome->images++;
-    bool same = search->at_pass == search->pass && search->at_point == image->point;
-    search->at_done = same ? search->at_done + 1 : 1;
-    search->at_pass = search->pass;
-    search->at_point = image->point;
+    outcome->counts = image->counts;
+    search_come_to(search, image->place);
+    search->at.number++;
     if (verdict.outcome == SANDBOX_UNUSABLE) {
         snprintf(outcome->problem, sizeof outcome->problem, "%s",
                  sandbox_problem(search->queue.sandbox));
@@ -82,7 +78,7 @@ static bool see_verdict(void *context, const struct queue_image *image, const ui
         uint64_t key =
             space_mix(image->key + space_mix(verdict.outcome * 4096u + (uint32_t)verdict.status));
         outcome->failing++;
-        if (count_alike(search, key) < ALIKE_MOST) {
+        if (count_alike(search, key) < SEARCH_ALIKE) {
             if (!sandbox_run_again(search->queue.sandbox, number, -1, search->stop))
                 return false;
             struct sandbox_verdict again = sandbox_verdict(search->queue.sandbox, number);
@@ -113,78 +109,37 @@ static uint64_t key_of(const struct search *search, const struct walk *walk) {
     return space_mix(set[0] ^ space_mix(set[1] ^ space_mix(event * 4 + walk->cause)));
 }
 
-/* Tries the images of the space as it is varied now, no more than most. false: it ends here.
-   *joined: recovery has looked at a line that was not varied. */
-static bool try_images(struct search *search, const struct walk *walk, bool bounded, uint64_t most,
-                       bool *joined) {
-    struct space *space = &search->space;
-    struct space_turn turn = space_begin(bounded, search->options->seed + walk->point);
-    uint64_t repeated = 0, tried = 0;
-    while (tried < most && repeated < 4 * most && space_next(space, &turn, search->picks)) {
-        if (!seen_add(&search->seen, queue_hash(&search->queue, space, walk, search->picks))) {
-            search->outcome->repeated++;
-            repeated += bounded;
+/* An image of the point is new. Is it to be run by this part of the work, and was it not? */
+bool search_add(struct search *search, const struct walk *walk) {
+    const bool here = search->pass == search->from.pass && walk->point == search->from.point;
+    const struct queue_image image = {.place = {search->pass, walk->point, ++search->number},
+                                      .key = search->key,
+                                      .counts = search->counts};
+    if (++search->own <= (here ? search->from.number : 0))
+        return true;
+    return queue_add(&search->queue, &search->space, walk, search->picks, image);
+}
+
+/* Which part of the work has this? */
+static bool is_own(const struct search *search, uint64_t number) {
+    const struct search_options *options = search->options;
+    return options->shards <= 1 || number % options->shards == options->shard - 1;
+}
+
+/* All images of the point, but for those that were tried before; of these goes through all parts of
+   the work alike. behind: it was tried by an earlier search. false: it ends here. */
+static bool try_whole(struct search *search, const struct walk *walk, bool behind) {
+    struct space_turn turn = space_begin(false, 0);
+    while (space_next(&search->space, &turn, search->picks)) {
+        uint64_t hash = queue_hash(&search->queue, &search->space, walk, search->picks);
+        if (!seen_add(&search->seen, hash) || behind)
             continue;
-        }
-        tried++;
-        if (tried <= resume_done(search, walk->point) && joined == NULL)
-            continue;
-        if (!queue_add(&search->queue, space, walk, search->picks, search->key))
+        if (!is_own(search, hash))
+            search->number++;
+        else if (!search_add(search, walk))
             return false;
-        if (joined != NULL && search->queue.count == 64) {
-            if (!queue_run(&search->queue))
-                return false;
-            *joined = search_join_lines(search);
-            if (*joined)
-                return true;
-        }
     }
     return true;
-}
-
-bool search_join_lines(struct search *search) {
-    bool joined = false;
-    for (size_t i = 0; i < search->space.line_count; i++) {
-        struct space_line *line = &search->space.lines[i];
-        const uint64_t *touched = sandbox_touched(search->queue.sandbox, line->region);
-        uint64_t page = line->offset / SANDBOX_PAGE;
-        bool touches = touched == NULL || (touched[page / 64] >> page % 64 & 1) != 0;
-        joined = joined || (touches && !line->varied);
-        line->varied = line->varied || touches;
-    }
-    return joined;
-}
-
-/* Too many images: those lines are varied that recovery looks at, beginning with what it looks at
-   in the least and the fullest. */
-static bool try_guided(struct search *search, const struct walk *walk) {
-    struct queue *queue = &search->queue;
-    struct space *space = &search->space;
-    uint64_t most = search->options->exhaustive;
-    bool joined = true;
-    if (!queue_follow(queue))
-        return false;
-    queue->traced = true;
-    bool go_on = true;
-    for (unsigned least = 0; least < 2 && go_on; least++) {
-        for (size_t i = 0; i < space->line_count; i++)
-            search->picks[i] = (uint16_t)(least != 0 && space->lines[i].count > 1);
-        seen_add(&search->seen, queue_hash(queue, space, walk, search->picks));
-        go_on = queue_add(queue, space, walk, search->picks, search->key);
-    }
-    go_on = go_on && queue_run(queue);
-    for (size_t i = 0; i < space->line_count; i++)
-        space->lines[i].varied = false;
-    search_join_lines(search);
-    while (go_on && joined) {
-        joined = false;
-        bool bounded = space_images(space, most + 1) > most;
-        go_on = try_images(search, walk, bounded, most, &joined) && queue_run(queue);
-        if (go_on && !joined)
-            joined = search_join_lines(search);
-    }
-    queue->traced = false;
-    return go_on;
 }
 
 bool search_make_room(struct search *search) {
@@ -212,19 +167,40 @@ void search_fill(struct search *search, const struct walk *walk) {
     space_fill(&search->space, walk, (uint32_t)most, search->options->seed);
 }
 
-/* They were tried before: none of them is tried again. */
-static void note_images(struct search *search, const struct walk *walk, bool whole) {
-    struct space_turn turn = space_begin(false, 0);
-    while (whole && space_next(&search->space, &turn, search->picks))
-        seen_add(&search->seen, queue_hash(&search->queue, &search->space, walk, search->picks));
+/* Can all images be tried? */
+static bool is_small(const struct search *search) {
+    const struct space *space = &search->space;
+    bool small =
+        space_images(space, search->options->exhaustive + 1) <= search->options->exhaustive;
+    for (size_t i = 0; i < space->line_count; i++)
+        small = small && !space->lines[i].cut_down;
+    return small;
+}
+
+/* All of it, or what recovery looks at. false: it ends here. */
+static bool try_point(struct search *search, const struct walk *walk) {
+    struct search_counts *counts = &search->counts;
+    bool behind = resume_is_behind(search, walk->point), whole = is_small(search);
+    if (!whole && !is_own(search, walk->point))
+        return true;
+    search->number = search->own = 0;
+    search->outcome->left_out |= generation_left_out(walk->lines);
+    counts->points++;
+    counts->bounded++; /* until all of it was tried */
+    if (whole && !try_whole(search, walk, behind))
+        return false;
+    if (!whole && !behind && !guided_try(search, walk))
+        return false;
+    if (whole && !search->outcome->left_out) {
+        counts->exhausted++;
+        counts->bounded--;
+    }
+    return true;
 }
 
 static bool visit_point(void *context, struct walk *walk) {
     struct search *search = context;
-    const struct search_options *options = search->options;
     struct search_outcome *outcome = search->outcome;
-    if (options->shards > 1 && walk->point % options->shards != options->shard - 1)
-        return true;
     search_fill(search, walk);
     if (!search_make_room(search)) {
         snprintf(outcome->problem, sizeof outcome->problem, "there is no memory");
@@ -234,19 +210,8 @@ static bool visit_point(void *context, struct walk *walk) {
     uint64_t rank = (*groups_count(&search->ranks, search->key))++;
     if ((rank < FIRST_MEMBERS) != (search->pass == 0))
         return true;
-    bool whole = space_images(&search->space, options->exhaustive + 1) <= options->exhaustive;
-    for (size_t i = 0; i < search->space.line_count; i++)
-        whole = whole && !search->space.lines[i].cut_down;
-    if (resume_is_behind(search, walk->point)) {
-        note_images(search, walk, whole);
-        return true;
-    }
-    outcome->points++;
-    outcome->exhausted += whole;
-    outcome->bounded += !whole;
     tell_now_and_then(search, walk);
-    return (whole ? try_images(search, walk, false, UINT64_MAX, NULL) : try_guided(search, walk)) &&
-           !is_over(search);
+    return try_point(search, walk) && !is_over(search);
 }
 
 static void see_change(void *context, struct walk *walk, size_t region, uint64_t offset,
@@ -289,8 +254,11 @@ bool search_run(struct search *search, search_tell *tell, void *context) {
                queue_run(&search->queue);
     }
     outcome->interrupted = *search->stop != 0;
+    bool done = more && !outcome->over && !outcome->interrupted;
+    if (done)
+        outcome->counts = search->counts;
     if (outcome->problem[0] == '\0')
-        resume_write(search, more && !outcome->over && !outcome->interrupted);
+        resume_write(search, done);
     return outcome->problem[0] == '\0';
 }
 
@@ -317,16 +285,18 @@ struct search *search_new(FILE *trace, struct walk_facts *facts,
                                          .respawn = options->respawn,
                                          .memory = options->memory,
                                          .isolate = options->isolate};
-    *search = (struct search){.trace = trace,
-                              .facts = facts,
-                              .options = options,
-                              .outcome = outcome,
-                              .stop = stop,
-                              .queue = {.facts = facts, .stop = stop, .judge = see_verdict}};
+    *search = (struct search){
+        .trace = trace,
+        .facts = facts,
+        .options = options,
+        .outcome = outcome,
+        .stop = stop,
+        .queue = {.facts = facts, .stop = stop, .judge = see_verdict, .looks = guided_look}};
     memcpy(search->regions, regions, sizeof regions);
     search->queue.context = search;
     search->queue.sandbox = sandbox_new(&wish);
     seen_start(&search->seen, options->memory / 2);
+    seen_start(&search->guided.seen, options->memory / 8);
     if (search->queue.sandbox != NULL && queue_start(&search->queue))
         return search;
     snprintf(outcome->problem, sizeof outcome->problem, "no memory or processes for the images: %s",
@@ -342,6 +312,7 @@ void search_end(struct search *search) {
     queue_end(&search->queue);
     space_free(&search->space);
     seen_free(&search->seen);
+    guided_free(&search->guided);
     groups_free(&search->ranks);
     groups_free(&search->alike);
     free(search->picks);

@@ -6,6 +6,8 @@
 #include "search/walk.h"
 
 #define SEARCH_FAILURES 64 /* that are told; the others are counted */
+/* So many failures with the same look are kept to be told, and confirmed; others are counted. */
+#define SEARCH_ALIKE 2
 
 struct search_options {
     struct crash_wish wish;
@@ -22,21 +24,37 @@ struct search_options {
     const char *resume; /* file that says how far an earlier search has come, and will; or NULL */
 };
 
+/* Where a search has met an image: in which pass, at which point, as which one of its new images
+   from 1. The same for all parts of a search that is done in parts. */
+struct search_place {
+    uint32_t pass;
+    uint64_t point, number;
+};
+
 /* An image that recovery does not survive, in the words of its point's space. */
 struct search_failure {
-    uint64_t point, key; /* key: of the failures that have the same look */
+    struct search_place place;
+    uint64_t key; /* of the failures that have the same look */
     size_t begun, acked;
     size_t line_count;
     uint16_t *picks;
     struct sandbox_verdict verdict;
 };
 
+/* Crash points that were looked at; of those all images were tried, or some. lazy: so many of the
+   latter count as exhausted, since recovery reads nothing in which others differ. */
+struct search_counts {
+    uint64_t points, exhausted, bounded, lazy;
+};
+
 struct search_outcome {
-    uint64_t points, exhausted, bounded; /* that were looked at, in whole or in part */
-    uint64_t images, repeated;           /* tried; left out since they had been tried */
-    uint64_t failing;                    /* of the images */
-    uint64_t unconfirmed;                /* failed, but not in a fresh process */
-    bool over, interrupted;              /* by a budget; by *stop */
+    struct search_counts counts;
+    uint64_t images;        /* tried */
+    uint64_t failing;       /* of the images */
+    uint64_t unconfirmed;   /* failed, but not in a fresh process */
+    bool over, interrupted; /* by a budget; by *stop */
+    bool left_out; /* more was in flight in a line than the model keeps: no point is exhausted
+                      from there on */
     struct search_failure failures[SEARCH_FAILURES];
     size_t failure_count;
     char problem[512]; /* why there is no answer; empty: there is one */
@@ -44,6 +62,10 @@ struct search_outcome {
 
 /* How far it is, now and then. */
 typedef void search_tell(void *context, const struct search_outcome *outcome, double part);
+
+/* A word for whatever decides which images are tried and told, but for the part of the work: the
+   same for all parts. Never 0. */
+uint64_t search_identity(const struct walk_facts *facts, const struct search_options *options);
 
 struct search;
 /* NULL: outcome->problem. What is borrowed stays borrowed. */

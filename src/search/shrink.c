@@ -36,7 +36,8 @@ static bool note_verdict(void *context, const struct queue_image *image, const u
 /* Does the image fail, in the way that the failure does? */
 static bool fails(struct search *search, struct walk *walk, const uint16_t *picks) {
     struct shrinking *shrinking = search->shrinking;
-    if (shrinking->failed || !queue_add(&search->queue, &search->space, walk, picks, 0) ||
+    if (shrinking->failed ||
+        !queue_add(&search->queue, &search->space, walk, picks, (struct queue_image){0}) ||
         !queue_run(&search->queue)) {
         shrinking->failed = true;
         return false;
@@ -222,7 +223,7 @@ static void say_replay(const struct search *search, const struct walk *walk) {
 static bool shrink_here(void *context, struct walk *walk) {
     struct search *search = context;
     struct shrinking *shrinking = search->shrinking;
-    if (walk->point != shrinking->failure->point || shrinking->done)
+    if (walk->point != shrinking->failure->place.point || shrinking->done)
         return !shrinking->done || shrinking->cause->future;
     search_fill(search, walk);
     shrinking->done = true;

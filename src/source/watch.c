@@ -13,6 +13,7 @@
 
 #include "base/bits.h"
 #include "map/map.h"
+#include "source/code.h"
 #include "source/compare.h"
 #include "source/explain.h"
 #include "source/pages.h"
@@ -115,6 +116,7 @@ static void add_region(struct self *me, const struct map_region *region, arena_i
     if (file->watched != ARENA_WATCH_NAMED)
         file->watched = exact ? ARENA_WATCH_NAMED : ARENA_WATCH_FOUND;
     token->watched = 1;
+    code_begin();
     if (pages_wanted())
         pages_got(me, token);
     if (explain_wanted())
@@ -374,6 +376,14 @@ static void confining(void) {
         self_confine();
 }
 
+static void unloading(void) {
+    struct self *me = code_matters() ? enter(__builtin_frame_address(0)) : NULL;
+    if (me == NULL)
+        return;
+    code_note();
+    runtime_leave(me);
+}
+
 static void limiting(struct rlimit *limit) {
     self_widen(limit);
 }
@@ -382,7 +392,7 @@ _Atomic bool watch_loaded;
 
 const struct watch_calls *watch_calls(void) {
     static const struct watch_calls calls = {mapped, unmapping, sync_begins, sync_ends,
-                                             wrote,  confining, limiting};
+                                             wrote,  confining, limiting,    unloading};
     return &calls;
 }
 

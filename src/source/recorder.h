@@ -4,6 +4,7 @@
 #define SOURCE_RECORDER_H
 
 #include "arena/log.h"
+#include "source/pages.h"
 #include "source/tokens.h"
 
 struct act {
@@ -26,6 +27,18 @@ static inline struct arena *arena_here(void) {
 /* Adds a record of the thread. bytes: size of them */
 void recorder_append(const struct act *act, enum log_kind kind, uint32_t file, uint64_t offset,
                      uint64_t length, const void *bytes, size_t size);
+
+/* One page's share of a stretch. */
+struct share {
+    struct model_page *page;
+    uint8_t *shadow;       /* what the log explains of the page */
+    const uint8_t *memory; /* of the page's first byte */
+    uint64_t offset;       /* likewise, in the file */
+    uint32_t file, from, to;
+};
+
+/* Tells what the lines of the share hold that are new to the log. pre: page is locked */
+void recorder_base(const struct act *act, const struct share *share);
 
 /* Looks at the stretch of memory (its context is a struct act) and adds what act->kind and the
    event make of it. */

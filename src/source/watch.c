@@ -2,6 +2,7 @@
 #include "source/watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
@@ -117,9 +118,11 @@ static void add_region(struct self *me, const struct map_region *region, arena_i
         file->watched = exact ? ARENA_WATCH_NAMED : ARENA_WATCH_FOUND;
     token->watched = 1;
     code_begin();
-    if (pages_wanted())
+    if (record_wanted())
+        record_got(me, token, stack);
+    else if (pages_wanted())
         pages_got(me, token);
-    if (explain_wanted())
+    if (explain_wanted() && !record_wanted())
         tokens_stretches(token, 0, UINT64_MAX, forget_part, me);
 }
 
@@ -180,7 +183,7 @@ static void look_at_part(void *context, const struct stretch *stretch) {
     unmapping->touched = true;
     if (pages_wanted())
         pages_look(unmapping->me, unmapping->token, stretch, unmapping->stack);
-    if (explain_wanted())
+    if (explain_wanted() && !record_wanted())
         explain_stretch(&actor, stretch);
 }
 
@@ -338,8 +341,34 @@ static void explain(struct self *me, uint32_t file, uint64_t offset, const uint8
     }
 }
 
-static void wrote(int descriptor, int64_t offset, const struct iovec *parts, size_t count,
-                  size_t length) {
+/* For a report the bytes are explained, for a trace they are stores. */
+static void tell(struct self *me, arena_id stack, uint32_t file, uint64_t offset,
+                 const uint8_t *bytes, size_t length) {
+    if (record_wanted())
+        record_pwrite(me, stack, file, offset, bytes, length);
+    else
+        explain(me, file, offset, bytes, length);
+}
+
+/* Does what is written by the descriptor wait until it is durable? */
+static bool waits(int descriptor) {
+    int flags = fcntl(descriptor, F_GETFL);
+    return flags >= 0 && (flags & O_DSYNC) != 0;
+}
+
+static void wait_for_part(struct self *me, arena_id stack, const struct sync *file, uint64_t offset,
+                          uint64_t size) {
+    struct sync sync = *file;
+    sync.me = me;
+    sync.stack = stack;
+    sync.offset = offset;
+    sync.size = size;
+    sync_begin(&sync);
+    sync_end(&sync);
+}
+
+static void wrote(const struct watch_site *site, int descriptor, int64_t offset,
+                  const struct iovec *parts, size_t count, size_t length) {
     int error = errno;
     struct sync sync = {.inode = 0};
     const struct arena_head *head;
@@ -350,6 +379,7 @@ static void wrote(int descriptor, int64_t offset, const struct iovec *parts, siz
     }
     struct self *me = enter(__builtin_frame_address(0));
     head = arena_here()->head;
+    arena_id stack = me != NULL && record_wanted() ? stack_at(me, site) : 0;
     if (offset < 0)
         offset = (int64_t)lseek(descriptor, 0, SEEK_CUR) - (int64_t)length;
     for (uint32_t i = 0; me != NULL && offset >= 0 && i < atomic_load(&head->file_count); i++) {
@@ -359,13 +389,15 @@ static void wrote(int descriptor, int64_t offset, const struct iovec *parts, siz
             continue;
         for (size_t p = 0; p < count && left != 0; p++) {
             size_t part = parts[p].iov_len < left ? parts[p].iov_len : left;
-            explain(me, i, at, parts[p].iov_base, part);
+            tell(me, stack, i, at, parts[p].iov_base, part);
             at += part;
             left -= part;
         }
         if (count == 0)
-            explain(me, i, at, NULL, length);
+            tell(me, stack, i, at, NULL, length);
     }
+    if (me != NULL && record_wanted() && count != 0 && offset >= 0 && waits(descriptor))
+        wait_for_part(me, stack, &sync, (uint64_t)offset, length);
     if (me != NULL)
         runtime_leave(me);
     errno = error;

@@ -29,12 +29,15 @@ enum {
     OPTION_OUTPUT,
     OPTION_KEEP,
     OPTION_REPLAY,
-    OPTION_RESUME
+    OPTION_RESUME,
+    OPTION_ATOMIC
 };
 
 static const struct argp_option option_table[] = {
     {NULL, 0, NULL, 0, "Does recovery survive the images?", 10},
     {"check", 'c', "CHECK", 0, "a checker: FILE.so, or a command; {} is the files", 10},
+    {"atomic", OPTION_ATOMIC, "HOW", OPTION_ARG_OPTIONAL,
+     "recovery's state is that after a prefix (default) or a set of the operations", 10},
     {"exhaustive", OPTION_EXHAUSTIVE, "N", 0, "all images of a point, up to N (default 4096)", 10},
     {"time", OPTION_TIME, "SECONDS", 0, "no longer than this", 10},
     {"images", OPTION_IMAGES, "N", 0, "no more than these", 10},
@@ -75,6 +78,18 @@ static void set_check(struct search_options *options, const char *check) {
             : SANDBOX_COMMAND;
 }
 
+static void set_atomic(struct search_options *options, const char *how, struct argp_state *state) {
+    if (how != NULL && strcmp(how, "set") != 0 && strcmp(how, "prefix") != 0)
+        argp_error(state, "states are not those after a '%s' (prefix, set)", how);
+    options->atomic = how != NULL && strcmp(how, "set") == 0 ? HISTORY_SET : HISTORY_PREFIX;
+}
+
+static void set_jobs(struct search_options *options, const char *text, struct argp_state *state) {
+    options->workers = (uint32_t)number(text, 1, state);
+    if (options->workers > SANDBOX_WORKERS)
+        argp_error(state, "more than %d jobs", SANDBOX_WORKERS);
+}
+
 static error_t parse(int key, char *text, struct argp_state *state) {
     struct crash_explore *explore = state->input;
     struct search_options *options = &explore->search;
@@ -84,6 +99,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         break;
     case OPTION_EXHAUSTIVE:
         options->exhaustive = number(text, 1, state);
+        break;
+    case OPTION_ATOMIC:
+        set_atomic(options, text, state);
         break;
     case OPTION_TIME:
         options->seconds = number(text, 1, state);
@@ -95,9 +113,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         options->seed = number(text, 0, state);
         break;
     case 'j':
-        options->workers = (uint32_t)number(text, 1, state);
-        if (options->workers > SANDBOX_WORKERS)
-            argp_error(state, "more than %d jobs", SANDBOX_WORKERS);
+        set_jobs(options, text, state);
         break;
     case OPTION_TIMEOUT:
         options->timeout = number(text, 1, state) * 1000;

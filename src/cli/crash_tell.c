@@ -75,6 +75,10 @@ char *crash_verdict_words(struct sandbox_verdict verdict) {
     case SANDBOX_REFUSED:
         length = asprintf(&words, "recovery fails (the checker returns %d)", verdict.status);
         break;
+    case SANDBOX_STRANGE:
+        length = asprintf(&words, "recovery leaves a state that no %s of the operations has",
+                          verdict.status == HISTORY_SET ? "set" : "prefix");
+        break;
     case SANDBOX_EXITED:
         length = asprintf(&words, "recovery exits with status %d", verdict.status);
         break;
@@ -191,16 +195,46 @@ static bool is_same(const struct finding *a, const struct finding *b) {
     return strcmp(a->message, b->message) == 0;
 }
 
+/* As a shell takes it. */
+static void put_word(FILE *out, const char *word) {
+    putc('\'', out);
+    for (; *word != '\0'; word++)
+        fputs(*word == '\'' ? "'\\''" : (const char[]){*word, '\0'}, out);
+    putc('\'', out);
+}
+
+static void put_model(FILE *out, const struct crash_wish *wish) {
+    if (wish->model_said)
+        fprintf(out, "--model=%s ", trace_model_name(wish->model));
+    if (wish->streams != TRACE_STREAMS_UNSAID)
+        fprintf(out, "--streams=%s ", wish->streams == TRACE_STREAMS_DRAIN ? "drain" : "inplace");
+    fprintf(out, "%s%s", wish->direct64_atomic ? "--direct64=atomic " : "",
+            wish->stable_pages ? "--stable-pages " : "");
+}
+
 static char *say_replay(const struct crash_told *told, const struct search_cause *cause) {
-    const struct crash_explore *explore = told->explore;
+    const struct search_options *search = &told->explore->search;
+    static const char *const atomic[] = {"", "--atomic ", "--atomic=set "};
     char *replay = NULL;
-    int length = asprintf(
-        &replay, "nvrtl crash %s%s%s%s--exhaustive %" PRIu64 " --seed %" PRIu64 " --replay '%s' %s",
-        explore->search.check != NULL ? "--check '" : "",
-        explore->search.check != NULL ? explore->search.check : "",
-        explore->search.check != NULL ? "' " : "", explore->search.isolate ? "--isolate " : "",
-        explore->search.exhaustive, explore->search.seed, cause->replay, explore->trace);
-    return length >= 0 ? replay : NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&replay, &size);
+    if (out == NULL)
+        return NULL;
+    fputs("nvrtl crash ", out);
+    if (search->check != NULL) {
+        fputs("--check ", out);
+        put_word(out, search->check);
+        putc(' ', out);
+    }
+    fprintf(out, "%s%s", search->isolate ? "--isolate " : "", atomic[search->atomic]);
+    put_model(out, &search->wish);
+    fprintf(out, "--exhaustive %" PRIu64 " --seed %" PRIu64 " --replay '%s' %s", search->exhaustive,
+            search->seed, cause->replay, told->explore->trace);
+    for (size_t i = 0; search->program != NULL && search->program[i] != NULL; i++) {
+        fputs(i == 0 ? " -- " : " ", out);
+        put_word(out, search->program[i]);
+    }
+    return fclose(out) == 0 ? replay : NULL;
 }
 
 /* The same limits hold where parts of a search are told as one. */
@@ -302,6 +336,11 @@ bool crash_tell_end(struct crash_told *told, const char *remark) {
                              "%" PRIu64 " images failed once and not in a fresh process: "
                              "the checker keeps something from one to the next (--isolate)",
                              outcome->unconfirmed);
+    if (good && outcome->unjudged != 0)
+        good = verify_remark(report,
+                             "of %" PRIu64 " images the state was not judged: operations overlap "
+                             "in a way that does not tell what each of them does",
+                             outcome->unjudged);
     if (good && told->facts->damage[0] != '\0')
         good = verify_remark(report, "the trace is read up to its damage: %s", told->facts->damage);
     if (good && (outcome->over || outcome->interrupted))

@@ -39,6 +39,8 @@ struct sandbox_options {
     uint64_t respawn; /* a new process after so many images; 0: only when the old one has ended */
     uint64_t memory;  /* that a worker may use for itself, bytes; 0: no limit */
     bool isolate;     /* a new process for each */
+    bool states;      /* the checker writes the state that recovery makes: nvrtl_dump of the object,
+                         standard output of others */
 };
 
 enum sandbox_outcome {
@@ -48,6 +50,7 @@ enum sandbox_outcome {
     SANDBOX_EXITED,  /* it ended its process; status: exit status */
     SANDBOX_KILLED,  /* status: the signal */
     SANDBOX_HUNG,
+    SANDBOX_STRANGE, /* its state is none that the operations explain; the sandbox never says so */
     SANDBOX_UNUSABLE /* there is no verdict: sandbox_problem says why */
 };
 
@@ -55,6 +58,20 @@ struct sandbox_verdict {
     uint32_t outcome; /* enum sandbox_outcome */
     int32_t status;
 };
+
+/* A line of a state: hashes of what stands before its first tab and of what stands behind it, the
+   latter never 0. */
+struct sandbox_record {
+    uint64_t key, value;
+};
+
+/* Of the state's lines in any order the sum of these. */
+static inline uint64_t sandbox_record_hash(struct sandbox_record record) {
+    uint64_t hash = record.key * UINT64_C(0x9E3779B97F4A7C15) ^ record.value;
+    hash = (hash ^ hash >> 32) * UINT64_C(0xD6E8FEB86659FD93);
+    hash = (hash ^ hash >> 32) * UINT64_C(0xD6E8FEB86659FD93);
+    return hash ^ hash >> 32;
+}
 
 struct sandbox;
 
@@ -87,8 +104,9 @@ bool sandbox_patch(struct sandbox *sandbox, size_t region, uint64_t offset, cons
                    size_t length);
 
 enum sandbox_run {
-    SANDBOX_ALL,   /* by all workers */
-    SANDBOX_TRACED /* likewise, and sandbox_touched tells what they have touched */
+    SANDBOX_ALL,     /* by all workers */
+    SANDBOX_RECORDS, /* likewise, and sandbox_records has those of the one image that there is */
+    SANDBOX_TRACED   /* likewise, and sandbox_touched tells what they have touched */
 };
 /* Runs the images that were begun since the last run. The verdicts stay until the next image is
    begun. false: interrupted, as *stop says; images are pending. */
@@ -98,6 +116,12 @@ bool sandbox_run(struct sandbox *sandbox, enum sandbox_run run, const volatile i
 bool sandbox_run_again(struct sandbox *sandbox, size_t image, int output, const volatile int *stop);
 size_t sandbox_count(const struct sandbox *sandbox);
 struct sandbox_verdict sandbox_verdict(const struct sandbox *sandbox, size_t image);
+
+/* Of an image whose verdict is fine: hash of its state, and sum of its records. */
+uint64_t sandbox_state(const struct sandbox *sandbox, size_t image);
+uint64_t sandbox_sum(const struct sandbox *sandbox, size_t image);
+/* NULL: there are too many. */
+const struct sandbox_record *sandbox_records(const struct sandbox *sandbox, size_t *count);
 
 /* Which pages (4096 bytes) of a region have the images of the last traced batch made recovery read
    or write? One bit a page. Images that ended their process do not count; NULL: there are no

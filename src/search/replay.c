@@ -44,11 +44,11 @@ static bool pick_all(struct search *search, const struct replaying *replaying) {
 static bool take(void *context, const struct queue_image *image, const uint16_t *picks,
                  size_t number, struct sandbox_verdict verdict) {
     struct search *search = context;
-    (void)image, (void)picks;
+    (void)picks;
     *current->verdict = verdict;
     if (!sandbox_run_again(search->queue.sandbox, number, current->output, search->stop))
         return false;
-    *current->verdict = sandbox_verdict(search->queue.sandbox, number);
+    *current->verdict = search_verdict(search, image, number);
     current->found = true;
     return false;
 }
@@ -73,8 +73,9 @@ bool search_replay(struct search *search, const char *image, int output,
     replaying.least = strncmp(at, ":least", 6) == 0;
     replaying.changes = at + (replaying.least ? 6 : strncmp(at, ":full", 5) == 0 ? 5 : 0);
     current = &replaying;
+    bool good = atomic_collect(search);
     search->queue.judge = take;
-    bool good = replaying.changes != at && search_walk(search, &visitor) && replaying.found;
+    good = good && replaying.changes != at && search_walk(search, &visitor) && replaying.found;
     current = NULL;
     if (!good && search->outcome->problem[0] == '\0')
         snprintf(search->outcome->problem, sizeof search->outcome->problem,

@@ -112,10 +112,11 @@ static bool read_looks(struct search *search, FILE *in, uint64_t looks) {
 
 uint64_t search_identity(const struct walk_facts *facts, const struct search_options *options) {
     const struct crash_wish *wish = &options->wish;
-    const uint64_t numbers[] = {facts->events,       facts->marks,          facts->stack_count,
-                                facts->region_count, options->seed,         options->exhaustive,
-                                options->judge,      wish->model_said,      wish->model,
-                                wish->streams,       wish->direct64_atomic, wish->stable_pages};
+    const uint64_t numbers[] = {facts->events,       facts->marks,    facts->stack_count,
+                                facts->region_count, options->seed,   options->exhaustive,
+                                options->judge,      options->atomic, wish->model_said,
+                                wish->model,         wish->streams,   wish->direct64_atomic,
+                                wish->stable_pages};
     uint64_t hash = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++)
         hash = space_mix(hash + numbers[i]);

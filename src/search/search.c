@@ -69,6 +69,8 @@ static bool see_verdict(void *context, const struct queue_image *image, const ui
     outcome->counts = image->counts;
     search_come_to(search, image->place);
     search->at.number++;
+    verdict = search_verdict(search, image, number);
+    outcome->unjudged = search->history.unjudged;
     if (verdict.outcome == SANDBOX_UNUSABLE) {
         snprintf(outcome->problem, sizeof outcome->problem, "%s",
                  sandbox_problem(search->queue.sandbox));
@@ -81,7 +83,7 @@ static bool see_verdict(void *context, const struct queue_image *image, const ui
         if (count_alike(search, key) < SEARCH_ALIKE) {
             if (!sandbox_run_again(search->queue.sandbox, number, -1, search->stop))
                 return false;
-            struct sandbox_verdict again = sandbox_verdict(search->queue.sandbox, number);
+            struct sandbox_verdict again = search_verdict(search, image, number);
             if (is_failing(again))
                 keep_failure(search, image, picks, again, key);
             else
@@ -247,7 +249,7 @@ bool search_run(struct search *search, search_tell *tell, void *context) {
     search->tell = tell;
     search->context = context;
     search->began = now_in_seconds();
-    bool more = resume_read(search);
+    bool more = resume_read(search) && atomic_collect(search);
     for (search->pass = 0; search->pass < 2 && more; search->pass++) {
         groups_clear(&search->ranks);
         more = search_walk(search, &visitor) && outcome->problem[0] == '\0' && !outcome->over &&
@@ -284,7 +286,8 @@ struct search *search_new(FILE *trace, struct walk_facts *facts,
                                          .timeout = options->timeout,
                                          .respawn = options->respawn,
                                          .memory = options->memory,
-                                         .isolate = options->isolate};
+                                         .isolate = options->isolate,
+                                         .states = options->atomic != HISTORY_NONE};
     *search = (struct search){
         .trace = trace,
         .facts = facts,
@@ -313,6 +316,7 @@ void search_end(struct search *search) {
     space_free(&search->space);
     seen_free(&search->seen);
     guided_free(&search->guided);
+    history_free(&search->history);
     groups_free(&search->ranks);
     groups_free(&search->alike);
     free(search->picks);

@@ -3,6 +3,7 @@
 #ifndef SEARCH_SEARCH_H
 #define SEARCH_SEARCH_H
 
+#include "search/history.h"
 #include "search/walk.h"
 
 #define SEARCH_FAILURES 64 /* that are told; the others are counted */
@@ -21,6 +22,7 @@ struct search_options {
     uint64_t shard, shards;    /* 1 to shards */
     uint32_t workers;
     bool isolate;
+    enum history_kind atomic; /* which states of recovery are right */
     const char *resume; /* file that says how far an earlier search has come, and will; or NULL */
 };
 
@@ -52,6 +54,7 @@ struct search_outcome {
     uint64_t images;        /* tried */
     uint64_t failing;       /* of the images */
     uint64_t unconfirmed;   /* failed, but not in a fresh process */
+    uint64_t unjudged;      /* images whose state could be right or wrong */
     bool over, interrupted; /* by a budget; by *stop */
     bool left_out; /* more was in flight in a line than the model keeps: no point is exhausted
                       from there on */

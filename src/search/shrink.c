@@ -28,8 +28,8 @@ struct shrinking {
 static bool note_verdict(void *context, const struct queue_image *image, const uint16_t *picks,
                          size_t number, struct sandbox_verdict verdict) {
     struct search *search = context;
-    (void)image, (void)picks, (void)number;
-    search->shrinking->last = verdict;
+    (void)picks, (void)verdict;
+    search->shrinking->last = search_verdict(search, image, number);
     return true;
 }
 
@@ -182,7 +182,8 @@ static void keep_image(struct search *search, struct walk *walk) {
     if (!fails(search, walk, shrinking->picks) ||
         !sandbox_run_again(search->queue.sandbox, 0, output, search->stop))
         shrinking->failed = true;
-    cause->verdict = sandbox_verdict(search->queue.sandbox, 0);
+    const struct queue_image image = {.begun = walk->begun, .acked = walk->acked};
+    cause->verdict = search_verdict(search, &image, 0);
     ssize_t size = output >= 0 ? pread(output, said, sizeof said, 0) : 0;
     if (size > 0)
         cause->output = strndup(said, (size_t)size);

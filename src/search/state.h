@@ -37,6 +37,7 @@ struct search {
     struct space space;
     struct seen seen;            /* images of points that were tried whole */
     struct guided guided;        /* of one that is not */
+    struct history history;      /* states of the run */
     struct groups ranks, alike;  /* points of a group so far; failures of a look */
     uint64_t key;                /* of the point */
     struct search_counts counts; /* up to the point; the outcome's end where images wait */
@@ -67,6 +68,12 @@ void guided_free(struct guided *guided);
 void guided_look(void *context);
 /* A stretch more, with room for so many lines. NULL: no memory. */
 struct guided_stretch *guided_grow(struct guided *guided, size_t lines);
+
+/* Makes the history, where states are judged. false: outcome->problem, or interrupted. */
+bool atomic_collect(struct search *search);
+/* The verdict about an image of the batch that was run last, its state counted in. */
+struct sandbox_verdict search_verdict(struct search *search, const struct queue_image *image,
+                                      size_t number);
 
 /* Takes up what options->resume has, if anything. false: outcome->problem. */
 bool resume_read(struct search *search);

@@ -72,7 +72,8 @@ _nvrtl_offer_options() {
         options+=' --timeout= -c -j -n -s'
         ;;
     crash)
-        options+=' --check-timeout= --check= --direct64= --enumerate --exhaustive= --explain= --image='
+        options+=' --atomic --check-timeout= --check= --direct64= --enumerate --exhaustive='
+        options+=' --explain= --image='
         options+=' --images= --import-pmemcheck= --isolate --jobs= --keep= --memory= --model='
         options+=' --output= --replay= --report= --respawn= --resume= --seed= --shard='
         options+=' --stable-pages --streams= --time= -c -j -r'

@@ -117,7 +117,7 @@ int cli_record(int argc, char **argv) {
         return CLI_RUN_FAILED;
     }
     struct verify_session *session = verify_begin(&arguments.verify);
-    const struct run_preload preload = {.wanted = false};
+    const struct run_preload preload = {.wanted = true};
     pid_t pid;
     int status, result = CLI_RUN_FAILED;
     if (session == NULL)

@@ -224,35 +224,23 @@ void pages_settle(struct self *me, const struct stretch *stretch, arena_id stack
     me->pages.last = stack;
 }
 
-/* Visits the live tokens of this process. */
-static void each_token(struct self *me, tokens_visit *visit, struct look *look) {
-    const struct arena_head *head = arena_here()->head;
-    for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
-        uint64_t links = 0;
-        for (arena_id id = atomic_load(&head->files[i].tokens);
-             id != 0 && arena_follow(arena_here(), &links);) {
-            const struct arena_token *token = arena_at(arena_here(), id, sizeof *token);
-            if (token == NULL)
-                break;
-            look->me = me;
-            look->token = token;
-            if (atomic_load(&token->freed) == 0 && token->process == source_process.process)
-                tokens_stretches(token, 0, UINT64_MAX, visit, look);
-            id = atomic_load(&token->sibling);
-        }
-    }
-}
-
 static void look_at_interval(void *context, const struct stretch *stretch) {
     struct look *look = context;
     look->stretch = stretch;
     look_through(look, true);
 }
 
+static void look_at_token(struct self *me, struct arena_token *token, void *context) {
+    struct look *look = context;
+    look->me = me;
+    look->token = token;
+    tokens_stretches(token, 0, UINT64_MAX, look_at_interval, look);
+}
+
 void pages_interval(struct self *me, arena_id stack) {
     struct look look = {.stack = stack,
                         .direct = shadow_interval(arena_here(), atomic_load(&last_drain), stack)};
-    each_token(me, look_at_interval, &look);
+    tokens_each_live(me, look_at_token, &look);
     atomic_store(&last_drain, stack);
 }
 
@@ -261,10 +249,17 @@ static void look_at_exit(void *context, const struct stretch *stretch) {
     pages_look(look->me, look->token, stretch, 0);
 }
 
+static void look_at_last(struct self *me, struct arena_token *token, void *context) {
+    struct look *look = context;
+    look->me = me;
+    look->token = token;
+    tokens_stretches(token, 0, UINT64_MAX, look_at_exit, look);
+}
+
 void pages_exit(struct self *me) {
     struct look look = {.stack = 0};
     pages_apply(me);
-    each_token(me, look_at_exit, &look);
+    tokens_each_live(me, look_at_last, &look);
 }
 
 /* What no other token covers is not known yet. */

@@ -7,27 +7,13 @@
 
 #include <string.h>
 
-#include "arena/log.h"
 #include "base/bits.h"
 #include "source/content.h"
+#include "source/recorder.h"
 #include "source/regions.h"
 #include "source/stack.h"
 #include "source/sync.h"
 #include "source/tokens.h"
-
-/* One event on its way into the log. */
-struct act {
-    struct self *me;
-    const struct event *event;
-    struct arena_token *token;
-    enum log_kind kind; /* of what a stretch becomes */
-    arena_id stack;
-    bool late;
-    bool raw; /* the memory may have gone since */
-    /* What was flushed and is not yet told. */
-    struct log_range ranges[1 + LOG_RANGES];
-    uint32_t range_count, range_file;
-};
 
 /* One page's share of a stretch. */
 struct share {
@@ -37,10 +23,6 @@ struct share {
     uint64_t offset;       /* likewise, in the file */
     uint32_t file, from, to;
 };
-
-static struct arena *arena_here(void) {
-    return &source_process.arena;
-}
 
 bool record_wanted(void) {
     return source_process.arena.head->log.on != 0;
@@ -52,8 +34,8 @@ void record_deferred(bool waits) {
         atomic_fetch_add(&log->deferred, waits ? 1u : UINT32_MAX);
 }
 
-static void append(const struct act *act, enum log_kind kind, uint32_t file, uint64_t offset,
-                   uint64_t length, const void *bytes, size_t size) {
+void recorder_append(const struct act *act, enum log_kind kind, uint32_t file, uint64_t offset,
+                     uint64_t length, const void *bytes, size_t size) {
     const struct log_record record = {.kind = kind,
                                       .thread = act->me->thread,
                                       .file = file,
@@ -66,8 +48,8 @@ static void append(const struct act *act, enum log_kind kind, uint32_t file, uin
 
 static void append_share(const struct act *act, enum log_kind kind, const struct share *share,
                          uint32_t from, uint32_t to) {
-    append(act, kind, share->file, share->offset + from, to - from, share->shadow + from,
-           to - from);
+    recorder_append(act, kind, share->file, share->offset + from, to - from, share->shadow + from,
+                    to - from);
 }
 
 /* The lines of [from, to), one bit each. */
@@ -96,7 +78,7 @@ static bool tell_empty(const struct act *act, struct share *share) {
     static const uint8_t zeros[MODEL_PAGE_SIZE];
     if (share->page->based != 0 || memcmp(share->memory, zeros, MODEL_PAGE_SIZE) != 0)
         return false;
-    append(act, LOG_BASE, share->file, share->offset, MODEL_PAGE_SIZE, NULL, 0);
+    recorder_append(act, LOG_BASE, share->file, share->offset, MODEL_PAGE_SIZE, NULL, 0);
     share->page->based = UINT64_MAX;
     return true;
 }
@@ -192,8 +174,8 @@ static void tell_flush(struct act *act) {
     uint32_t count = act->range_count;
     act->range_count = 0;
     if (count != 0)
-        append(act, act->kind, act->range_file, first->offset, first->length, first + 1,
-               (count - 1) * sizeof *first);
+        recorder_append(act, act->kind, act->range_file, first->offset, first->length, first + 1,
+                        (count - 1) * sizeof *first);
 }
 
 /* Between two flushes nothing happens that a cut could tell apart, so they share a record. */
@@ -205,7 +187,7 @@ static void add_flush(struct act *act, const struct stretch *stretch) {
         (struct log_range){.offset = stretch->offset, .length = stretch->length};
 }
 
-static void act_on_stretch(void *context, const struct stretch *stretch) {
+void recorder_stretch(void *context, const struct stretch *stretch) {
     struct act *act = context;
     uint64_t last = (stretch->offset + stretch->length - 1) / MODEL_PAGE_SIZE;
     for (uint64_t index = stretch->offset / MODEL_PAGE_SIZE; index <= last; index++)
@@ -213,7 +195,7 @@ static void act_on_stretch(void *context, const struct stretch *stretch) {
     if (act->kind == LOG_FLUSH || act->kind == LOG_CLFLUSH)
         add_flush(act, stretch);
     if (act->kind == LOG_SETTLE)
-        append(act, act->kind, stretch->file, stretch->offset, stretch->length, NULL, 0);
+        recorder_append(act, act->kind, stretch->file, stretch->offset, stretch->length, NULL, 0);
 }
 
 /* A thread's number is not given away while it has something to drain. */
@@ -225,7 +207,7 @@ static void flush(struct act *act, uintptr_t address, uint64_t length) {
     act->kind = LOG_FLUSH;
     if (act->token == NULL || length == 0)
         return;
-    tokens_stretches(act->token, address, length, act_on_stretch, act);
+    tokens_stretches(act->token, address, length, recorder_stretch, act);
     note_pending(act->me, true);
 }
 
@@ -237,7 +219,7 @@ static void store(struct act *act) {
     act->kind = !stream ? LOG_STORE : traces ? LOG_DIRECT : LOG_STREAM;
     if (act->token == NULL || event->length == 0)
         return;
-    tokens_stretches(act->token, event->address, event->length, act_on_stretch, act);
+    tokens_stretches(act->token, event->address, event->length, recorder_stretch, act);
     if (event->kind == EVENT_STORE && ((event->effect & EFFECT_FLUSH) || act->late))
         flush(act, event->address, event->length);
     else if (event->kind == EVENT_STORE && stream)
@@ -249,81 +231,22 @@ static void get(struct act *act) {
     if (token == NULL)
         return;
     const struct arena_file *file = &arena_here()->head->files[token->file];
-    append(act, LOG_GET, token->file, token->segments[0].address - token->segments[0].offset,
-           atomic_load(&file->end), NULL, 0);
+    recorder_append(act, LOG_GET, token->file,
+                    token->segments[0].address - token->segments[0].offset, atomic_load(&file->end),
+                    NULL, 0);
     if (arena_here()->head->log.on == LOG_TRACE)
-        tokens_stretches(token, 0, UINT64_MAX, act_on_stretch, act);
-}
-
-static void tell_settled(void *context, const struct stretch *stretch) {
-    append(context, LOG_SETTLE, stretch->file, stretch->offset, stretch->length, NULL, 0);
-}
-
-/* Was this process forked from that one? Its views are here too, if nobody unmapped them; what else
-   may lie there now is not looked at. */
-static bool is_ancestor(uint32_t process) {
-    const struct arena_head *head = arena_here()->head;
-    uint32_t parent = head->processes[source_process.process].parent;
-    for (unsigned steps = 0; parent != 0 && steps < ARENA_PROCESSES; steps++) {
-        if (parent - 1 == process)
-            return true;
-        parent = head->processes[parent - 1].parent;
-    }
-    return false;
-}
-
-/* Of the live tokens' views of a file [address, address + length) is durable. */
-static void settle(struct act *act, const struct arena_file *file, uintptr_t address,
-                   uint64_t length) {
-    uint64_t links = 0;
-    act->kind = LOG_SETTLE;
-    for (arena_id id = atomic_load(&file->tokens); id != 0 && arena_follow(arena_here(), &links);) {
-        const struct arena_token *token = arena_at(arena_here(), id, sizeof *token);
-        if (token == NULL)
-            return;
-        if (atomic_load(&token->freed) == 0 && token->process == source_process.process)
-            tokens_stretches(token, address, length, act_on_stretch, act);
-        else if (atomic_load(&token->freed) == 0 && is_ancestor(token->process))
-            tokens_stretches(token, address, length, tell_settled, act);
-        id = atomic_load(&token->sibling);
-    }
-}
-
-/* The routine has waited for the regions of all live tokens of the file. */
-static void retry(struct act *act) {
-    if (act->token != NULL)
-        settle(act, &arena_here()->head->files[act->token->file], 0, UINT64_MAX);
-}
-
-/* What came before its end, not only before its beginning: who stored meanwhile may be lucky, which
-   can only leave images out. */
-void record_synced(const struct sync *sync) {
-    const struct event event = {.kind = EVENT_RETRY};
-    struct act act = {.me = sync->me, .event = &event};
-    struct arena_head *head = arena_here()->head;
-    bool range = sync->length != 0;
-    uintptr_t address = range ? align_down(sync->address, MODEL_PAGE_SIZE) : 0;
-    uint64_t length = range ? align_up(sync->length, MODEL_PAGE_SIZE) : UINT64_MAX;
-    for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
-        const struct arena_file *file = &head->files[i];
-        if (sync->inode != 0 && (file->inode != sync->inode || file->device != sync->device))
-            continue;
-        settle(&act, file, address, length);
-        /* Of a file also what nobody has a view of now. */
-        if (!range)
-            append(&act, LOG_SETTLE, i, 0, atomic_load(&file->end), NULL, 0);
-    }
+        tokens_stretches(token, 0, UINT64_MAX, recorder_stretch, act);
 }
 
 static void mark(struct act *act) {
     const struct event *event = act->event;
     /* The words of a handler are gone by the time its mark is told. */
     size_t size = event->text != NULL && !act->late ? strnlen(event->text, LOG_TEXT) : 0;
-    append(act, LOG_MARK, 0, event->id, event->mark, event->text, size);
+    recorder_append(act, LOG_MARK, 0, event->id, event->mark, event->text, size);
 }
 
 static void act_on_memory(struct act *act, uintptr_t address, size_t length) {
-    regions_stretches(address, length, act_on_stretch, act);
+    regions_stretches(address, length, recorder_stretch, act);
 }
 
 void record_settle(struct self *me) {
@@ -386,7 +309,7 @@ static void raw_flush(struct act *act) {
     uintptr_t line = align_down(act->event->address, MODEL_LINE_SIZE);
     act->kind = (act->event->effect & EFFECT_DRAIN) != 0 ? LOG_CLFLUSH : LOG_FLUSH;
     act->raw = true;
-    regions_stretches(line, MODEL_LINE_SIZE, act_on_stretch, act);
+    regions_stretches(line, MODEL_LINE_SIZE, recorder_stretch, act);
     tell_flush(act);
     note_pending(act->me, true);
 }
@@ -395,7 +318,7 @@ static void drain(struct act *act) {
     if (atomic_load(&arena_here()->head->threads[act->me->thread].pending) == 0)
         return;
     note_pending(act->me, false);
-    append(act, LOG_DRAIN, 0, 0, 0, NULL, 0);
+    recorder_append(act, LOG_DRAIN, 0, 0, 0, NULL, 0);
 }
 
 void record_raw(struct self *me, const struct event *event, arena_id stack) {
@@ -426,21 +349,6 @@ bool record_attempt(struct self *me, uintptr_t address, size_t length, arena_id 
     return true;
 }
 
-static void tell_sync(void *context, const struct stretch *stretch) {
-    struct act *act = context;
-    append(act, LOG_SYNC_BEGIN, stretch->file, stretch->offset, stretch->length, NULL, 0);
-}
-
-void record_sync(const struct sync *sync, bool ends) {
-    static const struct event flushes = {.kind = EVENT_FLUSH};
-    struct act act = {.me = sync->me, .event = &flushes, .stack = sync->stack, .raw = true};
-    record_settle(sync->me);
-    if (ends)
-        append(&act, LOG_SYNC_END, 0, 0, 0, NULL, 0);
-    else
-        sync_each_stretch(sync, tell_sync, &act);
-}
-
 void record_handle(struct self *me, const struct event *event, bool late) {
     struct act act = {.me = me, .event = event, .late = late};
     record_settle(me);
@@ -457,13 +365,13 @@ void record_handle(struct self *me, const struct event *event, bool late) {
     if (event->kind == EVENT_GET)
         get(&act);
     else if (event->kind == EVENT_FREE && act.token != NULL)
-        atomic_store(&act.token->freed, 1);
+        tokens_end(me, act.token, act.stack, false);
     else if (event->kind == EVENT_STORING || event->kind == EVENT_STORE)
         store(&act);
     else if (event->kind == EVENT_FLUSH)
         flush(&act, event->address, event->length);
     else if (event->kind == EVENT_RETRY)
-        retry(&act);
+        recorder_retry(&act);
     else if (event->kind == EVENT_MARK)
         mark(&act);
     for (size_t i = 0; event->kind == EVENT_FLUSH_RANGES && i < event->length; i++)
@@ -471,6 +379,6 @@ void record_handle(struct self *me, const struct event *event, bool late) {
     tell_flush(&act);
     if (event->effect & EFFECT_DRAIN) {
         note_pending(me, false);
-        append(&act, LOG_DRAIN, 0, 0, 0, NULL, 0);
+        recorder_append(&act, LOG_DRAIN, 0, 0, 0, NULL, 0);
     }
 }

@@ -23,10 +23,9 @@ void record_settle(struct self *me);
 bool record_attempt(struct self *me, uintptr_t address, size_t length, arena_id stack,
                     bool (*attempt)(void *context), void *context);
 
-/* A wait of the program's own for a range of memory, or without one for a file. */
-void record_sync(const struct sync *sync, bool ends);
-/* A wait of the program's own, by msync or fsync, has ended well. */
-void record_synced(const struct sync *sync);
+/* A wait of the program's own, by msync, fsync and the like, begins; or has ended well. */
+void record_sync_begin(struct sync *sync);
+void record_sync_end(const struct sync *sync);
 
 /* An event of a signal handler waits, or waits no longer. */
 void record_deferred(bool waits);

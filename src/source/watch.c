@@ -13,6 +13,7 @@
 
 #include "base/bits.h"
 #include "map/map.h"
+#include "source/code.h"
 #include "source/compare.h"
 #include "source/explain.h"
 #include "source/pages.h"
@@ -27,22 +28,18 @@ static struct arena *arena_here(void) {
     return &source_process.arena;
 }
 
-/* Does this run look for the program's own stores? Attaches the process to it. */
+/* Does this run look for the program's own stores, or record what becomes durable? Attaches the
+   process to it. */
 static bool is_on(void) {
     static _Atomic int known; /* 1: yes, -1: no */
     int on = atomic_load_explicit(&known, memory_order_relaxed);
     if (UNLIKELY(on == 0) && self_attach()) {
         const struct arena_head *head = arena_here()->head;
         bool looks = pages_wanted() || head->stores == ARENA_STORES_HOOKS;
-        on = looks && head->log.on == 0 ? 1 : -1;
+        on = looks || head->log.on != 0 ? 1 : -1;
         atomic_store(&known, on);
     }
     return on > 0;
-}
-
-/* Is this run recorded, for a power cut? Then only waits matter. */
-static bool is_recorded(void) {
-    return self_attach() && record_wanted();
 }
 
 /* What a routine of libnvrtl asks of the system it tells of itself. */
@@ -119,6 +116,7 @@ static void add_region(struct self *me, const struct map_region *region, arena_i
     if (file->watched != ARENA_WATCH_NAMED)
         file->watched = exact ? ARENA_WATCH_NAMED : ARENA_WATCH_FOUND;
     token->watched = 1;
+    code_begin();
     if (pages_wanted())
         pages_got(me, token);
     if (explain_wanted())
@@ -161,25 +159,6 @@ static void mapped(const struct watch_site *site, uintptr_t address, size_t leng
     if (region != MAP_FAILED)
         munmap(region, sizeof *region);
     errno = error;
-}
-
-/* Visits this process's live tokens that have a part of the range. */
-typedef void visit_token(struct self *me, struct arena_token *token, void *context);
-
-static void each_live(struct self *me, visit_token *visit, void *context) {
-    const struct arena_head *head = arena_here()->head;
-    for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
-        uint64_t links = 0;
-        for (arena_id id = atomic_load(&head->files[i].tokens);
-             id != 0 && arena_follow(arena_here(), &links);) {
-            struct arena_token *token = arena_at(arena_here(), id, sizeof *token);
-            if (token == NULL)
-                break;
-            id = atomic_load(&token->sibling);
-            if (atomic_load(&token->freed) == 0 && token->process == source_process.process)
-                visit(me, token, context);
-        }
-    }
 }
 
 struct unmapping {
@@ -258,7 +237,7 @@ static void unmapping(const struct watch_site *site, uintptr_t address, size_t l
         struct unmapping wish = {.address = align_down(address, MODEL_PAGE_SIZE),
                                  .length = align_up(length, MODEL_PAGE_SIZE),
                                  .stack = stack_at(me, site)};
-        each_live(me, unmap_token, &wish);
+        tokens_each_live(me, unmap_token, &wish);
         runtime_leave(me);
     }
     errno = error;
@@ -267,7 +246,7 @@ static void unmapping(const struct watch_site *site, uintptr_t address, size_t l
 static void settle_part(void *context, const struct stretch *stretch) {
     const struct watch_sync *wait = context;
     atomic_store(&arena_here()->head->files[stretch->file].synced, 1);
-    if (pages_wanted())
+    if (pages_wanted() && !record_wanted())
         pages_settle(wait->sync.me, stretch, wait->sync.stack);
 }
 
@@ -297,36 +276,14 @@ static bool file_of(int descriptor, struct sync *sync) {
     return false;
 }
 
-/* The wait of a recorded run. */
-static void recorded_begins(struct watch_sync *wait, const struct watch_site *site,
-                            int descriptor) {
-    const struct self *me = self_get();
-    bool all = wait->sync.length == 0 && descriptor < 0;
-    wait->begun = me != NULL && !is_own(me, site) &&
-                  (all || wait->sync.length != 0 || file_of(descriptor, &wait->sync));
-}
-
-static void recorded_ends(struct watch_sync *wait, const char *frame) {
-    wait->sync.me = self_get();
-    if (wait->sync.me != NULL && runtime_enter(wait->sync.me, frame)) {
-        record_synced(&wait->sync);
-        runtime_leave(wait->sync.me);
-    } else {
-        atomic_fetch_add(&arena_here()->head->lost.events, 1); /* a handler's wait */
-    }
-}
-
 static void sync_begins(struct watch_sync *wait, const struct watch_site *site, uintptr_t address,
                         size_t length, int descriptor) {
     int error = errno;
     bool concerns = length == 0 || regions_near(address) || regions_near(address + length - 1);
     *wait = (struct watch_sync){.sync = {.address = address, .length = length}};
-    if (is_recorded()) {
-        recorded_begins(wait, site, descriptor);
-        concerns = false;
-    } else if (concerns && is_on() && self_get() != NULL && !is_own(self_get(), site) &&
-               (length != 0 || descriptor < 0 || source_process.confined ||
-                file_of(descriptor, &wait->sync)))
+    if (concerns && is_on() && self_get() != NULL && !is_own(self_get(), site) &&
+        (length != 0 || descriptor < 0 || source_process.confined ||
+         file_of(descriptor, &wait->sync)))
         wait->sync.me = enter(__builtin_frame_address(0));
     else
         concerns = false;
@@ -341,7 +298,7 @@ static void sync_begins(struct watch_sync *wait, const struct watch_site *site, 
                               align_up(length + address % MODEL_PAGE_SIZE, MODEL_PAGE_SIZE),
                               settle_part, wait);
         else
-            each_live(me, settle_token, wait);
+            tokens_each_live(me, settle_token, wait);
         sync_begin(&wait->sync);
         runtime_leave(me);
     }
@@ -350,10 +307,7 @@ static void sync_begins(struct watch_sync *wait, const struct watch_site *site, 
 
 static void sync_ends(struct watch_sync *wait, bool done) {
     int error = errno;
-    bool recorded = wait->begun && done && is_recorded();
-    if (recorded)
-        recorded_ends(wait, __builtin_frame_address(0));
-    struct self *me = wait->begun && done && !recorded ? enter(__builtin_frame_address(0)) : NULL;
+    struct self *me = wait->begun && done ? enter(__builtin_frame_address(0)) : NULL;
     if (me != NULL) {
         sync_end(&wait->sync);
         runtime_leave(me);
@@ -422,12 +376,27 @@ static void confining(void) {
         self_confine();
 }
 
+static void unloading(void) {
+    struct self *me = code_matters() ? enter(__builtin_frame_address(0)) : NULL;
+    if (me == NULL)
+        return;
+    code_note();
+    runtime_leave(me);
+}
+
 static void limiting(struct rlimit *limit) {
     self_widen(limit);
 }
 
-__attribute__((visibility("default"))) const struct watch_calls *nvrtl_rt_watch(void) {
+_Atomic bool watch_loaded;
+
+const struct watch_calls *watch_calls(void) {
     static const struct watch_calls calls = {mapped, unmapping, sync_begins, sync_ends,
-                                             wrote,  confining, limiting};
+                                             wrote,  confining, limiting,    unloading};
     return &calls;
+}
+
+__attribute__((visibility("default"))) const struct watch_calls *nvrtl_rt_watch(void) {
+    atomic_store_explicit(&watch_loaded, true, memory_order_relaxed);
+    return watch_calls();
 }

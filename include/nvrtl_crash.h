@@ -33,6 +33,11 @@
  * - The files of the recorded run are not there to be changed: no file can be opened for writing
  *   where the system can see to that (Landlock), but in the folder that TMPDIR names.
  *
+ * With `nvrtl crash --nested` it is called in a process of its own as well, and recorded there:
+ * what a power cut could leave of what it stores meets it once more. Its stores are seen where it
+ * uses the routines, or was built with nvrtl-cc. So let it store what recovery stores, and nothing
+ * else.
+ *
  * With `nvrtl crash --atomic` a second function, nvrtl_dump, writes out the state that recovery has
  * made, and nobody has to say what is right: it is to be the state after the first so many
  * operations of the recorded run, among them all acknowledged ones, and none that had not begun.

@@ -104,9 +104,16 @@ static char *say(const struct walk_facts *facts, const struct search_cause *caus
     char *early = cause->early_count != 0 ? place_of(facts, &cause->early[0]) : NULL;
     char *missing = cause->missing_count != 0 ? place_of(facts, &cause->missing[0]) : NULL;
     int length = -1;
-    if (!cause->lost)
-        what = crash_verdict_words(cause->verdict);
-    else if (asprintf(&what, "recovery loses operation %" PRIu64, cause->operation) < 0)
+    char *failed = crash_verdict_words(cause->verdict);
+    const char *again = cause->nested != NULL ? "power is cut in recovery too, and " : "";
+    if (failed == NULL)
+        length = -1;
+    else if (cause->lost)
+        length = asprintf(&what, "%srecovery loses operation %" PRIu64, again, cause->operation);
+    else
+        length = asprintf(&what, "%s%s", again, failed);
+    free(failed);
+    if (length < 0)
         what = NULL;
     if (what == NULL)
         length = -1;
@@ -183,7 +190,7 @@ static bool add_places(struct finding *finding, const struct walk_facts *facts,
         good = add_related(finding, facts, "early", &cause->early[i]);
     for (size_t i = !early; good && i < cause->missing_count; i++)
         good = add_related(finding, facts, "missing", &cause->missing[i]);
-    if (good && cause->lost)
+    if (good && cause->lost && cause->nested == NULL) /* the mark is of the run */
         good = add_related(finding, facts, "ack", &cause->mark);
     if (at == NULL)
         return good;
@@ -227,6 +234,7 @@ static char *say_replay(const struct crash_told *told, const struct search_cause
         putc(' ', out);
     }
     fprintf(out, "%s%s", search->isolate ? "--isolate " : "", atomic[search->atomic]);
+    fputs(search->nested ? "--nested " : "", out);
     put_model(out, &search->wish);
     fprintf(out, "--exhaustive %" PRIu64 " --seed %" PRIu64 " --replay '%s' %s", search->exhaustive,
             search->seed, cause->replay, told->explore->trace);
@@ -256,12 +264,12 @@ bool crash_tell_cause(struct crash_told *told, const struct search_failure *fail
     struct finding finding = {.kind = KIND_CRASH_INCONSISTENCY,
                               .severity = SEVERITY_ERROR,
                               .count = 1,
-                              .message = say(told->facts, cause),
-                              .mend = say_mend(told->facts, cause),
+                              .message = say(cause->facts, cause),
+                              .mend = say_mend(cause->facts, cause),
                               .replay = say_replay(told, cause)};
     bool good = finding.message != NULL && finding.replay != NULL &&
                 asprintf(&finding.image, "%s/%u-1", told->folder, number) >= 0 &&
-                add_met(&finding, failure) && add_places(&finding, told->facts, cause);
+                add_met(&finding, failure) && add_places(&finding, cause->facts, cause);
     for (size_t i = 0; good && i < report->finding_count; i++) {
         if (is_same(&report->findings[i], &finding)) {
             report->findings[i].count++;
@@ -336,6 +344,14 @@ bool crash_tell_end(struct crash_told *told, const char *remark) {
                              "%" PRIu64 " images failed once and not in a fresh process: "
                              "the checker keeps something from one to the next (--isolate)",
                              outcome->unconfirmed);
+    if (good && told->explore->search.nested)
+        good = verify_remark(report, "power was cut in recovery too, of %" PRIu64 " image%s",
+                             outcome->recoveries, outcome->recoveries == 1 ? "" : "s");
+    if (good && outcome->unrecorded != 0)
+        good = verify_remark(report,
+                             "recovery of %" PRIu64 " image%s could not be recorded, or uses files "
+                             "that the run did not",
+                             outcome->unrecorded, outcome->unrecorded == 1 ? "" : "s");
     if (good && outcome->unjudged != 0)
         good = verify_remark(report,
                              "of %" PRIu64 " images the state was not judged: operations overlap "

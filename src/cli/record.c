@@ -86,7 +86,7 @@ static int keep(const struct verify_session *session, FILE *out, const char *pat
     struct record_counts counts;
     char cpu[160];
     name_cpu(cpu, sizeof cpu);
-    bool kept = record_write(verify_arena(session), out, cpu, &counts);
+    bool kept = record_write(verify_arena(session), out, cpu, true, &counts);
     kept = fclose(out) == 0 && kept;
     if (!kept)
         cli_complain("cannot write %s: %s", path, strerror(errno));

@@ -18,6 +18,7 @@ struct recording {
     bool told[ARENA_FILES]; /* that have been told as regions */
     uint8_t *stacks;        /* one bit an id: it has been told */
     size_t stack_bytes;
+    bool names; /* of frames are wanted */
 };
 
 static bool put(struct recording *recording, const struct trace_event *event) {
@@ -50,7 +51,7 @@ static char *write_stack(const struct source_stack *stack) {
 /* Tells a stack before it is first named. */
 static bool tell_stack(struct recording *recording, uint32_t id) {
     struct source_stack stack;
-    if (id == 0 || id / 8 >= recording->stack_bytes ||
+    if (!recording->names || id == 0 || id / 8 >= recording->stack_bytes ||
         (recording->stacks[id / 8] >> id % 8 & 1) != 0)
         return true;
     recording->stacks[id / 8] = (uint8_t)(recording->stacks[id / 8] | 1u << id % 8);
@@ -219,10 +220,10 @@ static const struct log_record **in_order(const struct arena *arena) {
     return records;
 }
 
-bool record_write(const struct arena *arena, FILE *out, const char *cpu,
+bool record_write(const struct arena *arena, FILE *out, const char *cpu, bool names,
                   struct record_counts *counts) {
     struct trace_head head = {.model = TRACE_X86};
-    struct recording recording = {.arena = arena, .counts = counts};
+    struct recording recording = {.arena = arena, .counts = counts, .names = names};
     *counts = (struct record_counts){.full = atomic_load(&arena->head->log.full) != 0,
                                      .waiting = atomic_load(&arena->head->log.deferred) != 0,
                                      .lost = arena_escaped(arena->head)};

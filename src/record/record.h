@@ -16,9 +16,10 @@ struct record_counts {
     bool lost;    /* a process or thread found no place in the run */
 };
 
-/* Writes the trace in its binary form. cpu: what the trace's header names. false, with errno: the
+/* Writes the trace in its binary form. cpu: what the trace's header names. names: with what the
+   frames of stacks are called. false, with errno: the
    stream could not be written, or there is no memory. pre: every process of the run has ended */
-bool record_write(const struct arena *arena, FILE *out, const char *cpu,
+bool record_write(const struct arena *arena, FILE *out, const char *cpu, bool names,
                   struct record_counts *counts);
 
 #endif

@@ -152,6 +152,9 @@ bool object_open(const struct sandbox *sandbox);
 struct sandbox_verdict object_judge(const struct live *live, struct batch_image *image);
 struct sandbox_verdict command_judge(const struct live *live, struct batch_image *image);
 
+/* In the child: becomes the command, or the program. output: its standard output, or -1. */
+_Noreturn void command_become(const struct live *live, const struct batch_image *image, int output);
+
 /* The state that a checker writes of one image. */
 struct dump {
     struct NvRtlCrashDump public;

@@ -73,8 +73,8 @@ static char **words(const struct live *live) {
     return made;
 }
 
-/* In the child. */
-static _Noreturn void become(const struct live *live, const struct batch_image *image, int output) {
+_Noreturn void command_become(const struct live *live, const struct batch_image *image,
+                              int output) {
     const struct sandbox *sandbox = live->sandbox;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (output >= 0)
@@ -117,7 +117,7 @@ struct sandbox_verdict command_judge(const struct live *live, struct batch_image
         return (struct sandbox_verdict){SANDBOX_UNUSABLE, errno};
     pid_t child = fork();
     if (child == 0)
-        become(live, image, output[1]);
+        command_become(live, image, output[1]);
     if (output[1] >= 0)
         close(output[1]);
     if (output[0] >= 0 && child > 0)

@@ -131,6 +131,23 @@ void sandbox_end(struct sandbox *sandbox) {
     free(sandbox);
 }
 
+void sandbox_rest(struct sandbox *sandbox) {
+    processes_end(sandbox);
+}
+
+struct sandbox_marks sandbox_marks(const struct sandbox *sandbox) {
+    return (struct sandbox_marks){{sandbox->marks[0], sandbox->marks[1]},
+                                  {sandbox->mark_count[0], sandbox->mark_count[1]}};
+}
+
+char *sandbox_scratch(const struct sandbox *sandbox, const char *name) {
+    char path[sizeof sandbox->folder + 64];
+    snprintf(path, sizeof path, "%s/%s", sandbox->folder, name);
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return NULL;
+    return realpath(path, NULL);
+}
+
 const char *sandbox_problem(const struct sandbox *sandbox) {
     return sandbox->batch->problem;
 }

@@ -85,6 +85,31 @@ const char *sandbox_problem(const struct sandbox *sandbox);
 /* What could not be had, as a sentence for the report; NULL: nothing. */
 const char *sandbox_remark(const struct sandbox *sandbox);
 
+/* The workers' processes end; new ones begin with the next batch. pre: no image is waiting */
+void sandbox_rest(struct sandbox *sandbox);
+
+/* Marks of a run: ids, begun and acknowledged. */
+struct sandbox_marks {
+    uint64_t *ids[2];
+    size_t counts[2];
+};
+
+/* All that were told, borrowed; counts may be lowered. */
+struct sandbox_marks sandbox_marks(const struct sandbox *sandbox);
+
+/* A folder of this name in the sandbox's own, its path a fresh text that a link does not lead to;
+   NULL, with errno. */
+char *sandbox_scratch(const struct sandbox *sandbox, const char *name);
+
+/* Where sandbox_recover looks for the image of a region. */
+void sandbox_image_path(const struct sandbox_options *options, const char *folder, size_t region,
+                        char *path, size_t size);
+/* In a process of its own: recovery on the files in the folder, as a worker would run it; its end
+   is the process's end, with status 0 where it copes. views: of the files, for an object. The
+   folder is all that it may write to. */
+_Noreturn void sandbox_recover(const struct sandbox_options *options, const char *folder,
+                               const struct sandbox_marks *marks, uint8_t *const *views);
+
 /* The base's content of a region, to be read. */
 const uint8_t *sandbox_base(const struct sandbox *sandbox, size_t region);
 

@@ -97,9 +97,9 @@ bool atomic_collect(struct search *search) {
     struct collecting collecting = {0};
     struct search_outcome *outcome = search->outcome;
     queue_judge *judge = search->queue.judge;
+    if (search->options->atomic == HISTORY_NONE || search->history.kind != HISTORY_NONE)
+        return true; /* of recovery the outer search has it */
     search->history.kind = search->options->atomic;
-    if (search->history.kind == HISTORY_NONE)
-        return true;
     current = &collecting;
     search->queue.judge = take_state;
     search->queue.records = search->history.kind == HISTORY_SET;

@@ -54,6 +54,17 @@ struct search {
     struct shrinking *shrinking; /* while a failure is shrunk */
 };
 
+/* Is a budget used up? */
+bool search_is_over(struct search *search);
+/* What is left of the time; 0: there is no limit. */
+uint64_t search_seconds_left(const struct search *search);
+/* Is the point, or the image of this hash, this part's of the work? */
+bool search_is_own(const struct search *search, uint64_t number);
+/* Sets the key of the point where the walk is: is it among the first with that key? pre: the space
+   is filled */
+bool search_is_first(struct search *search, const struct walk *walk);
+/* The image in words, as a replay takes them, a fresh text; NULL: no memory. */
+char *search_image_words(const struct search *search, uint64_t point, const uint16_t *picks);
 /* The search has come to this place, before its first image. */
 void search_come_to(struct search *search, struct search_place place);
 /* One image more of the point where the walk is. false: as queue_add. */

@@ -73,7 +73,7 @@ _nvrtl_offer_options() {
         ;;
     crash)
         options+=' --atomic --check-timeout= --check= --direct64= --enumerate --exhaustive='
-        options+=' --explain= --image='
+        options+=' --explain= --image= --nested'
         options+=' --images= --import-pmemcheck= --isolate --jobs= --keep= --memory= --model='
         options+=' --output= --replay= --report= --respawn= --resume= --seed= --shard='
         options+=' --stable-pages --streams= --time= -c -j -r'

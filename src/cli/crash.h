@@ -18,12 +18,18 @@ struct crash_explore {
     const char *trace; /* path */
     const char *keep;  /* directory of failing images, or NULL: made from the seed */
     const char *replay;
-    char **arguments; /* of the command, for the replay */
-    bool asked;       /* an option of the search was given */
+    const char *recover; /* the folder in which this process is to run recovery, or NULL */
+    char **arguments;    /* of the command, for the replay */
+    bool asked;          /* an option of the search was given */
 };
 
 /* Its options, whose input is a struct crash_explore. */
 extern const struct argp crash_explore_argp;
+
+/* Records recovery; context: the struct crash_explore. As the search has it. */
+int crash_record(void *context, const struct search_recovery *recovery, FILE *out);
+/* Runs it, in the process that is recorded. Returns the exit status if it could not begin. */
+int crash_recover(const struct crash_explore *explore);
 
 /* Explores the trace. Returns the exit status. */
 int crash_explore(FILE *trace, struct crash_explore *explore);

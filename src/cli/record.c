@@ -94,7 +94,7 @@ static int keep(const struct verify_session *session, FILE *out,
                 const struct arguments *arguments) {
     const char *path = arguments->output;
     struct record_counts counts;
-    struct record_facts facts = {.pages = arguments->watch != NULL};
+    struct record_facts facts = {.pages = arguments->watch != NULL, .names = true};
     name_cpu(facts.cpu, sizeof facts.cpu);
     bool kept = record_write(verify_arena(session), out, &facts, &counts);
     kept = fclose(out) == 0 && kept;

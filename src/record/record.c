@@ -18,6 +18,7 @@ struct recording {
     bool told[ARENA_FILES]; /* that have been told as regions */
     uint8_t *stacks;        /* one bit an id: it has been told */
     size_t stack_bytes;
+    bool names; /* of frames are wanted */
 };
 
 static bool put(struct recording *recording, const struct trace_event *event) {
@@ -50,7 +51,7 @@ static char *write_stack(const struct source_stack *stack) {
 /* Tells a stack before it is first named. */
 static bool tell_stack(struct recording *recording, uint32_t id) {
     struct source_stack stack;
-    if (id == 0 || id / 8 >= recording->stack_bytes ||
+    if (!recording->names || id == 0 || id / 8 >= recording->stack_bytes ||
         (recording->stacks[id / 8] >> id % 8 & 1) != 0)
         return true;
     recording->stacks[id / 8] = (uint8_t)(recording->stacks[id / 8] | 1u << id % 8);
@@ -237,7 +238,7 @@ bool record_write(const struct arena *arena, FILE *out, const struct record_fact
                   struct record_counts *counts) {
     struct trace_head head = {.model = facts->pages ? TRACE_PAGE : TRACE_X86,
                               .model_said = facts->pages};
-    struct recording recording = {.arena = arena, .counts = counts};
+    struct recording recording = {.arena = arena, .counts = counts, .names = facts->names};
     *counts = (struct record_counts){.full = atomic_load(&arena->head->log.full) != 0,
                                      .waiting = atomic_load(&arena->head->log.deferred) != 0,
                                      .lost = arena_escaped(arena->head) || is_unread(arena)};

@@ -119,8 +119,11 @@ bool queue_run(struct queue *queue) {
     if (queue->count == 0)
         return true;
     size_t count = queue->count;
+    enum sandbox_run run = queue->traced    ? SANDBOX_TRACED
+                           : queue->records ? SANDBOX_RECORDS
+                                            : SANDBOX_ALL;
     queue->count = queue->picks_used = 0;
-    if (!sandbox_run(queue->sandbox, queue->traced ? SANDBOX_TRACED : SANDBOX_ALL, queue->stop))
+    if (!sandbox_run(queue->sandbox, run, queue->stop))
         return false;
     if (queue->traced && queue->looks != NULL)
         queue->looks(queue->context);

@@ -41,7 +41,8 @@ struct queue {
     size_t behind_count;
     bool lost; /* the base lags in more than that: pages tell in what, or all is to be compared */
     bool all;
-    bool traced; /* the next batch is */
+    bool traced;  /* the next batch is */
+    bool records; /* the next batch's records are kept */
     struct queue_page {
         size_t region;
         uint64_t page;

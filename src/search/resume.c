@@ -27,11 +27,11 @@ static bool read_number(FILE *in, const char *name, uint64_t most, uint64_t *num
     return *end == '\0' && *number <= most;
 }
 
-static bool read_picks(struct search_failure *failure, FILE *in) {
-    uint16_t *picks = calloc(failure->line_count + 1, sizeof *picks);
+static bool read_picks(FILE *in, size_t count, uint16_t **to) {
+    uint16_t *picks = calloc(count + 1, sizeof *picks);
     if (picks == NULL)
         return false;
-    for (size_t i = 0; i < failure->line_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         uint64_t pick;
         if (!read_number(in, NULL, UINT16_MAX, &pick)) {
             free(picks);
@@ -39,13 +39,13 @@ static bool read_picks(struct search_failure *failure, FILE *in) {
         }
         picks[i] = (uint16_t)pick;
     }
-    failure->picks = picks;
+    *to = picks;
     return true;
 }
 
 static bool read_failure(struct search *search, FILE *in) {
     struct search_outcome *outcome = search->outcome;
-    uint64_t numbers[9];
+    uint64_t numbers[11];
     for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
         if (!read_number(in, NULL, UINT64_MAX, &numbers[i]))
             return false;
@@ -54,13 +54,20 @@ static bool read_failure(struct search *search, FILE *in) {
                                      .key = numbers[3],
                                      .begun = numbers[4],
                                      .acked = numbers[5],
-                                     .line_count = numbers[8]};
+                                     .line_count = numbers[8],
+                                     .inner_point = numbers[9],
+                                     .outer_count = numbers[10]};
     failure.verdict.outcome = (uint32_t)numbers[6];
     failure.verdict.status = (int32_t)numbers[7];
-    if (numbers[0] > 1 || failure.line_count > UINT16_MAX || numbers[6] > UINT8_MAX ||
-        numbers[7] > INT32_MAX || outcome->failure_count == SEARCH_FAILURES ||
-        !read_picks(&failure, in))
+    if (numbers[0] > 2 || failure.outer_count > UINT16_MAX || failure.line_count > UINT16_MAX ||
+        numbers[6] > UINT8_MAX || numbers[7] > INT32_MAX ||
+        outcome->failure_count == SEARCH_FAILURES ||
+        !read_picks(in, failure.line_count, &failure.picks))
         return false;
+    if (failure.inner_point != 0 && !read_picks(in, failure.outer_count, &failure.outer_picks)) {
+        free(failure.picks);
+        return false;
+    }
     outcome->failures[outcome->failure_count++] = failure;
     return true;
 }
@@ -112,10 +119,11 @@ static bool read_looks(struct search *search, FILE *in, uint64_t looks) {
 
 uint64_t search_identity(const struct walk_facts *facts, const struct search_options *options) {
     const struct crash_wish *wish = &options->wish;
-    const uint64_t numbers[] = {facts->events,       facts->marks,          facts->stack_count,
-                                facts->region_count, options->seed,         options->exhaustive,
-                                options->judge,      wish->model_said,      wish->model,
-                                wish->streams,       wish->direct64_atomic, wish->stable_pages};
+    const uint64_t numbers[] = {facts->events,         facts->marks,      facts->stack_count,
+                                facts->region_count,   options->seed,     options->exhaustive,
+                                options->judge,        options->atomic,   options->nested,
+                                wish->model_said,      wish->model,       wish->streams,
+                                wish->direct64_atomic, wish->stable_pages};
     uint64_t hash = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++)
         hash = space_mix(hash + numbers[i]);
@@ -141,13 +149,15 @@ static bool read_head(struct search *search, FILE *in, uint64_t *failures, uint6
         const char *name;
         uint64_t *number, most;
     } numbers[] = {{"options", &options, UINT64_MAX},
-                   {"pass", &pass, 2},
+                   {"pass", &pass, 3},
                    {"point", &search->from.point, UINT64_MAX},
                    {"done", &search->from.number, UINT64_MAX},
                    {"images", &outcome->images, UINT64_MAX},
                    {"lazy", &search->counts.lazy, UINT64_MAX},
                    {"failing", &outcome->failing, UINT64_MAX},
                    {"unconfirmed", &outcome->unconfirmed, UINT64_MAX},
+                   {"recoveries", &outcome->recoveries, UINT64_MAX},
+                   {"unrecorded", &outcome->unrecorded, UINT64_MAX},
                    {"failures", failures, UINT16_MAX},
                    {"looks", looks, UINT64_MAX},
                    {"stretches", stretches, UINT16_MAX}};
@@ -175,14 +185,19 @@ bool resume_read(struct search *search) {
     return good || wrong(search);
 }
 
+static void write_picks(FILE *out, const uint16_t *picks, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, " %u", picks[i]);
+}
+
 static void write_failure(FILE *out, const struct search_failure *failure) {
-    fprintf(out,
-            "%" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %zu %zu %" PRIu32 " %" PRId32 " %zu",
+    fprintf(out, "%" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %zu %zu %" PRIu32 " %" PRId32,
             failure->place.pass, failure->place.point, failure->place.number, failure->key,
-            failure->begun, failure->acked, failure->verdict.outcome, failure->verdict.status,
-            failure->line_count);
-    for (size_t i = 0; i < failure->line_count; i++)
-        fprintf(out, " %u", failure->picks[i]);
+            failure->begun, failure->acked, failure->verdict.outcome, failure->verdict.status);
+    fprintf(out, " %zu %" PRIu64 " %zu", failure->line_count, failure->inner_point,
+            failure->outer_count);
+    write_picks(out, failure->picks, failure->line_count);
+    write_picks(out, failure->outer_picks, failure->outer_count);
     putc('\n', out);
 }
 
@@ -205,12 +220,15 @@ static void write_all(struct search *search, FILE *out, bool done) {
     size_t stretches = here ? guided->count : 0;
     fprintf(out, MAGIC " options %" PRIu64 "\n", options_hash(search));
     fprintf(out, "pass %" PRIu32 " point %" PRIu64 " done %" PRIu64 "\n",
-            done ? 2 : search->at.pass, done ? 0 : search->at.point, done ? 0 : search->at.number);
+            done ? search->options->nested ? 3 : 2 : search->at.pass, done ? 0 : search->at.point,
+            done ? 0 : search->at.number);
     fprintf(out,
             "images %" PRIu64 " lazy %" PRIu64 " failing %" PRIu64 " unconfirmed %" PRIu64
+            "\nrecoveries %" PRIu64 " unrecorded %" PRIu64
             "\nfailures %zu looks %zu stretches %zu\n",
             outcome->images, outcome->counts.lazy, outcome->failing, outcome->unconfirmed,
-            outcome->failure_count, search->alike.count, stretches);
+            outcome->recoveries, outcome->unrecorded, outcome->failure_count, search->alike.count,
+            stretches);
     for (size_t i = 0; i < outcome->failure_count; i++)
         write_failure(out, &outcome->failures[i]);
     groups_each(&search->alike, write_look, out);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "search/nested.h"
 #include "search/state.h"
 
 /* The first members of a group go first: so many of each. */
@@ -18,7 +19,7 @@ static uint64_t now_in_seconds(void) {
     return (uint64_t)now.tv_sec;
 }
 
-static bool is_over(struct search *search) {
+bool search_is_over(struct search *search) {
     const struct search_options *options = search->options;
     struct search_outcome *outcome = search->outcome;
     uint64_t images = outcome->images - search->images_before;
@@ -26,6 +27,11 @@ static bool is_over(struct search *search) {
         (options->seconds != 0 && now_in_seconds() - search->began >= options->seconds))
         outcome->over = true;
     return outcome->over;
+}
+
+uint64_t search_seconds_left(const struct search *search) {
+    uint64_t passed = now_in_seconds() - search->began, most = search->options->seconds;
+    return most == 0 ? 0 : passed < most ? most - passed : 1;
 }
 
 static bool is_failing(struct sandbox_verdict verdict) {
@@ -69,6 +75,8 @@ static bool see_verdict(void *context, const struct queue_image *image, const ui
     outcome->counts = image->counts;
     search_come_to(search, image->place);
     search->at.number++;
+    verdict = search_verdict(search, image, number);
+    outcome->unjudged = search->history.unjudged;
     if (verdict.outcome == SANDBOX_UNUSABLE) {
         snprintf(outcome->problem, sizeof outcome->problem, "%s",
                  sandbox_problem(search->queue.sandbox));
@@ -81,14 +89,14 @@ static bool see_verdict(void *context, const struct queue_image *image, const ui
         if (count_alike(search, key) < SEARCH_ALIKE) {
             if (!sandbox_run_again(search->queue.sandbox, number, -1, search->stop))
                 return false;
-            struct sandbox_verdict again = sandbox_verdict(search->queue.sandbox, number);
+            struct sandbox_verdict again = search_verdict(search, image, number);
             if (is_failing(again))
                 keep_failure(search, image, picks, again, key);
             else
                 outcome->unconfirmed++;
         }
     }
-    return !is_over(search);
+    return !search_is_over(search);
 }
 
 /* What the failures of a point have in common with those of others: the stacks of what is in
@@ -109,6 +117,11 @@ static uint64_t key_of(const struct search *search, const struct walk *walk) {
     return space_mix(set[0] ^ space_mix(set[1] ^ space_mix(event * 4 + walk->cause)));
 }
 
+bool search_is_first(struct search *search, const struct walk *walk) {
+    search->key = key_of(search, walk);
+    return (*groups_count(&search->ranks, search->key))++ < FIRST_MEMBERS;
+}
+
 /* An image of the point is new. Is it to be run by this part of the work, and was it not? */
 bool search_add(struct search *search, const struct walk *walk) {
     const bool here = search->pass == search->from.pass && walk->point == search->from.point;
@@ -121,7 +134,7 @@ bool search_add(struct search *search, const struct walk *walk) {
 }
 
 /* Which part of the work has this? */
-static bool is_own(const struct search *search, uint64_t number) {
+bool search_is_own(const struct search *search, uint64_t number) {
     const struct search_options *options = search->options;
     return options->shards <= 1 || number % options->shards == options->shard - 1;
 }
@@ -134,7 +147,7 @@ static bool try_whole(struct search *search, const struct walk *walk, bool behin
         uint64_t hash = queue_hash(&search->queue, &search->space, walk, search->picks);
         if (!seen_add(&search->seen, hash) || behind)
             continue;
-        if (!is_own(search, hash))
+        if (!search_is_own(search, hash))
             search->number++;
         else if (!search_add(search, walk))
             return false;
@@ -181,7 +194,7 @@ static bool is_small(const struct search *search) {
 static bool try_point(struct search *search, const struct walk *walk) {
     struct search_counts *counts = &search->counts;
     bool behind = resume_is_behind(search, walk->point), whole = is_small(search);
-    if (!whole && !is_own(search, walk->point))
+    if (!whole && !search_is_own(search, walk->point))
         return true;
     search->number = search->own = 0;
     search->outcome->left_out |= generation_left_out(walk->lines);
@@ -206,12 +219,10 @@ static bool visit_point(void *context, struct walk *walk) {
         snprintf(outcome->problem, sizeof outcome->problem, "there is no memory");
         return false;
     }
-    search->key = key_of(search, walk);
-    uint64_t rank = (*groups_count(&search->ranks, search->key))++;
-    if ((rank < FIRST_MEMBERS) != (search->pass == 0))
+    if (search_is_first(search, walk) != (search->pass == 0))
         return true;
     tell_now_and_then(search, walk);
-    return try_point(search, walk) && !is_over(search);
+    return try_point(search, walk) && !search_is_over(search);
 }
 
 static void see_change(void *context, struct walk *walk, size_t region, uint64_t offset,
@@ -247,16 +258,19 @@ bool search_run(struct search *search, search_tell *tell, void *context) {
     search->tell = tell;
     search->context = context;
     search->began = now_in_seconds();
-    bool more = resume_read(search);
+    bool more = resume_read(search) && atomic_collect(search);
     for (search->pass = 0; search->pass < 2 && more; search->pass++) {
         groups_clear(&search->ranks);
         more = search_walk(search, &visitor) && outcome->problem[0] == '\0' && !outcome->over &&
                queue_run(&search->queue);
     }
+    if (more)
+        outcome->counts = search->counts;
+    if (more && search->options->nested && search->options->record != NULL &&
+        search->from.pass <= 2)
+        more = nested_explore(search);
     outcome->interrupted = *search->stop != 0;
     bool done = more && !outcome->over && !outcome->interrupted;
-    if (done)
-        outcome->counts = search->counts;
     if (outcome->problem[0] == '\0')
         resume_write(search, done);
     return outcome->problem[0] == '\0';
@@ -284,7 +298,8 @@ struct search *search_new(FILE *trace, struct walk_facts *facts,
                                          .timeout = options->timeout,
                                          .respawn = options->respawn,
                                          .memory = options->memory,
-                                         .isolate = options->isolate};
+                                         .isolate = options->isolate,
+                                         .states = options->atomic != HISTORY_NONE};
     *search = (struct search){
         .trace = trace,
         .facts = facts,
@@ -313,6 +328,7 @@ void search_end(struct search *search) {
     space_free(&search->space);
     seen_free(&search->seen);
     guided_free(&search->guided);
+    history_free(&search->history);
     groups_free(&search->ranks);
     groups_free(&search->alike);
     free(search->picks);
@@ -327,8 +343,13 @@ const char *search_remark(const struct search *search) {
     return sandbox_remark(search->queue.sandbox);
 }
 
+static void forget_failure(const struct search_failure *failure) {
+    free(failure->picks);
+    free(failure->outer_picks);
+}
+
 void search_forget(struct search_outcome *outcome) {
     for (size_t i = 0; i < outcome->failure_count; i++)
-        free(outcome->failures[i].picks);
+        forget_failure(&outcome->failures[i]);
     outcome->failure_count = 0;
 }

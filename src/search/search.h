@@ -3,11 +3,18 @@
 #ifndef SEARCH_SEARCH_H
 #define SEARCH_SEARCH_H
 
+#include "search/history.h"
 #include "search/walk.h"
 
 #define SEARCH_FAILURES 64 /* that are told; the others are counted */
 /* So many failures with the same look are kept to be told, and confirmed; others are counted. */
 #define SEARCH_ALIKE 2
+
+/* Images that recovery is to be recorded on. */
+struct search_recovery {
+    const char *folder; /* with a file for each region, and the plan; see search_read_plan */
+    bool names;         /* of stacks are wanted */
+};
 
 struct search_options {
     struct crash_wish wish;
@@ -21,6 +28,13 @@ struct search_options {
     uint64_t shard, shards;    /* 1 to shards */
     uint32_t workers;
     bool isolate;
+    enum history_kind atomic; /* which states of recovery are right */
+    bool nested;              /* power is cut in recovery too, once */
+    /* Runs recovery on the images in a folder, as `record` has them, and writes a trace of it.
+       NULL: nobody can. Returns 0: recovery has coped; 1: it has not; -1: it could not be
+       recorded. */
+    int (*record)(void *context, const struct search_recovery *recovery, FILE *out);
+    void *record_context;
     const char *resume; /* file that says how far an earlier search has come, and will; or NULL */
 };
 
@@ -35,6 +49,10 @@ struct search_place {
 struct search_failure {
     struct search_place place;
     uint64_t key; /* of the failures that have the same look */
+    /* Of a second cut: the point of recovery's trace, and the image that recovery had found. */
+    uint64_t inner_point;
+    uint16_t *outer_picks; /* NULL: of the first cut */
+    size_t outer_count;
     size_t begun, acked;
     size_t line_count;
     uint16_t *picks;
@@ -52,6 +70,9 @@ struct search_outcome {
     uint64_t images;        /* tried */
     uint64_t failing;       /* of the images */
     uint64_t unconfirmed;   /* failed, but not in a fresh process */
+    uint64_t unjudged;      /* images whose state could be right or wrong */
+    uint64_t recoveries;    /* were recorded, and power was cut in them */
+    uint64_t unrecorded;    /* could not be */
     bool over, interrupted; /* by a budget; by *stop */
     bool left_out; /* more was in flight in a line than the model keeps: no point is exhausted
                       from there on */
@@ -77,6 +98,8 @@ void search_end(struct search *search);
 bool search_run(struct search *search, search_tell *tell, void *context);
 void search_forget(struct search_outcome *outcome);
 
+struct nested;
+
 /* A store by its place in the trace. */
 struct search_store {
     uint64_t place, offset, length;
@@ -97,8 +120,10 @@ struct search_cause {
     struct search_store mark;
     uint64_t image; /* hash of the shrunk image */
     struct sandbox_verdict verdict;
-    char *output; /* what the checker has said, or NULL */
-    char *replay; /* the image in words */
+    char *output;                   /* what the checker has said, or NULL */
+    char *replay;                   /* the image in words */
+    struct nested *nested;          /* of a second cut: what the stores are those of */
+    const struct walk_facts *facts; /* of the trace that the stores are in */
 };
 
 /* Gets the shrunk image, region by region. */

@@ -37,6 +37,7 @@ struct search {
     struct space space;
     struct seen seen;            /* images of points that were tried whole */
     struct guided guided;        /* of one that is not */
+    struct history history;      /* states of the run */
     struct groups ranks, alike;  /* points of a group so far; failures of a look */
     uint64_t key;                /* of the point */
     struct search_counts counts; /* up to the point; the outcome's end where images wait */
@@ -53,6 +54,17 @@ struct search {
     struct shrinking *shrinking; /* while a failure is shrunk */
 };
 
+/* Is a budget used up? */
+bool search_is_over(struct search *search);
+/* What is left of the time; 0: there is no limit. */
+uint64_t search_seconds_left(const struct search *search);
+/* Is the point, or the image of this hash, this part's of the work? */
+bool search_is_own(const struct search *search, uint64_t number);
+/* Sets the key of the point where the walk is: is it among the first with that key? pre: the space
+   is filled */
+bool search_is_first(struct search *search, const struct walk *walk);
+/* The image in words, as a replay takes them, a fresh text; NULL: no memory. */
+char *search_image_words(const struct search *search, uint64_t point, const uint16_t *picks);
 /* The search has come to this place, before its first image. */
 void search_come_to(struct search *search, struct search_place place);
 /* One image more of the point where the walk is. false: as queue_add. */
@@ -67,6 +79,12 @@ void guided_free(struct guided *guided);
 void guided_look(void *context);
 /* A stretch more, with room for so many lines. NULL: no memory. */
 struct guided_stretch *guided_grow(struct guided *guided, size_t lines);
+
+/* Makes the history, where states are judged. false: outcome->problem, or interrupted. */
+bool atomic_collect(struct search *search);
+/* The verdict about an image of the batch that was run last, its state counted in. */
+struct sandbox_verdict search_verdict(struct search *search, const struct queue_image *image,
+                                      size_t number);
 
 /* Takes up what options->resume has, if anything. false: outcome->problem. */
 bool resume_read(struct search *search);

@@ -4,8 +4,8 @@
 #include "../verify/program.h"
 
 #include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdint.h>
 
 #define WORD(at) (*(volatile uint64_t *)(base + (at)))
@@ -159,7 +159,6 @@ CASE(by_a_thread) {
 
 #define THREADS 4
 #define ROUNDS 3000
-static _Atomic unsigned turn;
 
 /* Each has words of its own on lines that they share, and flushes and drains what it stores. */
 static void *share_lines(void *argument) {
@@ -185,15 +184,19 @@ CASE(shared_lines) {
     CLOSE();
 }
 
-/* A page goes from hand to hand, its flushes with it: one waits for a drain as the other begins. */
+/* A page goes from hand to hand, its flushes with it: one waits for a drain as the other begins.
+   Each sleeps until it has the page: one that asks again and again keeps the other from running
+   where there are more programs than CPUs, and a thousand turns take minutes. */
+static sem_t turn[2];
+
 static void *hand_over(void *argument) {
     unsigned me = (unsigned)(uintptr_t)argument;
     for (unsigned i = 0; i < 500; i++) {
-        while (atomic_load(&turn) % 2 != me)
-            sched_yield();
+        while (sem_wait(&turn[me]) != 0) {
+        }
         WORD(i % 100 * 8) = i + 1;
         FLUSH(i % 100 * 8, 8, NO_DRAIN);
-        atomic_fetch_add(&turn, 1);
+        sem_post(&turn[1 - me]);
         WORD(4096 * (me + 1)) = i;
         FLUSH(4096 * (me + 1), 8, NO_DRAIN);
         DRAIN();
@@ -204,6 +207,8 @@ static void *hand_over(void *argument) {
 CASE(handed_over) {
     pthread_t other;
     OPEN();
+    sem_init(&turn[0], 0, 1);
+    sem_init(&turn[1], 0, 0);
     pthread_create(&other, NULL, hand_over, (void *)(uintptr_t)1);
     hand_over(0);
     pthread_join(other, NULL);

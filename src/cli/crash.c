@@ -131,6 +131,8 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         set_words(arguments, text, state);
         return 0;
     case ARGP_KEY_END:
+        if (arguments->explore.recover != NULL)
+            return 0;
         if (arguments->trace == NULL)
             argp_error(state, "which trace?");
         check_wish(arguments, state);
@@ -240,6 +242,8 @@ int cli_crash(int argc, char **argv) {
         .explore = {.search = {.exhaustive = 4096, .timeout = 10000, .seed = UINT64_MAX}}};
     arguments.explore.reports.wanted[report_format("text") - report_formats] = true;
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    if (arguments.explore.recover != NULL)
+        return crash_recover(&arguments.explore);
     FILE *trace = open_trace(&arguments), *image = NULL;
     if (trace != NULL && arguments.image != NULL)
         image = crash_open(arguments.image);

@@ -110,6 +110,7 @@ static struct generation_store store_of(struct crash_replay *replay,
         .file = region_of(replay, event->region),
         .kind = event->kind == TRACE_STREAM   ? GENERATION_STREAM
                 : event->kind == TRACE_DIRECT ? GENERATION_DIRECT
+                : event->kind == TRACE_FOUND  ? GENERATION_UNSEEN
                                               : GENERATION_CACHED,
         .offset = event->offset,
         .length = event->length,

@@ -18,6 +18,7 @@ struct recording {
     bool told[ARENA_FILES]; /* that have been told as regions */
     uint8_t *stacks;        /* one bit an id: it has been told */
     size_t stack_bytes;
+    bool names; /* of frames are wanted */
 };
 
 static bool put(struct recording *recording, const struct trace_event *event) {
@@ -50,7 +51,7 @@ static char *write_stack(const struct source_stack *stack) {
 /* Tells a stack before it is first named. */
 static bool tell_stack(struct recording *recording, uint32_t id) {
     struct source_stack stack;
-    if (id == 0 || id / 8 >= recording->stack_bytes ||
+    if (!recording->names || id == 0 || id / 8 >= recording->stack_bytes ||
         (recording->stacks[id / 8] >> id % 8 & 1) != 0)
         return true;
     recording->stacks[id / 8] = (uint8_t)(recording->stacks[id / 8] | 1u << id % 8);
@@ -106,6 +107,10 @@ static enum trace_kind kind_of(const struct log_record *record) {
         return TRACE_ATOMIC;
     case LOG_UNSEEN:
         return TRACE_UNSEEN;
+    case LOG_FOUND:
+        return TRACE_FOUND;
+    case LOG_PWRITE:
+        return TRACE_PWRITE;
     default:
         return word ? TRACE_STORE : TRACE_COPY;
     }
@@ -219,14 +224,25 @@ static const struct log_record **in_order(const struct arena *arena) {
     return records;
 }
 
-bool record_write(const struct arena *arena, FILE *out, const char *cpu,
+/* Is there a file of which it is not known what it held? */
+static bool is_unread(const struct arena *arena) {
+    uint32_t count = atomic_load(&arena->head->file_count);
+    for (uint32_t i = 0; i < count && i < ARENA_FILES; i++) {
+        if (atomic_load(&arena->head->files[i].unread) != 0)
+            return true;
+    }
+    return false;
+}
+
+bool record_write(const struct arena *arena, FILE *out, const struct record_facts *facts,
                   struct record_counts *counts) {
-    struct trace_head head = {.model = TRACE_X86};
-    struct recording recording = {.arena = arena, .counts = counts};
+    struct trace_head head = {.model = facts->pages ? TRACE_PAGE : TRACE_X86,
+                              .model_said = facts->pages};
+    struct recording recording = {.arena = arena, .counts = counts, .names = facts->names};
     *counts = (struct record_counts){.full = atomic_load(&arena->head->log.full) != 0,
                                      .waiting = atomic_load(&arena->head->log.deferred) != 0,
-                                     .lost = arena_escaped(arena->head)};
-    snprintf(head.cpu, sizeof head.cpu, "%s", cpu);
+                                     .lost = arena_escaped(arena->head) || is_unread(arena)};
+    snprintf(head.cpu, sizeof head.cpu, "%s", facts->cpu);
     recording.stack_bytes = (size_t)(atomic_load(&arena->head->used) / ARENA_GRAIN / 8 + 1);
     recording.stacks = calloc(recording.stack_bytes, 1);
     recording.symbols = symbols_open();

@@ -16,9 +16,16 @@ struct record_counts {
     bool lost;    /* a process or thread found no place in the run */
 };
 
-/* Writes the trace in its binary form. cpu: what the trace's header names. false, with errno: the
+/* What the trace's header says. */
+struct record_facts {
+    char cpu[64];
+    bool pages; /* the page model: of a program that waits for its files */
+    bool names; /* with what the frames of stacks are called */
+};
+
+/* Writes the trace in its binary form. false, with errno: the
    stream could not be written, or there is no memory. pre: every process of the run has ended */
-bool record_write(const struct arena *arena, FILE *out, const char *cpu,
+bool record_write(const struct arena *arena, FILE *out, const struct record_facts *facts,
                   struct record_counts *counts);
 
 #endif

@@ -148,10 +148,10 @@ grind() {
     tool=$1
     shift
     rm -f "$work/file"
-    "$valgrind" --tool="$tool" --log-file=/dev/null "$@" "$programs/btree" "$work/file" 20000 20000
+    "$valgrind" --tool="$tool" --log-file=/dev/null "$@" "$programs/btree" "$work/file" 4000 4000
 }
-round_grind_bare() { run none btree 20000 20000; }
-round_grind_hooks() { run hooks btree 20000 20000; }
+round_grind_bare() { run none btree 4000 4000; }
+round_grind_hooks() { run hooks btree 4000 4000; }
 round_grind_none() { grind none; }
 round_grind_pmemcheck() { grind pmemcheck --expect-fence-after-clflush=yes; }
 round_grind_lackey() { grind lackey; }

@@ -85,7 +85,7 @@ int mprotect(void *address, size_t length, int access) {
     return result;
 }
 
-int dlclose(void *library) {
+WATCH_EXPORT int dlclose(void *library) {
     watch_runtime()->unloading();
     return watch_real()->dlclose(library);
 }

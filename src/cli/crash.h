@@ -6,6 +6,7 @@
 #include <argp.h>
 #include <stdio.h>
 
+#include "cli/record.h"
 #include "cli/run.h"
 #include "crash/replay.h"
 #include "crash/scan.h"
@@ -19,11 +20,18 @@ struct crash_explore {
     const char *keep;  /* directory of failing images, or NULL: made from the seed */
     const char *replay;
     char **arguments; /* of the command, for the replay */
+    char folder[64];  /* where keep points to, if it is made from the seed */
     bool asked;       /* an option of the search was given */
 };
 
 /* Its options, whose input is a struct crash_explore. */
 extern const struct argp crash_explore_argp;
+
+/* What it returns where recovery does not survive an image. */
+enum { CRASH_FOUND = 1 };
+
+/* Settles where failing images go. */
+void crash_choose_folder(struct crash_explore *explore);
 
 /* Explores the trace. Returns the exit status. */
 int crash_explore(FILE *trace, struct crash_explore *explore);
@@ -33,7 +41,8 @@ struct crash_arguments {
     struct crash_wish wish;
     uint64_t memory; /* bytes */
     bool enumerate;
-    bool imports; /* the trace is a log of pmemcheck */
+    bool imports;                 /* the trace is a log of pmemcheck */
+    struct record_request record; /* of a program in place of the trace; without one: NULL */
     struct crash_explore explore;
 };
 

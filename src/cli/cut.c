@@ -183,7 +183,7 @@ int cli_cut(int argc, char **argv) {
         .options = option_table,
         .parser = parse,
         .args_doc = "[--] PROGRAM [ARGUMENT...]",
-        .doc = "Cut the power of PROGRAM at random moments, and run its recovery or CMD on that.\v"
+        .doc = "Cut the power of PROGRAM at random moments, and run its recovery or CMD.\v"
                "Exits with 0: nothing was found; 1: a cut that recovery does not survive;\n"
                "2: wrong usage; 3: the time is over; 125: nvrtl or PROGRAM failed."};
     struct timespec now;

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "cli/cli.h"
+#include "cli/record.h"
 #include "cli/run.h"
 #include "record/record.h"
 #include "verify/session.h"
@@ -20,41 +21,35 @@ static const struct argp_option option_table[] = {
     {"watch", OPTION_WATCH, "PATH", 0, "views of these files are regions", 0},
     {0}};
 
-struct arguments {
-    const char *output, *stores;
-    char *watch; /* patterns, one a line; NULL: none */
-    struct verify_options verify;
-    char **program;
-};
-
 /* A program that waits for its files does so page by page. */
-static void choose_stores(struct arguments *arguments, struct argp_state *state) {
-    bool watched = arguments->watch != NULL;
-    arguments->verify.stores = run_recorded_stores(arguments->stores, watched);
-    if (arguments->verify.stores == NULL)
+void record_choose_stores(struct record_request *request, struct argp_state *state) {
+    bool watched = request->watch != NULL;
+    const char *stores = run_recorded_stores(request->stores, watched);
+    if (stores == NULL)
         argp_error(state, "%s by '%s' (%s)",
                    watched ? "stores to watched files are not recorded" : "stores are not recorded",
-                   arguments->stores,
+                   request->stores,
                    watched ? "pages=interval, hooks" : "auto, api, hooks, pages=interval");
+    request->stores = stores;
 }
 
 static error_t parse(int key, char *text, struct argp_state *state) {
-    struct arguments *arguments = state->input;
+    struct record_request *request = state->input;
     switch (key) {
     case 'o':
-        arguments->output = text;
+        request->output = text;
         return 0;
     case 's':
-        arguments->stores = text;
+        request->stores = text;
         return 0;
     case OPTION_WATCH:
-        run_add_watch(&arguments->watch, text);
+        run_add_watch(&request->watch, text);
         return 0;
     case ARGP_KEY_ARGS:
-        arguments->program = state->argv + state->next;
-        if (arguments->output == NULL)
+        request->program = state->argv + state->next;
+        if (request->output == NULL)
             argp_error(state, "where to? --output FILE");
-        choose_stores(arguments, state);
+        record_choose_stores(request, state);
         return 0;
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "which program?");
@@ -91,10 +86,10 @@ static void warn(const struct record_counts *counts) {
 }
 
 static int keep(const struct verify_session *session, FILE *out,
-                const struct arguments *arguments) {
-    const char *path = arguments->output;
+                const struct record_request *request) {
+    const char *path = request->output;
     struct record_counts counts;
-    struct record_facts facts = {.pages = arguments->watch != NULL, .names = true};
+    struct record_facts facts = {.pages = request->watch != NULL, .names = true};
     name_cpu(facts.cpu, sizeof facts.cpu);
     bool kept = record_write(verify_arena(session), out, &facts, &counts);
     kept = fclose(out) == 0 && kept;
@@ -105,6 +100,36 @@ static int keep(const struct verify_session *session, FILE *out,
     return kept ? 0 : CLI_RUN_FAILED;
 }
 
+int record_program(const struct record_request *request, int *status) {
+    const struct verify_options options = {.judge = "strict",
+                                           .stacks = "cached",
+                                           .stores = request->stores,
+                                           .streams = "drain",
+                                           .record = true};
+    const struct run_preload preload = {.wanted = true, .watch = request->watch};
+    if (!run_target_fits(request->program[0]))
+        return CLI_RUN_FAILED;
+    FILE *out = fopen(request->output, "we");
+    if (out == NULL) {
+        cli_complain("cannot write %s: %s", request->output, strerror(errno));
+        return CLI_RUN_FAILED;
+    }
+    struct verify_session *session = verify_begin(&options);
+    pid_t pid;
+    int result = CLI_RUN_FAILED;
+    if (session == NULL)
+        cli_complain("no memory for the run: %s", strerror(errno));
+    else
+        result = run_child(session, request->program, &preload, &pid, status);
+    if (result != 0)
+        fclose(out);
+    else
+        result = keep(session, out, request);
+    if (session != NULL)
+        verify_end(session);
+    return result;
+}
+
 int cli_record(int argc, char **argv) {
     static const struct argp argp = {
         .options = option_table,
@@ -113,36 +138,12 @@ int cli_record(int argc, char **argv) {
         .doc = "Run PROGRAM and keep what it does to its regions: every store with its value,\n"
                "thread and stack, every flush, drain, wait and mark.\v"
                "Exits with PROGRAM's status; 125: nvrtl failed; 126, 127: PROGRAM did not run."};
-    struct arguments arguments = {.verify = {.judge = "strict",
-                                             .stacks = "cached",
-                                             .stores = "auto",
-                                             .streams = "drain",
-                                             .record = true}};
-    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
-    if (!run_target_fits(arguments.program[0]))
-        return CLI_RUN_FAILED;
-    FILE *out = fopen(arguments.output, "we");
-    if (out == NULL) {
-        cli_complain("cannot write %s: %s", arguments.output, strerror(errno));
-        return CLI_RUN_FAILED;
-    }
-    struct verify_session *session = verify_begin(&arguments.verify);
-    const struct run_preload preload = {.wanted = true, .watch = arguments.watch};
-    pid_t pid;
-    int status, result = CLI_RUN_FAILED;
-    if (session == NULL)
-        cli_complain("no memory for the run: %s", strerror(errno));
-    else
-        result = run_child(session, arguments.program, &preload, &pid, &status);
-    if (result != 0) {
-        fclose(out);
-    } else {
-        int kept = keep(session, out, &arguments);
-        result = kept != 0             ? kept
-                 : WIFSIGNALED(status) ? 128 + WTERMSIG(status)
-                                       : WEXITSTATUS(status);
-    }
-    verify_end(session);
-    free(arguments.watch);
-    return result;
+    struct record_request request = {.output = NULL};
+    int status = 0;
+    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &request);
+    int result = record_program(&request, &status);
+    free(request.watch);
+    return result != 0           ? result
+           : WIFSIGNALED(status) ? 128 + WTERMSIG(status)
+                                 : WEXITSTATUS(status);
 }

@@ -2,10 +2,14 @@
 /* nvrtl record: runs a program and keeps what it does to its regions, as a trace. */
 #include <argp.h>
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "cli/cli.h"
 #include "cli/record.h"
@@ -80,24 +84,78 @@ static void warn(const struct record_counts *counts) {
         cli_complain("the program has made no token: the trace is empty");
     if (counts->full)
         cli_complain(
-            "there was no memory for all that the program did: the trace is its beginning");
+            "the trace could not be written as fast as the program went on: it is its beginning");
     if (counts->waiting || counts->lost)
         cli_complain("not all that the program did could be recorded");
 }
 
-static int keep(const struct verify_session *session, FILE *out,
-                const struct record_request *request) {
-    const char *path = request->output;
-    struct record_counts counts;
+/* The thread that writes the trace while the program runs. */
+struct keeper {
+    struct recording *recording;
+    pthread_t thread;
+    atomic_bool ends;
+};
+
+#define FLUSH_AFTER 100 /* milliseconds: what is older is in the file */
+#define SKIP_AFTER 1000 /* without anything new */
+
+static void *keep_up(void *context) {
+    struct keeper *keeper = context;
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (unsigned since = 0, quiet = 0; !atomic_load(&keeper->ends); since++, quiet++) {
+        if (record_take(keeper->recording))
+            quiet = 0;
+        nanosleep(&pause, NULL);
+        if (since % FLUSH_AFTER == FLUSH_AFTER - 1)
+            record_flush(keeper->recording);
+        if (quiet % SKIP_AFTER == SKIP_AFTER - 1)
+            record_skip(keeper->recording);
+    }
+    return NULL;
+}
+
+/* Signals are for the thread that waits for the program. */
+static bool start_keeper(struct keeper *keeper) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    int error = pthread_create(&keeper->thread, NULL, keep_up, keeper);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return error == 0;
+}
+
+int record_run(struct verify_session *session, char **program, const struct run_preload *preload,
+               const struct record_facts *facts, struct record_target *target) {
+    struct keeper keeper = {.recording = record_begin(verify_arena(session), target->out, facts)};
+    pid_t pid;
+    if (keeper.recording == NULL || !start_keeper(&keeper)) {
+        cli_complain("cannot record: %s", strerror(errno));
+        if (keeper.recording != NULL)
+            record_free(keeper.recording);
+        return CLI_RUN_FAILED;
+    }
+    int result = run_child(session, program, preload, &pid, &target->status);
+    atomic_store(&keeper.ends, true);
+    pthread_join(keeper.thread, NULL);
+    bool kept = record_end(keeper.recording, &target->counts) && fflush(target->out) == 0;
+    if (result != 0 || kept)
+        return result;
+    cli_complain("cannot write %s: %s", target->name, strerror(errno));
+    return CLI_RUN_FAILED;
+}
+
+static int run_request(struct verify_session *session, FILE *out,
+                       const struct record_request *request, int *status) {
+    const struct run_preload preload = {.wanted = true, .watch = request->watch};
     struct record_facts facts = {.pages = request->watch != NULL, .names = true};
+    struct record_target target = {.out = out, .name = request->output};
     name_cpu(facts.cpu, sizeof facts.cpu);
-    bool kept = record_write(verify_arena(session), out, &facts, &counts);
-    kept = fclose(out) == 0 && kept;
-    if (!kept)
-        cli_complain("cannot write %s: %s", path, strerror(errno));
-    else
-        warn(&counts);
-    return kept ? 0 : CLI_RUN_FAILED;
+    int result = record_run(session, request->program, &preload, &facts, &target);
+    *status = target.status;
+    if (result == 0)
+        warn(&target.counts);
+    return result;
 }
 
 int record_program(const struct record_request *request, int *status) {
@@ -106,7 +164,6 @@ int record_program(const struct record_request *request, int *status) {
                                            .stores = request->stores,
                                            .streams = "drain",
                                            .record = true};
-    const struct run_preload preload = {.wanted = true, .watch = request->watch};
     if (!run_target_fits(request->program[0]))
         return CLI_RUN_FAILED;
     FILE *out = fopen(request->output, "we");
@@ -115,16 +172,12 @@ int record_program(const struct record_request *request, int *status) {
         return CLI_RUN_FAILED;
     }
     struct verify_session *session = verify_begin(&options);
-    pid_t pid;
     int result = CLI_RUN_FAILED;
     if (session == NULL)
         cli_complain("no memory for the run: %s", strerror(errno));
     else
-        result = run_child(session, request->program, &preload, &pid, status);
-    if (result != 0)
-        fclose(out);
-    else
-        result = keep(session, out, request);
+        result = run_request(session, out, request, status);
+    fclose(out);
     if (session != NULL)
         verify_end(session);
     return result;

@@ -196,6 +196,7 @@ struct shadow_list {
     _Atomic uint32_t log_count;
     _Atomic uint32_t log_drained; /* the first so many are durable */
     _Atomic uint32_t log_epoch;   /* how often the log was emptied */
+    _Atomic uint32_t turn;        /* changes with each thread that takes this place */
 };
 
 /* What could not be recorded. Not zero: findings that lean on completeness are no errors. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #define WORD(at) (*(volatile uint64_t *)(base + (at)))
@@ -237,6 +238,68 @@ CASE(taken_over) {
     CLOSE();
 }
 
+static sem_t stored, ended;
+
+static void *drain_all_the_time(void *done) {
+    sem_post(&stored);
+    while (!atomic_load((_Atomic bool *)done)) {
+        WORD(SIZE - 64) += 1;
+        FLUSH(SIZE - 64, 8, 0);
+    }
+    return NULL;
+}
+
+/* Each line is stored to and flushed once, while another thread drains: with pages=interval that
+   looks at these pages at any moment. */
+CASE(looked_at_meanwhile) {
+    static _Atomic bool done;
+    pthread_t other;
+    OPEN();
+    sem_init(&stored, 0, 0);
+    pthread_create(&other, NULL, drain_all_the_time, &done);
+    while (sem_wait(&stored) != 0) {
+    }
+    for (size_t at = 0; at < SIZE - 64; at += 64) {
+        WORD(at) = SOME;
+        if (!broken || at != 4096)
+            FLUSH(at, 8, 0);
+    }
+    atomic_store(&done, true);
+    pthread_join(other, NULL);
+    CLOSE();
+}
+
+/* Stores before the runtime knows of it, and flushes when it has the place of the thread that has
+   flushed that meanwhile. */
+static void *come_late(void *unused) {
+    WORD(64) = SOME;
+    sem_post(&stored);
+    while (sem_wait(&ended) != 0) {
+    }
+    FLUSH(64, 8, 0);
+    WRONG FLUSH(64, 8, 0);
+    return unused;
+}
+
+static void *flush_for_another(void *unused) {
+    FLUSH(64, 8, 0);
+    return unused;
+}
+
+CASE(place_of_another) {
+    pthread_t late;
+    OPEN();
+    sem_init(&stored, 0, 0);
+    sem_init(&ended, 0, 0);
+    pthread_create(&late, NULL, come_late, NULL);
+    while (sem_wait(&stored) != 0) {
+    }
+    in_thread(flush_for_another);
+    sem_post(&ended);
+    pthread_join(late, NULL);
+    CLOSE();
+}
+
 CASE(after_fork) {
     OPEN();
     WORD(64) = SOME;
@@ -351,6 +414,7 @@ PROGRAM({"forgotten", forgotten}, {"second_line", second_line}, {"never_drained"
         {"old_content", old_content}, {"read_into", read_into}, {"written_beside", written_beside},
         {"two_views", two_views}, {"two_tokens", two_tokens}, {"by_a_thread", by_a_thread},
         {"shared_lines", shared_lines}, {"handed_over", handed_over}, {"taken_over", taken_over},
+        {"looked_at_meanwhile", looked_at_meanwhile}, {"place_of_another", place_of_another},
         {"after_fork", after_fork}, {"of_a_child", of_a_child}, {"in_a_handler", in_a_handler},
         {"many_lines", many_lines}, {"many_flushes", many_flushes},
         {"two_tokens_pending", two_tokens_pending}, {"forgotten_pages", forgotten_pages},

@@ -93,6 +93,7 @@ struct token_file {
     _Atomic uint32_t heard;         /* their failures that a retry has made up for */
     _Atomic uint32_t deaths;        /* theirs, that a drain has made up for */
     _Atomic uint64_t left_behind;   /* mark of a write-back that this process was forked out of */
+    _Atomic uint64_t forked_in;     /* the same, for the process that is being forked */
     _Atomic uint64_t device, inode; /* changed under the table's lock */
     uint32_t tokens; /* under the table's lock; 0: may be reused, if there is nothing to remember */
 };

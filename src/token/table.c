@@ -59,9 +59,11 @@ static void after_fork(void) {
 static void after_fork_in_child(void) {
     struct token_slot *slots = atomic_load_explicit(&token_table.slots, memory_order_relaxed);
     for (uint32_t i = 0; i < atomic_load(&token_table.slots_used); i++) {
-        span taken = atomic_exchange(&slots[i].in_flight, 0);
-        if (taken != 0)
-            span_add(&slots[i].pending, taken);
+        for (unsigned part = 0; part < TOKEN_SPANS; part++) {
+            span taken = atomic_exchange(&slots[i].in_flight[part], 0);
+            if (taken != 0)
+                span_add(&slots[i].pending[part], taken);
+        }
     }
     for (uint32_t i = 0; i < atomic_load(&token_table.files_used); i++) {
         struct token_file *file = &token_table.files[i];

@@ -313,10 +313,7 @@ bool crash_tell_begin(struct crash_told *told, const struct crash_explore *explo
     report->stores = "trace";
     report->judge = trace_model_name(model);
     report->search = search_identity(facts, &explore->search);
-    if (explore->keep != NULL)
-        snprintf(told->folder, sizeof told->folder, "%s", explore->keep);
-    else
-        snprintf(told->folder, sizeof told->folder, "nvrtl-crash-%" PRIu64, explore->search.seed);
+    snprintf(told->folder, sizeof told->folder, "%s", explore->keep);
     report->regions = calloc(facts->region_count, sizeof *report->regions);
     for (size_t i = 0; report->regions != NULL && i < facts->region_count; i++) {
         const struct walk_region *region = &facts->regions[i];

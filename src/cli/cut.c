@@ -183,8 +183,7 @@ int cli_cut(int argc, char **argv) {
         .options = option_table,
         .parser = parse,
         .args_doc = "[--] PROGRAM [ARGUMENT...]",
-        .doc = "Kill PROGRAM at random moments, leave its files as a power cut could have left\n"
-               "them, and run its recovery: the check, or PROGRAM again.\v"
+        .doc = "Cut the power of PROGRAM at random moments, and run its recovery or CMD.\v"
                "Exits with 0: nothing was found; 1: a cut that recovery does not survive;\n"
                "2: wrong usage; 3: the time is over; 125: nvrtl or PROGRAM failed."};
     struct timespec now;

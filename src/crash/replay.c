@@ -165,6 +165,8 @@ static void act(struct crash_replay *replay, const struct trace_event *event, ui
 
 bool replay_end(struct crash_replay *replay, const struct trace_event *event) {
     if (event->kind == TRACE_REGION) {
+        if (region_of(replay, event->region) < replay->region_count)
+            return true; /* it has grown */
         replay->regions[replay->region_count++] = event->region;
     } else if (event->kind == TRACE_BASE) {
         generation_base(replay->lines, region_of(replay, event->region), event->offset,

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "arena/stream.h"
 #include "base/bits.h"
 #include "source/content.h"
 #include "source/recorder.h"
@@ -35,7 +36,10 @@ void recorder_append(const struct act *act, enum log_kind kind, uint32_t file, u
                                       .stack = act->stack,
                                       .offset = offset,
                                       .length = length};
-    log_append(arena_here(), &record, size != 0 ? bytes : "");
+    if (arena_here()->head->log.on == LOG_TRACE)
+        stream_append(arena_here(), &record, size != 0 ? bytes : "");
+    else
+        log_append(arena_here(), &record, size != 0 ? bytes : "");
 }
 
 static void append_share(const struct act *act, enum log_kind kind, const struct share *share,

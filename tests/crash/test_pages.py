@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import subprocess
 import sys
 import unittest
 
@@ -73,6 +74,32 @@ class PagesTest(command.FolderTest):
             self.assertEqual(status, int(mode == "wrong"), findings)
             if mode == "wrong":
                 self.assertIn("what was stored before interval.c:", findings[0]["message"])
+
+    def test_program(self):
+        """A program in place of a trace is recorded, and its images are looked at."""
+        file, kept = self.path("file"), self.path("kept")
+        for mode in "right", "wrong":
+            result = command.run("crash", "--check", CHECKER, f"--watch={file}", "--report=json",
+                                 f"--keep={kept}", "--seed=1", "--", PAGES, mode, file, "meta")
+            self.assertEqual(result.returncode, int(mode == "wrong"), result.stderr)
+            os.remove(file)
+            self.assertEqual(os.path.exists(kept), mode == "wrong")  # nothing to keep
+        replay = json.loads(result.stderr)["findings"][0]["replay"]
+        again = subprocess.run(replay.replace("nvrtl ", f"'{command.NVRTL}' ", 1), shell=True,
+                               stdout=subprocess.PIPE, text=True, check=False)
+        self.assertEqual((again.returncode, again.stdout),
+                         (1, "recovery fails (the checker returns 2)\n"))
+        # Without a check it has to recover by itself.
+        result = command.run("crash", f"--keep={kept}", "--watch", file, "--", PAGES, "wrong", file,
+                             "meta")
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_wrong_usage(self):
+        for words in (["--watch=x", "trace"], ["--check=c"],
+                      ["--stores=api", "--watch=x", "--", "p"],
+                      ["--check=c", "--replay=1:full", "--", "p"]):
+            result = command.run("crash", *words)
+            self.assertEqual(result.returncode, 2, words)
 
     def test_cut(self):
         """The same stores by random cuts: over views that are watched, and by intervals."""

@@ -77,7 +77,7 @@ _nvrtl_offer_options() {
         options+=' --explain= --image= --nested'
         options+=' --images= --import-pmemcheck= --isolate --jobs= --keep= --memory= --model='
         options+=' --output= --replay= --report= --respawn= --resume= --seed= --shard='
-        options+=' --stable-pages --streams= --time= -c -j -r'
+        options+=' --stable-pages --stores= --streams= --time= --watch= -c -j -r'
         ;;
     trace) options+=' --import-pmemcheck= --output= -o' ;;
     report) options+=' --base= --json --severity= --suppressions=' ;;

@@ -85,6 +85,8 @@ int mprotect(void *address, size_t length, int access) {
     return result;
 }
 
+/* The system's header names it as only the system may.
+   NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 WATCH_EXPORT int dlclose(void *library) {
     watch_runtime()->unloading();
     return watch_real()->dlclose(library);

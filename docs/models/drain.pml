@@ -9,7 +9,7 @@
  * -DFAULTS=2 the search takes hours.
  *
  * Searched as well, by themselves, as all at once would take hours too:
- * +LENT     no write-back fails; flushes and drains with the default token
+ * +LENT     no write-back fails; all flush with the default token, and most drain with it
  * +REFUSED  no write-back fails, but one may be refused for once
  *
  * Checked: a drain that returns success has on the medium whatever any thread had flushed before it
@@ -456,12 +456,14 @@ proctype thread(byte left; bool stores, drains) {
         :: token = 1
         fi;
         if
-        :: !drains -> store(); flush(token, false)
 #ifdef LENT
         :: !drains -> store(); flush(token, true)
         :: !stores -> drain_every()
-#endif
+        :: !stores && !drains -> drain(token)
+#else
+        :: !drains -> store(); flush(token, false)
         :: !stores -> drain(token)
+#endif
         :: !stores && !drains -> end(token)
         :: !stores && !drains -> get(token)
 #if FAULTS > 0

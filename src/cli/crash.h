@@ -6,6 +6,7 @@
 #include <argp.h>
 #include <stdio.h>
 
+#include "cli/record.h"
 #include "cli/run.h"
 #include "crash/replay.h"
 #include "crash/scan.h"
@@ -18,12 +19,25 @@ struct crash_explore {
     const char *trace; /* path */
     const char *keep;  /* directory of failing images, or NULL: made from the seed */
     const char *replay;
-    char **arguments; /* of the command, for the replay */
-    bool asked;       /* an option of the search was given */
+    const char *recover; /* the folder in which this process is to run recovery, or NULL */
+    char **arguments;    /* of the command, for the replay */
+    char folder[64];     /* where keep points to, if it is made from the seed */
+    bool asked;          /* an option of the search was given */
 };
 
 /* Its options, whose input is a struct crash_explore. */
 extern const struct argp crash_explore_argp;
+
+/* Records recovery; context: the struct crash_explore. As the search has it. */
+int crash_record(void *context, const struct search_recovery *recovery, FILE *out);
+/* Runs it, in the process that is recorded. Returns the exit status if it could not begin. */
+int crash_recover(const struct crash_explore *explore);
+
+/* What it returns where recovery does not survive an image. */
+enum { CRASH_FOUND = 1 };
+
+/* Settles where failing images go. */
+void crash_choose_folder(struct crash_explore *explore);
 
 /* Explores the trace. Returns the exit status. */
 int crash_explore(FILE *trace, struct crash_explore *explore);
@@ -33,7 +47,8 @@ struct crash_arguments {
     struct crash_wish wish;
     uint64_t memory; /* bytes */
     bool enumerate;
-    bool imports; /* the trace is a log of pmemcheck */
+    bool imports;                 /* the trace is a log of pmemcheck */
+    struct record_request record; /* of a program in place of the trace; without one: NULL */
     struct crash_explore explore;
 };
 
@@ -57,7 +72,8 @@ bool crash_tell_begin(struct crash_told *told, const struct crash_explore *explo
                       const struct walk_facts *facts, const struct search_outcome *outcome);
 /* Takes a cause in, or counts it with an equal one. number: of the image in the folder.
    false: no memory. */
-bool crash_tell_cause(struct crash_told *told, const struct search_cause *cause, unsigned number);
+bool crash_tell_cause(struct crash_told *told, const struct search_failure *failure,
+                      const struct search_cause *cause, unsigned number);
 /* Says how much was looked at, and how. */
 bool crash_tell_end(struct crash_told *told, const char *remark);
 /* What became of recovery, a fresh text; NULL: no memory. */

@@ -30,6 +30,11 @@ struct wait {
     bool watched;
 };
 
+/* Are waits and views told of from here? */
+static bool is_told_here(void) {
+    return hook_on && !atomic_load_explicit(&watch_loaded, memory_order_relaxed);
+}
+
 static void begin(struct wait *wait, const void *site, const char *frame) {
     int error = errno;
     struct self *me = enter(__builtin_frame_address(0));
@@ -55,7 +60,7 @@ static void end(struct wait *wait, bool done) {
 
 int hook_msync(void *address, size_t length, int flags) {
     struct wait wait = {.watched = false};
-    if ((flags & MS_SYNC) != 0 && length != 0 && hook_on) {
+    if ((flags & MS_SYNC) != 0 && length != 0 && is_told_here()) {
         wait.sync = (struct sync){.address = (uintptr_t)address, .length = length};
         begin(&wait, HOOK_SITE, HOOK_FRAME);
     }
@@ -79,7 +84,7 @@ static void begin_file(struct wait *wait, int file, const void *site, const char
 
 int hook_fsync(int file) {
     struct wait wait = {.watched = false};
-    if (hook_on)
+    if (is_told_here())
         begin_file(&wait, file, HOOK_SITE, HOOK_FRAME);
     int result = real_get()->fsync(file);
     end(&wait, result == 0);
@@ -88,7 +93,7 @@ int hook_fsync(int file) {
 
 int hook_fdatasync(int file) {
     struct wait wait = {.watched = false};
-    if (hook_on)
+    if (is_told_here())
         begin_file(&wait, file, HOOK_SITE, HOOK_FRAME);
     int result = real_get()->fdatasync(file);
     end(&wait, result == 0);
@@ -110,13 +115,13 @@ static void forget(uintptr_t address, size_t length) {
 static void mapped(void *made, size_t size, int access, int flags, int file,
                    const struct watch_site *site) {
     bool stores = (flags & MAP_SHARED) != 0 && (access & PROT_WRITE) != 0 && file >= 0;
-    if (UNLIKELY(stores && hook_on) && made != MAP_FAILED && watch_wanted())
-        nvrtl_rt_watch()->mapped(site, (uintptr_t)made, size, file);
+    if (UNLIKELY(stores && is_told_here()) && made != MAP_FAILED && watch_wanted())
+        watch_calls()->mapped(site, (uintptr_t)made, size, file);
 }
 
 static void unmapping(void *address, size_t length, const struct watch_site *site) {
-    if (UNLIKELY(hook_on) && watch_wanted())
-        nvrtl_rt_watch()->unmapping(site, (uintptr_t)address, length);
+    if (UNLIKELY(is_told_here()) && watch_wanted())
+        watch_calls()->unmapping(site, (uintptr_t)address, length);
 }
 
 #define SITE ((const struct watch_site){HOOK_SITE, HOOK_FRAME})
@@ -149,7 +154,8 @@ void *hook_mremap(void *old, size_t old_size, size_t size, int flags, ...) {
     void *wish = (flags & MREMAP_FIXED) != 0 ? va_arg(rest, void *) : NULL;
     va_end(rest);
     const struct watch_site site = SITE;
-    bool watched = UNLIKELY(hook_on) && watch_wanted() && hook_concerns((uintptr_t)old, old_size);
+    bool watched =
+        UNLIKELY(is_told_here()) && watch_wanted() && hook_concerns((uintptr_t)old, old_size);
     unmapping(old, old_size, &site);
     if (wish != NULL)
         unmapping(wish, size, &site);
@@ -162,14 +168,15 @@ void *hook_mremap(void *old, size_t old_size, size_t size, int flags, ...) {
     if (made != MAP_FAILED && wish != NULL)
         forget((uintptr_t)made, size);
     if (watched && made == MAP_FAILED)
-        nvrtl_rt_watch()->mapped(&site, (uintptr_t)old, old_size, -1);
+        watch_calls()->mapped(&site, (uintptr_t)old, old_size, -1);
     else if (watched)
-        nvrtl_rt_watch()->mapped(&site, (uintptr_t)made, size, -1);
+        watch_calls()->mapped(&site, (uintptr_t)made, size, -1);
     return made;
 }
 
 /* Its code may give its place to other code: what is known of places there holds no longer. */
 int hook_dlclose(void *library) {
+    nvrtl_rt_watch()->unloading();
     int result = real_get()->dlclose(library);
     atomic_fetch_add(&frames_epoch, 1);
     return result;

@@ -2,45 +2,20 @@
 /* Recording. For each page that a call stored to a shadow holds what the log explains: the content
    of a line before its first store, then every store that was told. Where memory differs from it at
    the next call, something has changed the line that nobody told of, and that becomes a store too.
-   So a program that stores through pointers and flushes by the routines is taken at its word. */
+   So a program that stores through pointers and flushes by the routines is taken at its word. Where
+   stores are found by what pages hold, the shadows are those of that source (record_found.c). */
 #include "source/record.h"
 
 #include <string.h>
 
-#include "arena/log.h"
+#include "arena/stream.h"
 #include "base/bits.h"
 #include "source/content.h"
+#include "source/recorder.h"
 #include "source/regions.h"
 #include "source/stack.h"
 #include "source/sync.h"
 #include "source/tokens.h"
-
-/* One event on its way into the log. */
-struct act {
-    struct self *me;
-    const struct event *event;
-    struct arena_token *token;
-    enum log_kind kind; /* of what a stretch becomes */
-    arena_id stack;
-    bool late;
-    bool raw; /* the memory may have gone since */
-    /* What was flushed and is not yet told. */
-    struct log_range ranges[1 + LOG_RANGES];
-    uint32_t range_count, range_file;
-};
-
-/* One page's share of a stretch. */
-struct share {
-    struct model_page *page;
-    uint8_t *shadow;
-    const uint8_t *memory; /* of the page's first byte */
-    uint64_t offset;       /* likewise, in the file */
-    uint32_t file, from, to;
-};
-
-static struct arena *arena_here(void) {
-    return &source_process.arena;
-}
 
 bool record_wanted(void) {
     return source_process.arena.head->log.on != 0;
@@ -52,8 +27,8 @@ void record_deferred(bool waits) {
         atomic_fetch_add(&log->deferred, waits ? 1u : UINT32_MAX);
 }
 
-static void append(const struct act *act, enum log_kind kind, uint32_t file, uint64_t offset,
-                   uint64_t length, const void *bytes, size_t size) {
+void recorder_append(const struct act *act, enum log_kind kind, uint32_t file, uint64_t offset,
+                     uint64_t length, const void *bytes, size_t size) {
     const struct log_record record = {.kind = kind,
                                       .thread = act->me->thread,
                                       .file = file,
@@ -61,13 +36,16 @@ static void append(const struct act *act, enum log_kind kind, uint32_t file, uin
                                       .stack = act->stack,
                                       .offset = offset,
                                       .length = length};
-    log_append(arena_here(), &record, size != 0 ? bytes : "");
+    if (arena_here()->head->log.on == LOG_TRACE)
+        stream_append(arena_here(), &record, size != 0 ? bytes : "");
+    else
+        log_append(arena_here(), &record, size != 0 ? bytes : "");
 }
 
 static void append_share(const struct act *act, enum log_kind kind, const struct share *share,
                          uint32_t from, uint32_t to) {
-    append(act, kind, share->file, share->offset + from, to - from, share->shadow + from,
-           to - from);
+    recorder_append(act, kind, share->file, share->offset + from, to - from, share->shadow + from,
+                    to - from);
 }
 
 /* The lines of [from, to), one bit each. */
@@ -80,6 +58,8 @@ static uint64_t lines_of(uint32_t from, uint32_t to) {
    business, and survive as they are. */
 static void look(const struct act *act, struct share *share) {
     uint64_t lines = share->page->based & lines_of(share->from, share->to);
+    if (pages_wanted()) /* it was found before */
+        return;
     if (source_process.hooked) /* who is storing there will tell */
         lines &= ~share->page->storing;
     for (; lines != 0; lines &= lines - 1) {
@@ -92,18 +72,16 @@ static void look(const struct act *act, struct share *share) {
 }
 
 /* A page of a new file is mostly nothing but zeros: one short record tells it for all its lines. */
-static bool tell_empty(const struct act *act, struct share *share) {
+static bool tell_empty(const struct act *act, const struct share *share) {
     static const uint8_t zeros[MODEL_PAGE_SIZE];
     if (share->page->based != 0 || memcmp(share->memory, zeros, MODEL_PAGE_SIZE) != 0)
         return false;
-    append(act, LOG_BASE, share->file, share->offset, MODEL_PAGE_SIZE, NULL, 0);
+    recorder_append(act, LOG_BASE, share->file, share->offset, MODEL_PAGE_SIZE, NULL, 0);
     share->page->based = UINT64_MAX;
     return true;
 }
 
-/* Tells what the lines that are about to be stored to hold, those that are new to the log, in runs.
- */
-static void tell_base(const struct act *act, struct share *share) {
+void recorder_base(const struct act *act, const struct share *share) {
     uint64_t lines = lines_of(share->from, share->to) & ~share->page->based;
     if (lines != 0 && tell_empty(act, share))
         return;
@@ -112,7 +90,8 @@ static void tell_base(const struct act *act, struct share *share) {
         while (end < MODEL_PAGE_LINES && (lines & UINT64_C(1) << end))
             end++;
         uint32_t from = first * MODEL_LINE_SIZE, to = end * MODEL_LINE_SIZE;
-        memcpy(share->shadow + from, share->memory + from, to - from);
+        if (share->shadow != share->memory)
+            memcpy(share->shadow + from, share->memory + from, to - from);
         append_share(act, LOG_BASE, share, from, to);
         /* Only now: who sees the bit finds the record. */
         share->page->based |= lines_of(from, to);
@@ -133,7 +112,7 @@ static void tell_store(const struct act *act, struct share *share) {
 static void tell_all(const struct act *act, struct share *share) {
     static const uint8_t zeros[MODEL_PAGE_SIZE];
     if (memcmp(share->memory + share->from, zeros, share->to - share->from) != 0)
-        tell_base(act, share);
+        recorder_base(act, share);
 }
 
 static void act_on_share(struct act *act, struct share *share) {
@@ -142,7 +121,7 @@ static void act_on_share(struct act *act, struct share *share) {
         tell_all(act, share);
     } else if (act->event->kind == EVENT_STORING) {
         look(act, share);
-        tell_base(act, share);
+        recorder_base(act, share);
         share->page->storing |= lines_of(share->from, share->to);
     } else if (tells && !act->late) {
         tell_store(act, share);
@@ -151,7 +130,16 @@ static void act_on_share(struct act *act, struct share *share) {
     }
 }
 
-static uint8_t *shadow_of(struct model_page *page, bool make) {
+static uint8_t *shadow_of(struct self *me, struct model_page *page, bool make) {
+    if (pages_wanted()) {
+        struct shadow_chunk *chunk =
+            pages_chunk(me, page->file, page->index / SHADOW_CHUNK_PAGES, make);
+        struct shadow_page *shadow =
+            chunk != NULL
+                ? pages_page(page->file, chunk, (uint32_t)(page->index % SHADOW_CHUNK_PAGES), make)
+                : NULL;
+        return shadow != NULL ? shadow->bytes : NULL;
+    }
     if (page->shadow == 0 && make)
         page->shadow = arena_id_of(arena_here(), arena_new(arena_here(), MODEL_PAGE_SIZE));
     return arena_at(arena_here(), page->shadow, MODEL_PAGE_SIZE);
@@ -181,7 +169,7 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
         .from = (uint32_t)(stretch->offset > start ? stretch->offset - start : 0),
         .to = (uint32_t)(end - start < MODEL_PAGE_SIZE ? end - start : MODEL_PAGE_SIZE)};
     arena_lock_page(arena_here(), page, act->me->thread + 1);
-    share.shadow = shadow_of(page, make);
+    share.shadow = shadow_of(act->me, page, make);
     if (share.shadow != NULL && (is_loaded(act) || content_readable(address)))
         act_on_share(act, &share);
     arena_unlock_page(arena_here(), page, act->me->thread + 1);
@@ -192,8 +180,8 @@ static void tell_flush(struct act *act) {
     uint32_t count = act->range_count;
     act->range_count = 0;
     if (count != 0)
-        append(act, act->kind, act->range_file, first->offset, first->length, first + 1,
-               (count - 1) * sizeof *first);
+        recorder_append(act, act->kind, act->range_file, first->offset, first->length, first + 1,
+                        (count - 1) * sizeof *first);
 }
 
 /* Between two flushes nothing happens that a cut could tell apart, so they share a record. */
@@ -205,7 +193,7 @@ static void add_flush(struct act *act, const struct stretch *stretch) {
         (struct log_range){.offset = stretch->offset, .length = stretch->length};
 }
 
-static void act_on_stretch(void *context, const struct stretch *stretch) {
+void recorder_stretch(void *context, const struct stretch *stretch) {
     struct act *act = context;
     uint64_t last = (stretch->offset + stretch->length - 1) / MODEL_PAGE_SIZE;
     for (uint64_t index = stretch->offset / MODEL_PAGE_SIZE; index <= last; index++)
@@ -213,7 +201,7 @@ static void act_on_stretch(void *context, const struct stretch *stretch) {
     if (act->kind == LOG_FLUSH || act->kind == LOG_CLFLUSH)
         add_flush(act, stretch);
     if (act->kind == LOG_SETTLE)
-        append(act, act->kind, stretch->file, stretch->offset, stretch->length, NULL, 0);
+        recorder_append(act, act->kind, stretch->file, stretch->offset, stretch->length, NULL, 0);
 }
 
 /* A thread's number is not given away while it has something to drain. */
@@ -225,7 +213,7 @@ static void flush(struct act *act, uintptr_t address, uint64_t length) {
     act->kind = LOG_FLUSH;
     if (act->token == NULL || length == 0)
         return;
-    tokens_stretches(act->token, address, length, act_on_stretch, act);
+    tokens_stretches(act->token, address, length, recorder_stretch, act);
     note_pending(act->me, true);
 }
 
@@ -237,93 +225,35 @@ static void store(struct act *act) {
     act->kind = !stream ? LOG_STORE : traces ? LOG_DIRECT : LOG_STREAM;
     if (act->token == NULL || event->length == 0)
         return;
-    tokens_stretches(act->token, event->address, event->length, act_on_stretch, act);
+    tokens_stretches(act->token, event->address, event->length, recorder_stretch, act);
     if (event->kind == EVENT_STORE && ((event->effect & EFFECT_FLUSH) || act->late))
         flush(act, event->address, event->length);
     else if (event->kind == EVENT_STORE && stream)
         note_pending(act->me, true);
 }
 
-static void get(struct act *act) {
-    const struct arena_token *token = tokens_add(act->me, act->event, 0);
-    if (token == NULL)
-        return;
+void record_got(struct self *me, const struct arena_token *token, arena_id stack) {
+    static const struct event got = {.kind = EVENT_GET};
+    struct act act = {.me = me, .event = &got, .stack = stack};
     const struct arena_file *file = &arena_here()->head->files[token->file];
-    append(act, LOG_GET, token->file, token->segments[0].address - token->segments[0].offset,
-           atomic_load(&file->end), NULL, 0);
-    if (arena_here()->head->log.on == LOG_TRACE)
-        tokens_stretches(token, 0, UINT64_MAX, act_on_stretch, act);
-}
-
-static void tell_settled(void *context, const struct stretch *stretch) {
-    append(context, LOG_SETTLE, stretch->file, stretch->offset, stretch->length, NULL, 0);
-}
-
-/* Was this process forked from that one? Its views are here too, if nobody unmapped them; what else
-   may lie there now is not looked at. */
-static bool is_ancestor(uint32_t process) {
-    const struct arena_head *head = arena_here()->head;
-    uint32_t parent = head->processes[source_process.process].parent;
-    for (unsigned steps = 0; parent != 0 && steps < ARENA_PROCESSES; steps++) {
-        if (parent - 1 == process)
-            return true;
-        parent = head->processes[parent - 1].parent;
-    }
-    return false;
-}
-
-/* Of the live tokens' views of a file [address, address + length) is durable. */
-static void settle(struct act *act, const struct arena_file *file, uintptr_t address,
-                   uint64_t length) {
-    uint64_t links = 0;
-    act->kind = LOG_SETTLE;
-    for (arena_id id = atomic_load(&file->tokens); id != 0 && arena_follow(arena_here(), &links);) {
-        const struct arena_token *token = arena_at(arena_here(), id, sizeof *token);
-        if (token == NULL)
-            return;
-        if (atomic_load(&token->freed) == 0 && token->process == source_process.process)
-            tokens_stretches(token, address, length, act_on_stretch, act);
-        else if (atomic_load(&token->freed) == 0 && is_ancestor(token->process))
-            tokens_stretches(token, address, length, tell_settled, act);
-        id = atomic_load(&token->sibling);
-    }
-}
-
-/* The routine has waited for the regions of all live tokens of the file. */
-static void retry(struct act *act) {
-    if (act->token != NULL)
-        settle(act, &arena_here()->head->files[act->token->file], 0, UINT64_MAX);
-}
-
-/* What came before its end, not only before its beginning: who stored meanwhile may be lucky, which
-   can only leave images out. */
-void record_synced(const struct sync *sync) {
-    const struct event event = {.kind = EVENT_RETRY};
-    struct act act = {.me = sync->me, .event = &event};
-    struct arena_head *head = arena_here()->head;
-    bool range = sync->length != 0;
-    uintptr_t address = range ? align_down(sync->address, MODEL_PAGE_SIZE) : 0;
-    uint64_t length = range ? align_up(sync->length, MODEL_PAGE_SIZE) : UINT64_MAX;
-    for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
-        const struct arena_file *file = &head->files[i];
-        if (sync->inode != 0 && (file->inode != sync->inode || file->device != sync->device))
-            continue;
-        settle(&act, file, address, length);
-        /* Of a file also what nobody has a view of now. */
-        if (!range)
-            append(&act, LOG_SETTLE, i, 0, atomic_load(&file->end), NULL, 0);
-    }
+    recorder_append(&act, LOG_GET, token->file,
+                    token->segments[0].address - token->segments[0].offset, atomic_load(&file->end),
+                    NULL, 0);
+    if (pages_wanted())
+        pages_got(me, token);
+    else if (arena_here()->head->log.on == LOG_TRACE)
+        tokens_stretches(token, 0, UINT64_MAX, recorder_stretch, &act);
 }
 
 static void mark(struct act *act) {
     const struct event *event = act->event;
     /* The words of a handler are gone by the time its mark is told. */
     size_t size = event->text != NULL && !act->late ? strnlen(event->text, LOG_TEXT) : 0;
-    append(act, LOG_MARK, 0, event->id, event->mark, event->text, size);
+    recorder_append(act, LOG_MARK, 0, event->id, event->mark, event->text, size);
 }
 
 static void act_on_memory(struct act *act, uintptr_t address, size_t length) {
-    regions_stretches(address, length, act_on_stretch, act);
+    regions_stretches(address, length, recorder_stretch, act);
 }
 
 void record_settle(struct self *me) {
@@ -386,7 +316,7 @@ static void raw_flush(struct act *act) {
     uintptr_t line = align_down(act->event->address, MODEL_LINE_SIZE);
     act->kind = (act->event->effect & EFFECT_DRAIN) != 0 ? LOG_CLFLUSH : LOG_FLUSH;
     act->raw = true;
-    regions_stretches(line, MODEL_LINE_SIZE, act_on_stretch, act);
+    regions_stretches(line, MODEL_LINE_SIZE, recorder_stretch, act);
     tell_flush(act);
     note_pending(act->me, true);
 }
@@ -395,7 +325,7 @@ static void drain(struct act *act) {
     if (atomic_load(&arena_here()->head->threads[act->me->thread].pending) == 0)
         return;
     note_pending(act->me, false);
-    append(act, LOG_DRAIN, 0, 0, 0, NULL, 0);
+    recorder_append(act, LOG_DRAIN, 0, 0, 0, NULL, 0);
 }
 
 void record_raw(struct self *me, const struct event *event, arena_id stack) {
@@ -426,19 +356,20 @@ bool record_attempt(struct self *me, uintptr_t address, size_t length, arena_id 
     return true;
 }
 
-static void tell_sync(void *context, const struct stretch *stretch) {
-    struct act *act = context;
-    append(act, LOG_SYNC_BEGIN, stretch->file, stretch->offset, stretch->length, NULL, 0);
-}
-
-void record_sync(const struct sync *sync, bool ends) {
-    static const struct event flushes = {.kind = EVENT_FLUSH};
-    struct act act = {.me = sync->me, .event = &flushes, .stack = sync->stack, .raw = true};
-    record_settle(sync->me);
-    if (ends)
-        append(&act, LOG_SYNC_END, 0, 0, 0, NULL, 0);
-    else
-        sync_each_stretch(sync, tell_sync, &act);
+/* What the program has stored by itself comes before what it does now: all of that where something
+   may become durable or a mark stands, else what the call names. */
+static void look_for_stores(const struct act *act) {
+    const struct event *event = act->event;
+    const struct event_range *ranges = (const struct event_range *)event->address;
+    if ((event->effect & EFFECT_DRAIN) != 0 || event->kind == EVENT_MARK ||
+        event->kind == EVENT_RETRY || event->kind == EVENT_FREE)
+        pages_interval(act->me, act->stack);
+    else if (act->token == NULL)
+        return;
+    else if (event->kind == EVENT_STORING || event->kind == EVENT_FLUSH)
+        pages_find(act->me, act->token, event->address, event->length, act->stack);
+    for (size_t i = 0; event->kind == EVENT_FLUSH_RANGES && i < event->length; i++)
+        pages_find(act->me, act->token, (uintptr_t)ranges[i].address, ranges[i].length, act->stack);
 }
 
 void record_handle(struct self *me, const struct event *event, bool late) {
@@ -454,16 +385,20 @@ void record_handle(struct self *me, const struct event *event, bool late) {
     const struct event_range *ranges = (const struct event_range *)event->address;
     if (event->kind != EVENT_GET && event->token != 0)
         act.token = tokens_find(me, event->token);
-    if (event->kind == EVENT_GET)
-        get(&act);
+    if (pages_wanted() && !late)
+        look_for_stores(&act);
+    const struct arena_token *made =
+        event->kind == EVENT_GET ? tokens_add(me, event, act.stack) : NULL;
+    if (made != NULL)
+        record_got(me, made, act.stack);
     else if (event->kind == EVENT_FREE && act.token != NULL)
-        atomic_store(&act.token->freed, 1);
+        tokens_end(me, act.token, act.stack, false);
     else if (event->kind == EVENT_STORING || event->kind == EVENT_STORE)
         store(&act);
     else if (event->kind == EVENT_FLUSH)
         flush(&act, event->address, event->length);
     else if (event->kind == EVENT_RETRY)
-        retry(&act);
+        recorder_retry(&act);
     else if (event->kind == EVENT_MARK)
         mark(&act);
     for (size_t i = 0; event->kind == EVENT_FLUSH_RANGES && i < event->length; i++)
@@ -471,6 +406,6 @@ void record_handle(struct self *me, const struct event *event, bool late) {
     tell_flush(&act);
     if (event->effect & EFFECT_DRAIN) {
         note_pending(me, false);
-        append(&act, LOG_DRAIN, 0, 0, 0, NULL, 0);
+        recorder_append(&act, LOG_DRAIN, 0, 0, 0, NULL, 0);
     }
 }

@@ -36,10 +36,11 @@ struct regions_level {
 };
 extern _Atomic uintptr_t regions_top[REGIONS_TOP_SIZE];
 
-/* Is the table kept? Not where nobody looks for stores. */
+/* Is the table kept? Not where nobody looks for stores, nor for waits. */
 static inline bool regions_wanted(void) {
-    uint32_t stores = source_process.arena.head->stores;
-    return stores > ARENA_STORES_AUTO || (stores == ARENA_STORES_AUTO && source_process.hooked);
+    const struct arena_head *head = source_process.arena.head;
+    return head->stores > ARENA_STORES_AUTO || head->log.on != 0 ||
+           (head->stores == ARENA_STORES_AUTO && source_process.hooked);
 }
 
 /* May the address lie in a region? Mostly it does not. */

@@ -55,11 +55,11 @@ static void flush_stretch(void *context, const struct stretch *stretch) {
     arena_each_page(&source_process.arena, &pages, flush_page, context);
 }
 
-void sync_begin(const struct sync *sync) {
+void sync_begin(struct sync *sync) {
     if (record_wanted())
-        record_sync(sync, false);
+        record_sync_begin(sync);
     else
-        sync_each_stretch(sync, flush_stretch, (void *)sync);
+        sync_each_stretch(sync, flush_stretch, sync);
 }
 
 static void drain_file(void *context, const struct stretch *stretch) {
@@ -72,7 +72,7 @@ static void drain_file(void *context, const struct stretch *stretch) {
 void sync_end(const struct sync *sync) {
     const struct model_actor *actor = actor_of(sync);
     if (record_wanted()) {
-        record_sync(sync, true);
+        record_sync_end(sync);
         return;
     }
     sync_each_stretch(sync, drain_file, (void *)sync);

@@ -17,12 +17,13 @@ struct sync {
     size_t length;          /* 0: of a file, all of it */
     uint64_t device, inode; /* likewise; 0: of all files */
     uint64_t offset, size;  /* of the file; size 0: all of it */
+    struct stretch begun;   /* what the recording has told of already; length 0: nothing */
 };
 
 /* Visits what is covered, file by file. */
 void sync_each_stretch(const struct sync *sync, tokens_visit *visit, void *context);
 
-void sync_begin(const struct sync *sync);
+void sync_begin(struct sync *sync);
 void sync_end(const struct sync *sync);
 
 #endif

@@ -218,6 +218,22 @@ void tokens_stretches(const struct arena_token *token, uintptr_t address, uint64
     }
 }
 
+void tokens_each_live(struct self *me, tokens_use *use, void *context) {
+    const struct arena_head *head = arena_here()->head;
+    for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
+        uint64_t links = 0;
+        for (arena_id id = atomic_load(&head->files[i].tokens);
+             id != 0 && arena_follow(arena_here(), &links);) {
+            struct arena_token *token = arena_at(arena_here(), id, sizeof *token);
+            if (token == NULL)
+                break;
+            id = atomic_load(&token->sibling);
+            if (atomic_load(&token->freed) == 0 && token->process == source_process.process)
+                use(me, token, context);
+        }
+    }
+}
+
 /* Takes the segments of live tokens, from id and segment on, out of the stretch. Of the two sides
    of a segment the smaller one is a call of its own: so there are never many inside each other. */
 static void cut(const struct arena_token *ending, struct stretch rest, arena_id id, uint32_t from,

@@ -27,6 +27,10 @@ typedef void tokens_visit(void *context, const struct stretch *stretch);
 void tokens_stretches(const struct arena_token *token, uintptr_t address, uint64_t length,
                       tokens_visit *visit, void *context);
 
+/* Visits the live tokens that this process has made. */
+typedef void tokens_use(struct self *me, struct arena_token *token, void *context);
+void tokens_each_live(struct self *me, tokens_use *use, void *context);
+
 /* Visits the parts of the stretch that no other live token covers. */
 void tokens_uncovered(const struct arena_token *ending, const struct stretch *stretch,
                       tokens_visit *visit, void *context);

@@ -2,6 +2,7 @@
 #include "source/watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 
 #include "base/bits.h"
 #include "map/map.h"
+#include "source/code.h"
 #include "source/compare.h"
 #include "source/explain.h"
 #include "source/pages.h"
@@ -27,22 +29,18 @@ static struct arena *arena_here(void) {
     return &source_process.arena;
 }
 
-/* Does this run look for the program's own stores? Attaches the process to it. */
+/* Does this run look for the program's own stores, or record what becomes durable? Attaches the
+   process to it. */
 static bool is_on(void) {
     static _Atomic int known; /* 1: yes, -1: no */
     int on = atomic_load_explicit(&known, memory_order_relaxed);
     if (UNLIKELY(on == 0) && self_attach()) {
         const struct arena_head *head = arena_here()->head;
         bool looks = pages_wanted() || head->stores == ARENA_STORES_HOOKS;
-        on = looks && head->log.on == 0 ? 1 : -1;
+        on = looks || head->log.on != 0 ? 1 : -1;
         atomic_store(&known, on);
     }
     return on > 0;
-}
-
-/* Is this run recorded, for a power cut? Then only waits matter. */
-static bool is_recorded(void) {
-    return self_attach() && record_wanted();
 }
 
 /* What a routine of libnvrtl asks of the system it tells of itself. */
@@ -119,9 +117,12 @@ static void add_region(struct self *me, const struct map_region *region, arena_i
     if (file->watched != ARENA_WATCH_NAMED)
         file->watched = exact ? ARENA_WATCH_NAMED : ARENA_WATCH_FOUND;
     token->watched = 1;
-    if (pages_wanted())
+    code_begin();
+    if (record_wanted())
+        record_got(me, token, stack);
+    else if (pages_wanted())
         pages_got(me, token);
-    if (explain_wanted())
+    if (explain_wanted() && !record_wanted())
         tokens_stretches(token, 0, UINT64_MAX, forget_part, me);
 }
 
@@ -163,25 +164,6 @@ static void mapped(const struct watch_site *site, uintptr_t address, size_t leng
     errno = error;
 }
 
-/* Visits this process's live tokens that have a part of the range. */
-typedef void visit_token(struct self *me, struct arena_token *token, void *context);
-
-static void each_live(struct self *me, visit_token *visit, void *context) {
-    const struct arena_head *head = arena_here()->head;
-    for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
-        uint64_t links = 0;
-        for (arena_id id = atomic_load(&head->files[i].tokens);
-             id != 0 && arena_follow(arena_here(), &links);) {
-            struct arena_token *token = arena_at(arena_here(), id, sizeof *token);
-            if (token == NULL)
-                break;
-            id = atomic_load(&token->sibling);
-            if (atomic_load(&token->freed) == 0 && token->process == source_process.process)
-                visit(me, token, context);
-        }
-    }
-}
-
 struct unmapping {
     struct self *me;
     struct arena_token *token;
@@ -201,7 +183,7 @@ static void look_at_part(void *context, const struct stretch *stretch) {
     unmapping->touched = true;
     if (pages_wanted())
         pages_look(unmapping->me, unmapping->token, stretch, unmapping->stack);
-    if (explain_wanted())
+    if (explain_wanted() && !record_wanted())
         explain_stretch(&actor, stretch);
 }
 
@@ -258,7 +240,7 @@ static void unmapping(const struct watch_site *site, uintptr_t address, size_t l
         struct unmapping wish = {.address = align_down(address, MODEL_PAGE_SIZE),
                                  .length = align_up(length, MODEL_PAGE_SIZE),
                                  .stack = stack_at(me, site)};
-        each_live(me, unmap_token, &wish);
+        tokens_each_live(me, unmap_token, &wish);
         runtime_leave(me);
     }
     errno = error;
@@ -267,8 +249,41 @@ static void unmapping(const struct watch_site *site, uintptr_t address, size_t l
 static void settle_part(void *context, const struct stretch *stretch) {
     const struct watch_sync *wait = context;
     atomic_store(&arena_here()->head->files[stretch->file].synced, 1);
-    if (pages_wanted())
+    if (pages_wanted() && !record_wanted())
         pages_settle(wait->sync.me, stretch, wait->sync.stack);
+}
+
+/* What was stored through another view of the same bytes is waited for as well. */
+struct settling {
+    const struct watch_sync *wait;
+    const struct stretch *range;
+};
+
+static void settle_view(void *context, const struct stretch *view) {
+    const struct settling *settling = context;
+    const struct stretch *range = settling->range;
+    uint64_t from = range->offset > view->offset ? range->offset : view->offset;
+    uint64_t end = range->offset + range->length, stop = view->offset + view->length;
+    end = end < stop ? end : stop;
+    const struct stretch part = {.file = view->file,
+                                 .offset = from,
+                                 .length = end - from,
+                                 .address = view->address + (from - view->offset)};
+    if (view->file == range->file && from < end && part.address != range->address)
+        settle_part((void *)settling->wait, &part);
+}
+
+static void settle_views(struct self *me, struct arena_token *token, void *context) {
+    (void)me;
+    tokens_stretches(token, 0, UINT64_MAX, settle_view, context);
+}
+
+static void settle_range(void *context, const struct stretch *range) {
+    const struct watch_sync *wait = context;
+    struct settling settling = {wait, range};
+    settle_part(context, range);
+    if (pages_wanted())
+        tokens_each_live(wait->sync.me, settle_views, &settling);
 }
 
 static void settle_token(struct self *me, struct arena_token *token, void *context) {
@@ -297,36 +312,14 @@ static bool file_of(int descriptor, struct sync *sync) {
     return false;
 }
 
-/* The wait of a recorded run. */
-static void recorded_begins(struct watch_sync *wait, const struct watch_site *site,
-                            int descriptor) {
-    const struct self *me = self_get();
-    bool all = wait->sync.length == 0 && descriptor < 0;
-    wait->begun = me != NULL && !is_own(me, site) &&
-                  (all || wait->sync.length != 0 || file_of(descriptor, &wait->sync));
-}
-
-static void recorded_ends(struct watch_sync *wait, const char *frame) {
-    wait->sync.me = self_get();
-    if (wait->sync.me != NULL && runtime_enter(wait->sync.me, frame)) {
-        record_synced(&wait->sync);
-        runtime_leave(wait->sync.me);
-    } else {
-        atomic_fetch_add(&arena_here()->head->lost.events, 1); /* a handler's wait */
-    }
-}
-
 static void sync_begins(struct watch_sync *wait, const struct watch_site *site, uintptr_t address,
                         size_t length, int descriptor) {
     int error = errno;
     bool concerns = length == 0 || regions_near(address) || regions_near(address + length - 1);
     *wait = (struct watch_sync){.sync = {.address = address, .length = length}};
-    if (is_recorded()) {
-        recorded_begins(wait, site, descriptor);
-        concerns = false;
-    } else if (concerns && is_on() && self_get() != NULL && !is_own(self_get(), site) &&
-               (length != 0 || descriptor < 0 || source_process.confined ||
-                file_of(descriptor, &wait->sync)))
+    if (concerns && is_on() && self_get() != NULL && !is_own(self_get(), site) &&
+        (length != 0 || descriptor < 0 || source_process.confined ||
+         file_of(descriptor, &wait->sync)))
         wait->sync.me = enter(__builtin_frame_address(0));
     else
         concerns = false;
@@ -339,9 +332,9 @@ static void sync_begins(struct watch_sync *wait, const struct watch_site *site, 
         if (length != 0)
             regions_stretches(align_down(address, MODEL_PAGE_SIZE),
                               align_up(length + address % MODEL_PAGE_SIZE, MODEL_PAGE_SIZE),
-                              settle_part, wait);
+                              settle_range, wait);
         else
-            each_live(me, settle_token, wait);
+            tokens_each_live(me, settle_token, wait);
         sync_begin(&wait->sync);
         runtime_leave(me);
     }
@@ -350,10 +343,7 @@ static void sync_begins(struct watch_sync *wait, const struct watch_site *site, 
 
 static void sync_ends(struct watch_sync *wait, bool done) {
     int error = errno;
-    bool recorded = wait->begun && done && is_recorded();
-    if (recorded)
-        recorded_ends(wait, __builtin_frame_address(0));
-    struct self *me = wait->begun && done && !recorded ? enter(__builtin_frame_address(0)) : NULL;
+    struct self *me = wait->begun && done ? enter(__builtin_frame_address(0)) : NULL;
     if (me != NULL) {
         sync_end(&wait->sync);
         runtime_leave(me);
@@ -384,18 +374,71 @@ static void explain(struct self *me, uint32_t file, uint64_t offset, const uint8
     }
 }
 
-static void wrote(int descriptor, int64_t offset, const struct iovec *parts, size_t count,
-                  size_t length) {
+static void give_up_lines(struct model_page *page, void *context, uint64_t from, uint64_t to) {
+    uint32_t first = (uint32_t)(from % MODEL_PAGE_SIZE);
+    model_make_durable(page, context, first, first + (uint32_t)(to - from));
+}
+
+/* The program has cut bytes out of the file, or off it: it wants nothing of them any more. */
+static void give_up(struct self *me, arena_id stack, uint32_t file, uint64_t offset,
+                    size_t length) {
+    if (record_wanted()) {
+        record_pwrite(me, stack, file, offset, NULL, length);
+        return;
+    }
+    uint64_t end = atomic_load(&arena_here()->head->files[file].end);
+    if (offset >= end)
+        return;
+    const struct stretch stretch = {
+        .file = file, .offset = offset, .length = length < end - offset ? length : end - offset};
+    const struct arena_pages pages = {file, stretch.offset, stretch.length, me->thread + 1};
+    struct model_lines lines = arena_lines(arena_here());
+    if (pages_wanted())
+        explain(me, file, offset, NULL, length);
+    if (explain_wanted())
+        explain_forget(me, &stretch);
+    arena_each_page(arena_here(), &pages, give_up_lines, &lines);
+}
+
+/* For a report the bytes are explained, for a trace they are stores. */
+static void tell(struct self *me, arena_id stack, uint32_t file, uint64_t offset,
+                 const uint8_t *bytes, size_t length) {
+    if (record_wanted())
+        record_pwrite(me, stack, file, offset, bytes, length);
+    else
+        explain(me, file, offset, bytes, length);
+}
+
+/* Does what is written by the descriptor wait until it is durable? */
+static bool waits(int descriptor) {
+    int flags = fcntl(descriptor, F_GETFL);
+    return flags >= 0 && (flags & O_DSYNC) != 0;
+}
+
+static void wait_for_part(struct self *me, arena_id stack, const struct sync *file, uint64_t offset,
+                          uint64_t size) {
+    struct sync sync = *file;
+    sync.me = me;
+    sync.stack = stack;
+    sync.offset = offset;
+    sync.size = size;
+    sync_begin(&sync);
+    sync_end(&sync);
+}
+
+static void wrote(const struct watch_site *site, int descriptor, int64_t offset,
+                  const struct iovec *parts, size_t count, size_t length) {
     int error = errno;
     struct sync sync = {.inode = 0};
     const struct arena_head *head;
-    if (atomic_load(&regions_high) == 0 || !is_on() || !pages_wanted() || source_process.confined ||
-        !file_of(descriptor, &sync)) {
+    if (atomic_load(&regions_high) == 0 || !is_on() || (!pages_wanted() && count != 0) ||
+        source_process.confined || !file_of(descriptor, &sync)) {
         errno = error;
         return;
     }
     struct self *me = enter(__builtin_frame_address(0));
     head = arena_here()->head;
+    arena_id stack = me != NULL && record_wanted() ? stack_at(me, site) : 0;
     if (offset < 0)
         offset = (int64_t)lseek(descriptor, 0, SEEK_CUR) - (int64_t)length;
     for (uint32_t i = 0; me != NULL && offset >= 0 && i < atomic_load(&head->file_count); i++) {
@@ -405,13 +448,15 @@ static void wrote(int descriptor, int64_t offset, const struct iovec *parts, siz
             continue;
         for (size_t p = 0; p < count && left != 0; p++) {
             size_t part = parts[p].iov_len < left ? parts[p].iov_len : left;
-            explain(me, i, at, parts[p].iov_base, part);
+            tell(me, stack, i, at, parts[p].iov_base, part);
             at += part;
             left -= part;
         }
         if (count == 0)
-            explain(me, i, at, NULL, length);
+            give_up(me, stack, i, at, length);
     }
+    if (me != NULL && record_wanted() && count != 0 && offset >= 0 && waits(descriptor))
+        wait_for_part(me, stack, &sync, (uint64_t)offset, length);
     if (me != NULL)
         runtime_leave(me);
     errno = error;
@@ -422,12 +467,27 @@ static void confining(void) {
         self_confine();
 }
 
+static void unloading(void) {
+    struct self *me = code_matters() ? enter(__builtin_frame_address(0)) : NULL;
+    if (me == NULL)
+        return;
+    code_note();
+    runtime_leave(me);
+}
+
 static void limiting(struct rlimit *limit) {
     self_widen(limit);
 }
 
-__attribute__((visibility("default"))) const struct watch_calls *nvrtl_rt_watch(void) {
+_Atomic bool watch_loaded;
+
+const struct watch_calls *watch_calls(void) {
     static const struct watch_calls calls = {mapped, unmapping, sync_begins, sync_ends,
-                                             wrote,  confining, limiting};
+                                             wrote,  confining, limiting,    unloading};
     return &calls;
+}
+
+__attribute__((visibility("default"))) const struct watch_calls *nvrtl_rt_watch(void) {
+    atomic_store_explicit(&watch_loaded, true, memory_order_relaxed);
+    return watch_calls();
 }

@@ -5,6 +5,7 @@
 #ifndef SOURCE_WATCH_H
 #define SOURCE_WATCH_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,16 +35,23 @@ struct watch_calls {
                        size_t length, int descriptor);
     void (*sync_end)(struct watch_sync *sync, bool done);
     /* The file has got these bytes at offset (-1: before its position), or, without any, zeros. */
-    void (*wrote)(int descriptor, int64_t offset, const struct iovec *parts, size_t count,
-                  size_t length);
+    void (*wrote)(const struct watch_site *site, int descriptor, int64_t offset,
+                  const struct iovec *parts, size_t count, size_t length);
     /* The process is about to forbid itself system calls. */
     void (*confining)(void);
     /* It is about to limit its address space: the limit is made one with the runtime in it. */
     void (*limiting)(struct rlimit *limit);
+    /* A library may be about to go. */
+    void (*unloading)(void);
 };
 
-/* For libnvrtl-watch.so, and for hooks, which stand before the same functions. */
+/* For libnvrtl-watch.so. */
 const struct watch_calls *nvrtl_rt_watch(void);
+
+/* For hooks, which stand before the same functions; where that library is there it stands before
+   hooks, and tells of the calls that come to them. */
+const struct watch_calls *watch_calls(void);
+extern _Atomic bool watch_loaded;
 
 /* Are there files to be watched? */
 bool watch_wanted(void);

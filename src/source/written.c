@@ -94,12 +94,12 @@ void written_tell(const struct written *written) {
             tell_in(written, i);
     }
     if (written->durable) {
-        const struct sync sync = {.me = written->site.me,
-                                  .stack = written->site.stack,
-                                  .device = written->device,
-                                  .inode = written->inode,
-                                  .offset = written->offset,
-                                  .size = written->size};
+        struct sync sync = {.me = written->site.me,
+                            .stack = written->site.stack,
+                            .device = written->device,
+                            .inode = written->inode,
+                            .offset = written->offset,
+                            .size = written->size};
         sync_begin(&sync);
         sync_end(&sync);
     }

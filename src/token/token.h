@@ -98,6 +98,7 @@ struct token_file {
     _Atomic uint32_t heard;         /* their failures that a retry has made up for */
     _Atomic uint32_t deaths;        /* theirs, that a drain has made up for */
     _Atomic uint64_t left_behind;   /* mark of a write-back that this process was forked out of */
+    _Atomic uint64_t forked_in;     /* the same, for the process that is being forked */
     _Atomic uint64_t begun;         /* drains of it, ever */
     _Atomic uint64_t settled;       /* the last of them that ended well, by its number */
     _Atomic uint64_t device, inode; /* changed under the table's lock */

@@ -76,6 +76,27 @@ class RecordTest(command.FolderTest):
                                  self.path("pair"), order)
             self.assertEqual(result.returncode, status, (order, result.stdout, result.stderr))
 
+    def test_waits(self):
+        """The program's own waits are recorded in one way, with hooks and without."""
+        wanted = ["store 0x0", "msync-begin 1 0x0 4096", "msync-end",
+                  "store 0x1000", "msync-begin 1 0x0 8192", "msync-end",
+                  "msync-begin 2 0x0 8192", "msync-end",
+                  "store 0x80", "store 0x80",
+                  # sync(2), file by file: the end of one must not wait for the beginning of another
+                  "msync-begin 1 0x0 8192", "msync-end", "msync-begin 2 0x0 8192", "msync-end",
+                  "store 0xc0", "msync-begin 1 0x0 4096", "store 0x100"]  # fmt: skip
+        for program in os.environ["WAITS_BIN"], os.environ["WAITS_HOOKED"]:
+            trace = self.path("trace")
+            result = command.run("record", "-o", trace, "--", program, self.path("a"),
+                                 self.path("b"))
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            dump = command.run("trace", "dump", trace).stdout
+            told = [re.sub(r" @\d+$", "", line) for line in dump.splitlines()]
+            told = [re.sub(r"^1 store (1|2) (0x[0-9a-f]+) .*|^1 (msync.*)",
+                           lambda match: match[3] or f"store {match[2]}", line) for line in told]
+            self.assertEqual([line for line in told if line.startswith(("store", "msync"))],
+                             wanted[:1] + ["store 0x40"] + wanted[1:], program)
+
     def test_content(self):
         """What the file held before is in the trace."""
         self.write("file", bytes(4096) + b"there" + bytes(4091))

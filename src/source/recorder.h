@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the parts of the recording share: an event on its way into the log. */
+#ifndef SOURCE_RECORDER_H
+#define SOURCE_RECORDER_H
+
+#include "arena/log.h"
+#include "source/pages.h"
+#include "source/tokens.h"
+
+struct act {
+    struct self *me;
+    const struct event *event;
+    struct arena_token *token;
+    enum log_kind kind; /* of what a stretch becomes */
+    arena_id stack;
+    bool late;
+    bool raw; /* the memory may have gone since */
+    /* What was flushed and is not yet told. */
+    struct log_range ranges[1 + LOG_RANGES];
+    uint32_t range_count, range_file;
+};
+
+static inline struct arena *arena_here(void) {
+    return &source_process.arena;
+}
+
+/* Adds a record of the thread. bytes: size of them */
+void recorder_append(const struct act *act, enum log_kind kind, uint32_t file, uint64_t offset,
+                     uint64_t length, const void *bytes, size_t size);
+
+/* One page's share of a stretch. */
+struct share {
+    struct model_page *page;
+    uint8_t *shadow;       /* what the log explains of the page */
+    const uint8_t *memory; /* of the page's first byte */
+    uint64_t offset;       /* likewise, in the file */
+    uint32_t file, from, to;
+};
+
+/* Tells what the lines of the share hold that are new to the log. pre: page is locked */
+void recorder_base(const struct act *act, const struct share *share);
+
+/* Looks at the stretch of memory (its context is a struct act) and adds what act->kind and the
+   event make of it. */
+void recorder_stretch(void *context, const struct stretch *stretch);
+
+/* The routine has waited for the regions of all live tokens of the file. */
+void recorder_retry(struct act *act);
+
+#endif

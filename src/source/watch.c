@@ -283,7 +283,7 @@ static void settle_range(void *context, const struct stretch *range) {
     struct settling settling = {wait, range};
     settle_part(context, range);
     if (pages_wanted())
-        each_live(wait->sync.me, settle_views, &settling);
+        tokens_each_live(wait->sync.me, settle_views, &settling);
 }
 
 static void settle_token(struct self *me, struct arena_token *token, void *context) {

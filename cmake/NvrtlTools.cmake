@@ -3,7 +3,7 @@
 # command.
 
 set(rt_map ${PROJECT_SOURCE_DIR}/src/source/nvrtl-rt.map)
-nvrtl_rooms(rt_rooms base range event os map track model arena source hook)
+nvrtl_rooms(rt_rooms base range event os map code track model arena source hook)
 add_library(nvrtl_rt SHARED)
 target_link_libraries(nvrtl_rt PRIVATE nvrtl_compile ${rt_rooms} Threads::Threads)
 # What the library copies and clears itself is nobody's store.
@@ -24,7 +24,7 @@ set_target_properties(
                            INSTALL_RPATH "$ORIGIN"
                            LIBRARY_OUTPUT_DIRECTORY ${NVRTL_LIB_DIR}/nvrtl)
 
-nvrtl_rooms(check_rooms base range event model arena verify report)
+nvrtl_rooms(check_rooms base range event code model arena verify report)
 add_library(nvrtl_check STATIC)
 target_link_libraries(nvrtl_check PRIVATE nvrtl_compile ${check_rooms} PkgConfig::libdw
                                           PkgConfig::jansson)

@@ -32,6 +32,19 @@
  * - Standard output and error go nowhere, except for that once more, which the report shows.
  * - The files of the recorded run are not there to be changed: no file can be opened for writing
  *   where the system can see to that (Landlock), but in the folder that TMPDIR names.
+ *
+ * With `nvrtl crash --nested` it is called in a process of its own as well, and recorded there:
+ * what a power cut could leave of what it stores meets it once more. Its stores are seen where it
+ * uses the routines, or was built with nvrtl-cc. So let it store what recovery stores, and nothing
+ * else.
+ *
+ * With `nvrtl crash --atomic` a second function, nvrtl_dump, writes out the state that recovery has
+ * made, and nobody has to say what is right: it is to be the state after the first so many
+ * operations of the recorded run, among them all acknowledged ones, and none that had not begun.
+ * The states of the run are what nvrtl_dump writes of the image that has all stores up to a mark.
+ * With `--atomic=set` it is to be the state after any such set of operations; then what is written
+ * is lines, each with a key that no other line has, a tab, and a value; an operation sets some of
+ * them and takes some away. What changes between two begin marks is what the first of them does.
  */
 #ifndef NVRTL_CRASH_H
 #define NVRTL_CRASH_H
@@ -71,6 +84,21 @@ __attribute__((visibility("default")))
 __declspec(dllexport)
 #endif
 int nvrtl_check(const struct NvRtlCrash *crash);
+
+/* Where a state is written to; bytes: size of them. */
+struct NvRtlCrashDump {
+    void (*put)(struct NvRtlCrashDump *dump, const void *bytes, size_t size);
+};
+
+/* Recovers, and writes the state: the same bytes for the same state, whatever the way to it.
+   Returns 0, or a number of its own where recovery fails. Called, like nvrtl_check, by one thread;
+   where the object has both, nvrtl_check is called before, on the same image. */
+#if defined(__GNUC__)
+__attribute__((visibility("default")))
+#elif defined(_WIN32)
+__declspec(dllexport)
+#endif
+int nvrtl_dump(const struct NvRtlCrash *crash, struct NvRtlCrashDump *dump);
 
 #ifdef __cplusplus
 }

@@ -196,6 +196,7 @@ struct shadow_list {
     _Atomic uint32_t log_count;
     _Atomic uint32_t log_drained; /* the first so many are durable */
     _Atomic uint32_t log_epoch;   /* how often the log was emptied */
+    _Atomic uint32_t turn;        /* changes with each thread that takes this place */
 };
 
 /* What could not be recorded. Not zero: findings that lean on completeness are no errors. */
@@ -242,11 +243,12 @@ struct arena_head {
     struct arena_log log;
     struct arena_stream stream;
     _Atomic uint32_t process_count, thread_count, module_count, file_count;
-    _Atomic uint32_t lock;     /* modules, files, tokens */
-    _Atomic uint32_t commits;  /* commit points of all files */
-    uint32_t extras;           /* enum arena_extra, set by the parent before the run */
-    _Atomic uint32_t hooked;   /* processes in which code with hooks has run */
-    _Atomic uint32_t confined; /* processes that have forbidden themselves system calls */
+    _Atomic uint32_t lock;      /* modules, files, tokens */
+    _Atomic uint32_t commits;   /* commit points of all files */
+    uint32_t extras;            /* enum arena_extra, set by the parent before the run */
+    _Atomic uint32_t hooked;    /* processes in which code with hooks has run */
+    _Atomic uint32_t confined;  /* processes that have forbidden themselves system calls */
+    _Atomic uint32_t made_code; /* processes whose code of no module may flush */
     struct arena_process processes[ARENA_PROCESSES];
     struct arena_module modules[ARENA_MODULES]; /* module number 1 is the first */
     struct arena_file files[ARENA_FILES];

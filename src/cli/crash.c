@@ -169,6 +169,8 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         run_add_watch(&arguments->record.watch, text);
         return 0;
     case ARGP_KEY_END:
+        if (arguments->explore.recover != NULL)
+            return 0;
         if (arguments->trace == NULL && arguments->record.program == NULL)
             argp_error(state, "which trace, or -- which program?");
         settle_program(arguments, state);
@@ -308,6 +310,8 @@ int cli_crash(int argc, char **argv) {
     arguments.explore.reports.wanted[report_format("text") - report_formats] = true;
     /* In order: what stands before "--" is a trace, what behind it a program. */
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
+    if (arguments.explore.recover != NULL)
+        return crash_recover(&arguments.explore);
     if (arguments.record.program != NULL) {
         int result = record_and_explore(&arguments);
         free(arguments.record.watch);

@@ -19,13 +19,19 @@ struct crash_explore {
     const char *trace; /* path */
     const char *keep;  /* directory of failing images, or NULL: made from the seed */
     const char *replay;
-    char **arguments; /* of the command, for the replay */
-    char folder[64];  /* where keep points to, if it is made from the seed */
-    bool asked;       /* an option of the search was given */
+    const char *recover; /* the folder in which this process is to run recovery, or NULL */
+    char **arguments;    /* of the command, for the replay */
+    char folder[64];     /* where keep points to, if it is made from the seed */
+    bool asked;          /* an option of the search was given */
 };
 
 /* Its options, whose input is a struct crash_explore. */
 extern const struct argp crash_explore_argp;
+
+/* Records recovery; context: the struct crash_explore. As the search has it. */
+int crash_record(void *context, const struct search_recovery *recovery, FILE *out);
+/* Runs it, in the process that is recorded. Returns the exit status if it could not begin. */
+int crash_recover(const struct crash_explore *explore);
 
 /* What it returns where recovery does not survive an image. */
 enum { CRASH_FOUND = 1 };
@@ -66,7 +72,8 @@ bool crash_tell_begin(struct crash_told *told, const struct crash_explore *explo
                       const struct walk_facts *facts, const struct search_outcome *outcome);
 /* Takes a cause in, or counts it with an equal one. number: of the image in the folder.
    false: no memory. */
-bool crash_tell_cause(struct crash_told *told, const struct search_cause *cause, unsigned number);
+bool crash_tell_cause(struct crash_told *told, const struct search_failure *failure,
+                      const struct search_cause *cause, unsigned number);
 /* Says how much was looked at, and how. */
 bool crash_tell_end(struct crash_told *told, const char *remark);
 /* What became of recovery, a fresh text; NULL: no memory. */

@@ -29,12 +29,19 @@ enum {
     OPTION_OUTPUT,
     OPTION_KEEP,
     OPTION_REPLAY,
-    OPTION_RESUME
+    OPTION_RESUME,
+    OPTION_ATOMIC,
+    OPTION_NESTED,
+    OPTION_RECOVER
 };
 
 static const struct argp_option option_table[] = {
     {NULL, 0, NULL, 0, "Does recovery survive the images?", 10},
     {"check", 'c', "CHECK", 0, "a checker: FILE.so, or a command; {} is the files", 10},
+    {"atomic", OPTION_ATOMIC, "HOW", OPTION_ARG_OPTIONAL,
+     "recovery's state is that after a prefix (default) or a set of the operations", 10},
+    {"nested", OPTION_NESTED, NULL, 0, "cut the power in recovery too, once", 10},
+    {"recover", OPTION_RECOVER, "DIR", OPTION_HIDDEN, NULL, 10}, /* nvrtl itself, when it records */
     {"exhaustive", OPTION_EXHAUSTIVE, "N", 0, "all images of a point, up to N (default 4096)", 10},
     {"time", OPTION_TIME, "SECONDS", 0, "no longer than this", 10},
     {"images", OPTION_IMAGES, "N", 0, "no more than these", 10},
@@ -75,13 +82,53 @@ static void set_check(struct search_options *options, const char *check) {
             : SANDBOX_COMMAND;
 }
 
-static error_t parse(int key, char *text, struct argp_state *state) {
+static void set_atomic(struct search_options *options, const char *how, struct argp_state *state) {
+    if (how != NULL && strcmp(how, "set") != 0 && strcmp(how, "prefix") != 0)
+        argp_error(state, "states are not those after a '%s' (prefix, set)", how);
+    options->atomic = how != NULL && strcmp(how, "set") == 0 ? HISTORY_SET : HISTORY_PREFIX;
+}
+
+static void set_jobs(struct search_options *options, const char *text, struct argp_state *state) {
+    options->workers = (uint32_t)number(text, 1, state);
+    if (options->workers > SANDBOX_WORKERS)
+        argp_error(state, "more than %d jobs", SANDBOX_WORKERS);
+}
+
+/* What is checked, and how. false: it is something else. */
+static bool parse_check(int key, char *text, struct argp_state *state) {
     struct crash_explore *explore = state->input;
     struct search_options *options = &explore->search;
     switch (key) {
     case 'c':
         set_check(options, text);
-        break;
+        return true;
+    case OPTION_NESTED:
+        options->nested = true;
+        return true;
+    case OPTION_RECOVER:
+        explore->recover = text;
+        return true;
+    case OPTION_ATOMIC:
+        set_atomic(options, text, state);
+        return true;
+    case OPTION_TIMEOUT:
+        options->timeout = number(text, 1, state) * 1000;
+        return true;
+    case OPTION_RESPAWN:
+        options->respawn = number(text, 1, state);
+        return true;
+    case OPTION_ISOLATE:
+        options->isolate = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static error_t parse(int key, char *text, struct argp_state *state) {
+    struct crash_explore *explore = state->input;
+    struct search_options *options = &explore->search;
+    switch (key) {
     case OPTION_EXHAUSTIVE:
         options->exhaustive = number(text, 1, state);
         break;
@@ -95,18 +142,7 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         options->seed = number(text, 0, state);
         break;
     case 'j':
-        options->workers = (uint32_t)number(text, 1, state);
-        if (options->workers > SANDBOX_WORKERS)
-            argp_error(state, "more than %d jobs", SANDBOX_WORKERS);
-        break;
-    case OPTION_TIMEOUT:
-        options->timeout = number(text, 1, state) * 1000;
-        break;
-    case OPTION_RESPAWN:
-        options->respawn = number(text, 1, state);
-        break;
-    case OPTION_ISOLATE:
-        options->isolate = true;
+        set_jobs(options, text, state);
         break;
     case OPTION_SHARD:
         set_shard(options, text, state);
@@ -127,6 +163,8 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         explore->replay = text;
         break;
     default:
+        if (parse_check(key, text, state))
+            break;
         return ARGP_ERR_UNKNOWN;
     }
     explore->asked = true;
@@ -191,7 +229,7 @@ static bool explain(struct search *search, struct crash_told *told,
         struct search_cause cause;
         struct keeping keeping = {told->folder, (unsigned)i + 1, told->facts};
         bool known = search_shrink(search, &outcome->failures[i], &cause, keep_region, &keeping);
-        bool good = !known || crash_tell_cause(told, &cause, keeping.number);
+        bool good = !known || crash_tell_cause(told, &outcome->failures[i], &cause, keeping.number);
         search_forget_cause(&cause);
         if (!good)
             return false;
@@ -263,6 +301,8 @@ int crash_explore(FILE *trace, struct crash_explore *explore) {
         walk_forget(&facts);
         return CLI_USAGE;
     }
+    explore->search.record = crash_record;
+    explore->search.record_context = explore;
     catch_signals();
     struct search *search = search_new(trace, &facts, &explore->search, &outcome, &stopped);
     cli_progress_start(&progress, 1);

@@ -75,6 +75,10 @@ char *crash_verdict_words(struct sandbox_verdict verdict) {
     case SANDBOX_REFUSED:
         length = asprintf(&words, "recovery fails (the checker returns %d)", verdict.status);
         break;
+    case SANDBOX_STRANGE:
+        length = asprintf(&words, "recovery leaves a state that no %s of the operations has",
+                          verdict.status == HISTORY_SET ? "set" : "prefix");
+        break;
     case SANDBOX_EXITED:
         length = asprintf(&words, "recovery exits with status %d", verdict.status);
         break;
@@ -110,9 +114,16 @@ static char *say(const struct walk_facts *facts, const struct search_cause *caus
     char *early = say_stores(facts, cause->early, cause->early_count != 0);
     char *missing = say_stores(facts, cause->missing, cause->missing_count);
     int length = -1;
-    if (!cause->lost)
-        what = crash_verdict_words(cause->verdict);
-    else if (asprintf(&what, "recovery loses operation %" PRIu64, cause->operation) < 0)
+    char *failed = crash_verdict_words(cause->verdict);
+    const char *again = cause->nested != NULL ? "power is cut in recovery too, and " : "";
+    if (failed == NULL)
+        length = -1;
+    else if (cause->lost)
+        length = asprintf(&what, "%srecovery loses operation %" PRIu64, again, cause->operation);
+    else
+        length = asprintf(&what, "%s%s", again, failed);
+    free(failed);
+    if (length < 0)
         what = NULL;
     if (what == NULL)
         length = -1;
@@ -193,7 +204,7 @@ static bool add_places(struct finding *finding, const struct walk_facts *facts,
         good = add_related(finding, facts, "early", &cause->early[i]);
     for (size_t i = !early; good && i < cause->missing_count; i++)
         good = add_related(finding, facts, "missing", &cause->missing[i]);
-    if (good && cause->lost)
+    if (good && cause->lost && cause->nested == NULL) /* the mark is of the run */
         good = add_related(finding, facts, "ack", &cause->mark);
     if (at == NULL)
         return good;
@@ -205,34 +216,79 @@ static bool is_same(const struct finding *a, const struct finding *b) {
     return strcmp(a->message, b->message) == 0;
 }
 
-static char *say_replay(const struct crash_told *told, const struct search_cause *cause) {
-    const struct crash_explore *explore = told->explore;
-    char *replay = NULL;
-    int length = asprintf(
-        &replay, "nvrtl crash %s%s%s%s--exhaustive %" PRIu64 " --seed %" PRIu64 " --replay '%s' %s",
-        explore->search.check != NULL ? "--check '" : "",
-        explore->search.check != NULL ? explore->search.check : "",
-        explore->search.check != NULL ? "' " : "", explore->search.isolate ? "--isolate " : "",
-        explore->search.exhaustive, explore->search.seed, cause->replay, explore->trace);
-    return length >= 0 ? replay : NULL;
+/* As a shell takes it. */
+static void put_word(FILE *out, const char *word) {
+    putc('\'', out);
+    for (; *word != '\0'; word++)
+        fputs(*word == '\'' ? "'\\''" : (const char[]){*word, '\0'}, out);
+    putc('\'', out);
 }
 
-bool crash_tell_cause(struct crash_told *told, const struct search_cause *cause, unsigned number) {
+static void put_model(FILE *out, const struct crash_wish *wish) {
+    if (wish->model_said)
+        fprintf(out, "--model=%s ", trace_model_name(wish->model));
+    if (wish->streams != TRACE_STREAMS_UNSAID)
+        fprintf(out, "--streams=%s ", wish->streams == TRACE_STREAMS_DRAIN ? "drain" : "inplace");
+    fprintf(out, "%s%s", wish->direct64_atomic ? "--direct64=atomic " : "",
+            wish->stable_pages ? "--stable-pages " : "");
+}
+
+static char *say_replay(const struct crash_told *told, const struct search_cause *cause) {
+    const struct search_options *search = &told->explore->search;
+    static const char *const atomic[] = {"", "--atomic ", "--atomic=set "};
+    char *replay = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&replay, &size);
+    if (out == NULL)
+        return NULL;
+    fputs("nvrtl crash ", out);
+    if (search->check != NULL) {
+        fputs("--check ", out);
+        put_word(out, search->check);
+        putc(' ', out);
+    }
+    fprintf(out, "%s%s", search->isolate ? "--isolate " : "", atomic[search->atomic]);
+    fputs(search->nested ? "--nested " : "", out);
+    put_model(out, &search->wish);
+    fprintf(out, "--exhaustive %" PRIu64 " --seed %" PRIu64 " --replay '%s' %s", search->exhaustive,
+            search->seed, cause->replay, told->explore->trace);
+    for (size_t i = 0; search->program != NULL && search->program[i] != NULL; i++) {
+        fputs(i == 0 ? " -- " : " ", out);
+        put_word(out, search->program[i]);
+    }
+    return fclose(out) == 0 ? replay : NULL;
+}
+
+/* The same limits hold where parts of a search are told as one. */
+_Static_assert(FINDING_MET == SEARCH_FAILURES && FINDING_ALIKE == SEARCH_ALIKE, "they are one");
+
+static bool add_met(struct finding *finding, const struct search_failure *failure) {
+    struct finding_met *met = realloc(finding->met, (finding->met_count + 1) * sizeof *met);
+    if (met == NULL)
+        return false;
+    finding->met = met;
+    met[finding->met_count++] = (struct finding_met){failure->place.pass, failure->place.point,
+                                                     failure->place.number, failure->key};
+    return true;
+}
+
+bool crash_tell_cause(struct crash_told *told, const struct search_failure *failure,
+                      const struct search_cause *cause, unsigned number) {
     struct report *report = &told->report;
     struct finding finding = {.kind = KIND_CRASH_INCONSISTENCY,
                               .severity = SEVERITY_ERROR,
                               .count = 1,
-                              .message = say(told->facts, cause),
-                              .mend = say_mend(told->facts, cause),
+                              .message = say(cause->facts, cause),
+                              .mend = say_mend(cause->facts, cause),
                               .replay = say_replay(told, cause)};
     bool good = finding.message != NULL && finding.replay != NULL &&
                 asprintf(&finding.image, "%s/%u-1", told->folder, number) >= 0 &&
-                add_places(&finding, told->facts, cause);
+                add_met(&finding, failure) && add_places(&finding, cause->facts, cause);
     for (size_t i = 0; good && i < report->finding_count; i++) {
         if (is_same(&report->findings[i], &finding)) {
             report->findings[i].count++;
             verify_free_finding(&finding);
-            return true;
+            return add_met(&report->findings[i], failure);
         }
     }
     struct finding *findings =
@@ -256,6 +312,7 @@ bool crash_tell_begin(struct crash_told *told, const struct crash_explore *explo
     report->program = told->program;
     report->stores = "trace";
     report->judge = trace_model_name(model);
+    report->search = search_identity(facts, &explore->search);
     snprintf(told->folder, sizeof told->folder, "%s", explore->keep);
     report->regions = calloc(facts->region_count, sizeof *report->regions);
     for (size_t i = 0; report->regions != NULL && i < facts->region_count; i++) {
@@ -274,13 +331,23 @@ bool crash_tell_begin(struct crash_told *told, const struct crash_explore *explo
 
 bool crash_tell_end(struct crash_told *told, const char *remark) {
     const struct search_outcome *outcome = told->outcome;
+    const struct search_counts *counts = &outcome->counts;
     struct report *report = &told->report;
-    bool good = verify_remark(report,
-                              "%" PRIu64 " image%s checked at %" PRIu64 " crash point%s: all "
-                              "images of %" PRIu64 ", a choice of %" PRIu64 "; seed %" PRIu64,
-                              outcome->images, outcome->images == 1 ? "" : "s", outcome->points,
-                              outcome->points == 1 ? "" : "s", outcome->exhausted, outcome->bounded,
-                              told->explore->search.seed);
+    char part[64] = "";
+    if (told->explore->search.shards > 1)
+        snprintf(part, sizeof part, "part %" PRIu64 " of %" PRIu64 ": ",
+                 told->explore->search.shard, told->explore->search.shards);
+    bool good =
+        verify_remark(report,
+                      "%s%" PRIu64 " image%s checked at %" PRIu64 " crash point%s: all "
+                      "images of %" PRIu64 ", a choice of %" PRIu64 "; seed %" PRIu64,
+                      part, outcome->images, outcome->images == 1 ? "" : "s", counts->points,
+                      counts->points == 1 ? "" : "s", counts->exhausted + counts->lazy,
+                      counts->bounded - counts->lazy, told->explore->search.seed);
+    if (good && outcome->left_out)
+        good = verify_remark(report, "a line had more stores in flight than are kept: the oldest "
+                                     "were taken for durable, and no point from there on counts as "
+                                     "one of which all images were checked");
     if (good && outcome->failing != 0)
         good = verify_remark(report, "%" PRIu64 " of the images fail", outcome->failing);
     if (good && outcome->unconfirmed != 0)
@@ -288,6 +355,19 @@ bool crash_tell_end(struct crash_told *told, const char *remark) {
                              "%" PRIu64 " images failed once and not in a fresh process: "
                              "the checker keeps something from one to the next (--isolate)",
                              outcome->unconfirmed);
+    if (good && told->explore->search.nested)
+        good = verify_remark(report, "power was cut in recovery too, of %" PRIu64 " image%s",
+                             outcome->recoveries, outcome->recoveries == 1 ? "" : "s");
+    if (good && outcome->unrecorded != 0)
+        good = verify_remark(report,
+                             "recovery of %" PRIu64 " image%s could not be recorded, or uses files "
+                             "that the run did not",
+                             outcome->unrecorded, outcome->unrecorded == 1 ? "" : "s");
+    if (good && outcome->unjudged != 0)
+        good = verify_remark(report,
+                             "of %" PRIu64 " images the state was not judged: operations overlap "
+                             "in a way that does not tell what each of them does",
+                             outcome->unjudged);
     if (good && told->facts->damage[0] != '\0')
         good = verify_remark(report, "the trace is read up to its damage: %s", told->facts->damage);
     if (good && (outcome->over || outcome->interrupted))

@@ -125,31 +125,36 @@ static bool start_keeper(struct keeper *keeper) {
     return error == 0;
 }
 
-/* Runs the program, and writes down what it does. */
-static int run_and_keep(struct verify_session *session, FILE *out,
-                        const struct record_request *request, int *status) {
-    const struct run_preload preload = {.wanted = true, .watch = request->watch};
-    struct record_counts counts;
-    struct record_facts facts = {.pages = request->watch != NULL};
+int record_run(struct verify_session *session, char **program, const struct run_preload *preload,
+               const struct record_facts *facts, struct record_target *target) {
+    struct keeper keeper = {.recording = record_begin(verify_arena(session), target->out, facts)};
     pid_t pid;
-    name_cpu(facts.cpu, sizeof facts.cpu);
-    struct keeper keeper = {.recording = record_begin(verify_arena(session), out, &facts)};
     if (keeper.recording == NULL || !start_keeper(&keeper)) {
         cli_complain("cannot record: %s", strerror(errno));
         if (keeper.recording != NULL)
             record_free(keeper.recording);
         return CLI_RUN_FAILED;
     }
-    int result = run_child(session, request->program, &preload, &pid, status);
+    int result = run_child(session, program, preload, &pid, &target->status);
     atomic_store(&keeper.ends, true);
     pthread_join(keeper.thread, NULL);
-    bool kept = record_end(keeper.recording, &counts) && fflush(out) == 0;
-    if (result == 0 && !kept) {
-        cli_complain("cannot write %s: %s", request->output, strerror(errno));
-        return CLI_RUN_FAILED;
-    }
+    bool kept = record_end(keeper.recording, &target->counts) && fflush(target->out) == 0;
+    if (result != 0 || kept)
+        return result;
+    cli_complain("cannot write %s: %s", target->name, strerror(errno));
+    return CLI_RUN_FAILED;
+}
+
+static int run_request(struct verify_session *session, FILE *out,
+                       const struct record_request *request, int *status) {
+    const struct run_preload preload = {.wanted = true, .watch = request->watch};
+    struct record_facts facts = {.pages = request->watch != NULL, .names = true};
+    struct record_target target = {.out = out, .name = request->output};
+    name_cpu(facts.cpu, sizeof facts.cpu);
+    int result = record_run(session, request->program, &preload, &facts, &target);
+    *status = target.status;
     if (result == 0)
-        warn(&counts);
+        warn(&target.counts);
     return result;
 }
 
@@ -171,7 +176,7 @@ int record_program(const struct record_request *request, int *status) {
     if (session == NULL)
         cli_complain("no memory for the run: %s", strerror(errno));
     else
-        result = run_and_keep(session, out, request, status);
+        result = run_request(session, out, request, status);
     fclose(out);
     if (session != NULL)
         verify_end(session);

@@ -3,7 +3,13 @@
 #ifndef CLI_RECORD_H
 #define CLI_RECORD_H
 
+#include <stdio.h>
+
+#include "record/record.h"
+
 struct argp_state;
+struct run_preload;
+struct verify_session;
 
 struct record_request {
     const char *output; /* path of the trace */
@@ -18,5 +24,18 @@ void record_choose_stores(struct record_request *request, struct argp_state *sta
 /* Runs the program and writes its trace. Returns 0 with *status as waitpid tells it, or an exit
    status, told with a sentence. */
 int record_program(const struct record_request *request, int *status);
+
+/* Where a trace goes, and what became of the program. */
+struct record_target {
+    FILE *out;
+    const char *name; /* of it, for a sentence */
+    struct record_counts counts;
+    int status; /* as waitpid tells it */
+};
+
+/* Runs a program in a session and writes its trace, while it runs. Returns 0, or an exit status,
+   told with a sentence. */
+int record_run(struct verify_session *session, char **program, const struct run_preload *preload,
+               const struct record_facts *facts, struct record_target *target);
 
 #endif

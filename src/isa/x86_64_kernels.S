@@ -493,4 +493,10 @@ isa_kernels_pad:
 	.cfi_endproc
 isa_kernels_end:
 
+/* All of it may be left, and all of ours that touches the caller's memory is told in one place: the
+   verifier looks there to know these instructions from a program's own. */
+	.pushsection nvrtl_landings, "a", @progbits
+	.long isa_kernels_begin - ., isa_kernels_end - ., isa_kernels_pad - .
+	.popsection
+
 	.section .note.GNU-stack, "", @progbits

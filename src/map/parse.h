@@ -14,7 +14,7 @@
 struct map_entry {
     uint64_t start, end; /* [start, end), never empty */
     uint64_t offset, device, inode;
-    bool writable, shared;
+    bool writable, executable, shared;
     struct map_span name; /* only newlines are escaped in it; with the system's " (deleted)" */
 };
 

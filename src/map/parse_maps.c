@@ -4,7 +4,7 @@
 #include "map/parse.h"
 #include "map/scan.h"
 
-/* "rw-s": the second and the fourth matter here. */
+/* "rw-s": all but the first matter here. */
 static bool parse_permissions(struct map_span *rest, struct map_entry *entry) {
     if (rest->length < 4)
         return false;
@@ -17,6 +17,7 @@ static bool parse_permissions(struct map_span *rest, struct map_entry *entry) {
     if (share != 's' && share != 'p')
         return false;
     entry->writable = write == 'w';
+    entry->executable = rest->text[2] == 'x';
     entry->shared = share == 's';
     rest->text += 4;
     rest->length -= 4;

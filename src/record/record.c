@@ -26,6 +26,7 @@ struct recording {
     uint64_t told[ARENA_FILES]; /* the sizes that were told of regions; 0: not yet */
     uint32_t *stacks;           /* the trace's numbers of stacks, by the arena's; sparse */
     uint32_t stack_count;
+    bool names; /* of the frames of stacks are wanted */
 };
 
 static bool put(struct recording *recording, const struct trace_event *event) {
@@ -61,6 +62,8 @@ static bool tell_stack(struct recording *recording, uint32_t id) {
     if (id == 0 || id >= STACKS || recording->stacks[id] != 0)
         return true;
     recording->stacks[id] = ++recording->stack_count;
+    if (!recording->names)
+        return true;
     bool good = verify_stack(recording->arena, recording->symbols, id, &stack);
     char *text = good ? write_stack(&stack) : NULL;
     const struct trace_event event = {
@@ -241,6 +244,7 @@ struct recording *record_begin(const struct arena *arena, FILE *out,
         return NULL;
     snprintf(head.cpu, sizeof head.cpu, "%s", facts->cpu);
     recording->arena = recording->reader.arena = arena;
+    recording->names = facts->names;
     recording->stacks = mmap(NULL, STACKS * sizeof *recording->stacks, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     recording->symbols = symbols_open();

@@ -21,6 +21,7 @@ struct record_counts {
 struct record_facts {
     char cpu[64];
     bool pages; /* the page model: of a program that waits for its files */
+    bool names; /* with what the frames of stacks are called */
 };
 
 /* Begins the trace in its binary form. NULL, with errno: no memory. */

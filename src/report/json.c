@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "report/json.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "report/profile.h"
 #include "report/report.h"
 #include "report/value.h"
@@ -66,6 +69,22 @@ static json_t *make_edit(const void *items, size_t index) {
                                 value_put_text(object, "text", edit->text));
 }
 
+/* What has 64 bits is text: not every reader has such numbers. */
+static bool put_word(json_t *object, const char *key, uint64_t word) {
+    char text[17];
+    snprintf(text, sizeof text, "%016" PRIx64, word);
+    return value_put_text(object, key, text);
+}
+
+static json_t *make_met(const void *items, size_t index) {
+    const struct finding_met *met = &((const struct finding_met *)items)[index];
+    json_t *object = json_object();
+    return value_or_nothing(object, value_put(object, "pass", value_number(met->pass)) &&
+                                        value_put(object, "point", value_number(met->point)) &&
+                                        value_put(object, "number", value_number(met->number)) &&
+                                        put_word(object, "look", met->look));
+}
+
 /* Why it does not count. */
 static bool put_suppression(json_t *object, const struct finding *finding) {
     if (finding->suppression == NULL)
@@ -99,6 +118,8 @@ json_t *json_finding(const struct finding *finding) {
             value_put_text(object, "replay", finding->replay) &&
             (finding->fix_count == 0 ||
              value_put(object, "fix", value_array(finding->fix, finding->fix_count, make_edit))) &&
+            (finding->met_count == 0 ||
+             value_put(object, "met", value_array(finding->met, finding->met_count, make_met))) &&
             value_put_text(object, "rescued_by", finding->rescued_by) &&
             value_put(object, "at",
                       finding->at.count > 0 ? make_frame(finding->at.frames, 0) : json_object()) &&
@@ -143,6 +164,7 @@ bool report_json(FILE *out, const struct report *report) {
             value_put(object, "exit", json_integer(report->exit)) &&
             value_put_text(object, "stores", report->stores) &&
             value_put_text(object, "judge", report->judge) &&
+            (report->search == 0 || put_word(object, "search", report->search)) &&
             (!report->incomplete || value_put(object, "incomplete", json_true())) &&
             value_put(object, "summary", summary(report)) &&
             value_put(object, "regions",

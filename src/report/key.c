@@ -49,6 +49,8 @@ struct key key_exact(const struct finding *finding, enum key_extent extent) {
     add(&sum, kind_facts[finding->kind].name);
     add(&sum, extent >= KEY_SEVERITY ? report_severity_name(finding->severity) : "");
     add(&sum, region);
+    /* Of what a power cut leaves only the sentence says all that it takes. */
+    add(&sum, finding->kind == KIND_CRASH_INCONSISTENCY ? finding->message : "");
     add(&sum, extent >= KEY_REGION && finding->rescued_by != NULL ? finding->rescued_by : "");
     for (size_t i = 0; i < finding->at.count; i++) {
         const struct source_frame *frame = &finding->at.frames[i];

@@ -100,9 +100,31 @@ static bool read_edit(struct members *members, const json_t *object, void *item)
     return member_copy(members, object, "text", true, &edit->text);
 }
 
+/* 16 hexadecimal digits. */
+static bool read_word(struct members *members, const json_t *object, const char *key, bool required,
+                      uint64_t *word) {
+    const char *text = NULL;
+    if (!member_text(members, object, key, required, &text))
+        return false;
+    if (text == NULL)
+        return true;
+    if (strlen(text) != 16 || strspn(text, "0123456789abcdef") != 16)
+        return member_fail(members, key, "'%.32s' is not 16 hexadecimal digits", text);
+    *word = strtoull(text, NULL, 16);
+    return true;
+}
+
+static bool read_met(struct members *members, const json_t *object, void *item) {
+    struct finding_met *met = item;
+    return member_number(members, object, "pass", 0, INT64_MAX, true, &met->pass) &&
+           member_number(members, object, "point", 0, INT64_MAX, true, &met->point) &&
+           member_number(members, object, "number", 0, INT64_MAX, true, &met->number) &&
+           read_word(members, object, "look", true, &met->look);
+}
+
 static bool read_related(struct members *members, const json_t *object, void *item) {
-    static const char *const roles[] = {"store",  "flush", "read",  "dependent",
-                                        "commit", "data",  "freed", "got"};
+    static const char *const roles[] = {"store", "flush", "read",  "dependent", "commit", "data",
+                                        "freed", "got",   "early", "missing",   "ack"};
     struct related *related = item;
     size_t role;
     related->role = roles[0];
@@ -132,7 +154,7 @@ static bool read_kind(struct members *members, const json_t *object, struct find
 static bool read_finding(struct members *members, const json_t *object, void *item) {
     struct finding *finding = item;
     const json_t *at = NULL;
-    void *ranges = NULL, *related = NULL, *fix = NULL;
+    void *ranges = NULL, *related = NULL, *fix = NULL, *met = NULL;
     uint64_t region = 0;
     bool good = read_kind(members, object, finding) &&
                 member_number(members, object, "count", 1, INT64_MAX, true, &finding->count) &&
@@ -156,6 +178,9 @@ static bool read_finding(struct members *members, const json_t *object, void *it
     good = good && member_array(members, object, "fix", false, sizeof *finding->fix, read_edit,
                                 &fix, &finding->fix_count);
     finding->fix = fix;
+    good = good && member_array(members, object, "met", false, sizeof *finding->met, read_met, &met,
+                                &finding->met_count);
+    finding->met = met;
     return good;
 }
 
@@ -185,8 +210,9 @@ static bool read_region(struct members *members, const json_t *object, void *ite
 }
 
 static bool read_run(struct members *members, const json_t *root, struct report *report) {
-    static const char *const sources[] = {"api", "pages=interval", "pages", "hooks"};
-    static const char *const judges[] = {"strict", "actual", "memory", "page-cache"};
+    static const char *const sources[] = {"api", "pages=interval", "pages", "hooks", "trace"};
+    static const char *const judges[] = {"strict", "actual", "memory", "page-cache",
+                                         "x86",    "arm",    "eadr",   "page"};
     uint64_t status = 0;
     size_t source = 0, judge = 0, words = 0;
     bool good =
@@ -195,7 +221,8 @@ static bool read_run(struct members *members, const json_t *root, struct report 
         member_number(members, root, "exit", 0, 255, true, &status) &&
         member_choice(members, root, "stores", sources, ARRAY_LENGTH(sources), "source of stores",
                       &source) &&
-        member_choice(members, root, "judge", judges, ARRAY_LENGTH(judges), "judge", &judge);
+        member_choice(members, root, "judge", judges, ARRAY_LENGTH(judges), "judge", &judge) &&
+        read_word(members, root, "search", false, &report->search);
     report->exit = (int)status;
     report->incomplete = json_is_true(json_object_get(root, "incomplete"));
     report->stores = sources[good ? source : 0];

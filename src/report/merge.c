@@ -6,6 +6,7 @@
 
 #include "base/bits.h"
 #include "report/key.h"
+#include "report/met.h"
 #include "report/place.h"
 #include "verify/profile.h"
 
@@ -30,9 +31,20 @@ static bool take_ranges(struct finding *finding, const struct finding *other) {
     return true;
 }
 
+static bool take_met(struct finding *finding, const struct finding *other) {
+    size_t count = finding->met_count + other->met_count;
+    struct finding_met *larger = realloc(finding->met, (count + 1) * sizeof *larger);
+    if (larger == NULL)
+        return false;
+    finding->met = larger;
+    for (size_t i = 0; i < other->met_count; i++)
+        larger[finding->met_count++] = other->met[i];
+    return true;
+}
+
 /* finding stands for other too, which is released and left empty. */
 static bool absorb(struct finding *finding, struct finding *other) {
-    if (!take_ranges(finding, other))
+    if (!take_ranges(finding, other) || (other->met_count != 0 && !take_met(finding, other)))
         return false;
     uint64_t count = finding->count + other->count;
     finding->count = count >= finding->count ? count : UINT64_MAX;
@@ -184,7 +196,7 @@ static bool remark_runs(struct report *into, const struct loaded *parts, size_t 
 
 /* What was seen of all is what was seen of the one that was seen least. */
 static const char *least_seen(const char *one, const char *other) {
-    static const char *const order[] = {"api", "pages=interval", "pages", "hooks"};
+    static const char *const order[] = {"api", "pages=interval", "pages", "hooks", "trace"};
     size_t i = 0;
     while (i + 1 < ARRAY_LENGTH(order) && strcmp(order[i], one) != 0 &&
            strcmp(order[i], other) != 0)
@@ -197,9 +209,10 @@ bool report_merge(struct loaded *parts, size_t count, struct report *into, char 
                             .exit = parts[0].report.exit,
                             .directory = parts[0].report.directory,
                             .stores = parts[0].report.stores,
-                            .judge = parts[0].report.judge};
+                            .judge = parts[0].report.judge,
+                            .search = parts[0].report.search};
     *wrong = NULL;
-    bool complete = true;
+    bool complete = true, one_search = into->search != 0;
     for (size_t i = 0; i < count && complete; i++) {
         struct report *part = &parts[i].report;
         if (strcmp(part->judge, into->judge) != 0) {
@@ -210,10 +223,13 @@ bool report_merge(struct loaded *parts, size_t count, struct report *into, char 
         }
         into->exit = into->exit != 0 ? into->exit : part->exit;
         into->incomplete |= part->incomplete;
+        one_search = one_search && part->search == into->search;
         into->stores = least_seen(into->stores, part->stores);
         complete = add_findings(into, part) && add_remarks(into, part) &&
                    profile_absorb(&into->profile, &part->profile);
     }
-    return complete &&
-           (count == 1 || (report_fold(into, KEY_SEVERITY) && remark_runs(into, parts, count)));
+    if (complete && count > 1)
+        complete = (one_search ? met_fold(into) : report_fold(into, KEY_SEVERITY)) &&
+                   remark_runs(into, parts, count);
+    return complete;
 }

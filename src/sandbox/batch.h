@@ -5,6 +5,7 @@
 #ifndef SANDBOX_BATCH_H
 #define SANDBOX_BATCH_H
 
+#include <nvrtl_crash.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 
@@ -12,6 +13,7 @@
 
 #define BATCH_PATCHES (SANDBOX_IMAGES * 64u)
 #define BATCH_BYTES (8u << 20)
+#define BATCH_RECORDS (UINT64_C(1) << 22)
 #define BATCH_MARKS (UINT64_C(1) << 26) /* of a kind: address space, not memory */
 
 struct batch_patch {
@@ -25,6 +27,7 @@ struct batch_image {
     uint64_t begun, acked;
     _Atomic uint32_t outcome; /* enum sandbox_outcome */
     int32_t status;
+    uint64_t state, sum; /* of what the checker has written */
 };
 
 struct batch_seat {
@@ -46,11 +49,14 @@ struct batch {
     _Atomic uint64_t served; /* images, ever */
     uint32_t count;
     uint32_t traced;
+    uint32_t keeps_records;
+    uint64_t record_count;
     uint64_t base;        /* number of the base's state */
     uint64_t base_before; /* changes lead to it from this one */
     uint32_t change_count, patch_count, byte_count;
     _Atomic uint32_t untracked; /* somebody wrote without being seen: compare all */
     _Atomic uint32_t untraced;  /* what was touched is not known */
+    _Atomic uint32_t told;      /* images of a traced batch that did not end their process */
     _Atomic uint32_t unlimited; /* files outside of the folder can be written to */
     _Atomic uint32_t broken;    /* no worker can do anything: problem */
     char problem[256];
@@ -73,7 +79,8 @@ struct sandbox {
     struct sandbox_options options;
     struct batch *batch;
     struct batch_region regions[SANDBOX_REGIONS];
-    uint64_t *marks[2]; /* begun, acked: shared with the workers */
+    uint64_t *marks[2];             /* begun, acked: shared with the workers */
+    struct sandbox_record *records; /* likewise; NULL: nobody asks for states */
     size_t mark_count[2];
     bool ran;         /* the batch's images have been run */
     int news[2];      /* a pipe: a worker has no more to do */
@@ -142,7 +149,22 @@ bool limits_set(const struct sandbox *sandbox);
 
 /* The judges. object_open: false: the batch's problem says why. */
 bool object_open(const struct sandbox *sandbox);
-struct sandbox_verdict object_judge(const struct live *live, const struct batch_image *image);
-struct sandbox_verdict command_judge(const struct live *live, const struct batch_image *image);
+struct sandbox_verdict object_judge(const struct live *live, struct batch_image *image);
+struct sandbox_verdict command_judge(const struct live *live, struct batch_image *image);
+
+/* In the child: becomes the command, or the program. output: its standard output, or -1. */
+_Noreturn void command_become(const struct live *live, const struct batch_image *image, int output);
+
+/* The state that a checker writes of one image. */
+struct dump {
+    struct NvRtlCrashDump public;
+    uint64_t state, sum, key, value;
+    bool in_line, in_value;
+    struct sandbox_record *records; /* where they are kept; NULL: nowhere */
+    uint64_t count;
+};
+void dump_start(struct dump *dump, const struct sandbox *sandbox);
+/* The image has it. */
+void dump_end(struct dump *dump, const struct sandbox *sandbox, struct batch_image *image);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Checkers that are programs: they get the files of the images by name. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -72,10 +73,12 @@ static char **words(const struct live *live) {
     return made;
 }
 
-/* In the child. */
-static _Noreturn void become(const struct live *live, const struct batch_image *image) {
+_Noreturn void command_become(const struct live *live, const struct batch_image *image,
+                              int output) {
     const struct sandbox *sandbox = live->sandbox;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (output >= 0)
+        dup2(output, STDOUT_FILENO);
     set_ids("NVRTL_BEGUN", sandbox->marks[0], image->begun);
     set_ids("NVRTL_ACKED", sandbox->marks[1], image->acked);
     if (sandbox->options.judge == SANDBOX_COMMAND) {
@@ -90,12 +93,37 @@ static _Noreturn void become(const struct live *live, const struct batch_image *
     _exit(127);
 }
 
-struct sandbox_verdict command_judge(const struct live *live, const struct batch_image *image) {
+/* Its standard output is the state; whoever wants to see that sees it as well. */
+static void take_output(int output, const struct sandbox *sandbox, struct batch_image *image) {
+    char buffer[4096];
+    struct dump state;
+    dump_start(&state, sandbox);
+    for (ssize_t size; (size = read(output, buffer, sizeof buffer)) != 0;) {
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size < 0)
+            break;
+        state.public.put(&state.public, buffer, (size_t)size);
+        if (write(STDOUT_FILENO, buffer, (size_t)size) < 0)
+            errno = 0;
+    }
+    dump_end(&state, sandbox, image);
+}
+
+struct sandbox_verdict command_judge(const struct live *live, struct batch_image *image) {
     const struct sandbox *sandbox = live->sandbox;
-    int status;
+    int status, output[2] = {-1, -1};
+    if (sandbox->options.states && pipe2(output, O_CLOEXEC) != 0)
+        return (struct sandbox_verdict){SANDBOX_UNUSABLE, errno};
     pid_t child = fork();
     if (child == 0)
-        become(live, image);
+        command_become(live, image, output[1]);
+    if (output[1] >= 0)
+        close(output[1]);
+    if (output[0] >= 0 && child > 0)
+        take_output(output[0], sandbox, image);
+    if (output[0] >= 0)
+        close(output[0]);
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
     if (child < 0)

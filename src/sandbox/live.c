@@ -288,6 +288,7 @@ static void note_touched(void *context, uintptr_t from, uintptr_t to, bool prese
 }
 
 void live_tell_touched(const struct live *live) {
+    atomic_fetch_add(&live->sandbox->batch->told, 1);
     for (size_t i = 0; i < live->sandbox->options.region_count; i++) {
         const struct live_region *region = &live->regions[i];
         struct touching touching = {region, live->sandbox->regions[i].touched};

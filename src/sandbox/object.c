@@ -7,18 +7,36 @@
 #include "sandbox/batch.h"
 
 static int (*check)(const struct NvRtlCrash *crash);
+static int (*dump)(const struct NvRtlCrash *crash, struct NvRtlCrashDump *dump);
 
 bool object_open(const struct sandbox *sandbox) {
     struct batch *batch = sandbox->batch;
     void *object = dlopen(sandbox->options.check, RTLD_NOW | RTLD_LOCAL);
-    void *found = object != NULL ? dlsym(object, "nvrtl_check") : NULL;
-    *(void **)&check = found;
-    if (found == NULL)
+    bool states = sandbox->options.states;
+    if (object != NULL)
+        *(void **)&check = dlsym(object, "nvrtl_check");
+    if (object != NULL && states)
+        *(void **)&dump = dlsym(object, "nvrtl_dump");
+    bool found = states ? dump != NULL : check != NULL;
+    if (!found)
         snprintf(batch->problem, sizeof batch->problem, "%s", dlerror());
-    return found != NULL;
+    return found;
 }
 
-struct sandbox_verdict object_judge(const struct live *live, const struct batch_image *image) {
+/* The check first, where there is one, then the state. */
+static int run(const struct NvRtlCrash *crash, const struct sandbox *sandbox,
+               struct batch_image *image) {
+    struct dump state;
+    int status = check != NULL ? check(crash) : 0;
+    if (status != 0 || dump == NULL)
+        return status;
+    dump_start(&state, sandbox);
+    status = dump(crash, &state.public);
+    dump_end(&state, sandbox, image);
+    return status;
+}
+
+struct sandbox_verdict object_judge(const struct live *live, struct batch_image *image) {
     const struct sandbox *sandbox = live->sandbox;
     struct NvRtlCrashRegion regions[SANDBOX_REGIONS];
     for (size_t i = 0; i < sandbox->options.region_count; i++) {
@@ -35,6 +53,6 @@ struct sandbox_verdict object_judge(const struct live *live, const struct batch_
                                      .begunCount = image->begun,
                                      .acked = sandbox->marks[1],
                                      .ackedCount = image->acked};
-    int status = check(&crash);
+    int status = run(&crash, sandbox, image);
     return (struct sandbox_verdict){status == 0 ? SANDBOX_FINE : SANDBOX_REFUSED, status};
 }

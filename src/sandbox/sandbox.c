@@ -64,7 +64,10 @@ static bool make(struct sandbox *sandbox) {
     sandbox->batch = share(sizeof *sandbox->batch);
     sandbox->marks[0] = share(BATCH_MARKS * sizeof(uint64_t));
     sandbox->marks[1] = share(BATCH_MARKS * sizeof(uint64_t));
-    if (sandbox->batch == NULL || sandbox->marks[0] == NULL || sandbox->marks[1] == NULL)
+    if (sandbox->options.states)
+        sandbox->records = share(BATCH_RECORDS * sizeof *sandbox->records);
+    if (sandbox->batch == NULL || sandbox->marks[0] == NULL || sandbox->marks[1] == NULL ||
+        (sandbox->options.states && sandbox->records == NULL))
         return false;
     for (size_t i = 0; i < sandbox->options.region_count; i++) {
         if (!make_region(sandbox, i))
@@ -119,11 +122,30 @@ void sandbox_end(struct sandbox *sandbox) {
         if (sandbox->news[i] >= 0)
             close(sandbox->news[i]);
     }
+    if (sandbox->records != NULL)
+        munmap(sandbox->records, BATCH_RECORDS * sizeof *sandbox->records);
     if (sandbox->batch != NULL)
         munmap(sandbox->batch, sizeof *sandbox->batch);
     if (sandbox->folder[0] != '\0')
         nftw(sandbox->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     free(sandbox);
+}
+
+void sandbox_rest(struct sandbox *sandbox) {
+    processes_end(sandbox);
+}
+
+struct sandbox_marks sandbox_marks(const struct sandbox *sandbox) {
+    return (struct sandbox_marks){{sandbox->marks[0], sandbox->marks[1]},
+                                  {sandbox->mark_count[0], sandbox->mark_count[1]}};
+}
+
+char *sandbox_scratch(const struct sandbox *sandbox, const char *name) {
+    char path[sizeof sandbox->folder + 64];
+    snprintf(path, sizeof path, "%s/%s", sandbox->folder, name);
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return NULL;
+    return realpath(path, NULL);
 }
 
 const char *sandbox_problem(const struct sandbox *sandbox) {
@@ -208,6 +230,9 @@ bool sandbox_run(struct sandbox *sandbox, enum sandbox_run run, const volatile i
     struct batch *batch = sandbox->batch;
     sandbox->ran = true;
     batch->traced = run == SANDBOX_TRACED;
+    batch->keeps_records = run == SANDBOX_RECORDS;
+    batch->record_count = 0;
+    atomic_store(&batch->told, 0);
     for (size_t i = 0; batch->traced && i < sandbox->options.region_count; i++)
         memset((void *)sandbox->regions[i].touched, 0,
                sandbox->regions[i].room / SANDBOX_PAGE / CHAR_BIT + sizeof(uint64_t));
@@ -230,8 +255,32 @@ struct sandbox_verdict sandbox_verdict(const struct sandbox *sandbox, size_t ima
     return (struct sandbox_verdict){atomic_load(&at->outcome), at->status};
 }
 
+uint64_t sandbox_state(const struct sandbox *sandbox, size_t image) {
+    return sandbox->batch->images[image].state;
+}
+
+uint64_t sandbox_sum(const struct sandbox *sandbox, size_t image) {
+    return sandbox->batch->images[image].sum;
+}
+
+const struct sandbox_record *sandbox_records(const struct sandbox *sandbox, size_t *count) {
+    *count = sandbox->batch->record_count;
+    return *count <= BATCH_RECORDS ? sandbox->records : NULL;
+}
+
 const uint64_t *sandbox_touched(const struct sandbox *sandbox, size_t region) {
-    if (atomic_load(&sandbox->batch->untraced) != 0)
+    const struct batch *batch = sandbox->batch;
+    if (atomic_load(&batch->untraced) != 0 || atomic_load(&batch->told) == 0)
         return NULL;
     return (const uint64_t *)sandbox->regions[region].touched;
+}
+
+bool sandbox_looked(const struct sandbox *sandbox, size_t region, uint64_t offset,
+                    uint64_t length) {
+    const uint64_t *touched = sandbox_touched(sandbox, region);
+    bool looked = touched == NULL;
+    for (uint64_t page = offset / SANDBOX_PAGE; page <= (offset + length - 1) / SANDBOX_PAGE;
+         page++)
+        looked = looked || (touched[page / 64] >> page % 64 & 1) != 0;
+    return looked;
 }

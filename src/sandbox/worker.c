@@ -40,7 +40,7 @@ static void settle_in(const struct worker *worker) {
         mprotect(worker->sandbox->regions[i].bytes, worker->sandbox->regions[i].room, PROT_READ);
 }
 
-static struct sandbox_verdict judge(const struct live *live, const struct batch_image *image,
+static struct sandbox_verdict judge(const struct live *live, struct batch_image *image,
                                     const struct worker *worker) {
     if (worker->sandbox->options.judge == SANDBOX_OBJECT)
         return object_judge(live, image);

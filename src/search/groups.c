@@ -37,6 +37,13 @@ uint64_t *groups_count(struct groups *groups, uint64_t key) {
     return &groups->table[at].count;
 }
 
+void groups_each(const struct groups *groups, groups_visit *visit, void *context) {
+    for (size_t i = 0; i < groups->room; i++) {
+        if (groups->table[i].key != 0)
+            visit(context, groups->table[i].key, groups->table[i].count);
+    }
+}
+
 void groups_clear(struct groups *groups) {
     if (groups->room != 0)
         memset(groups->table, 0, groups->room * sizeof *groups->table);

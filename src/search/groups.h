@@ -16,6 +16,9 @@ struct groups {
 
 /* The counter of a key, at first 0; valid until the next call. */
 uint64_t *groups_count(struct groups *groups, uint64_t key);
+/* Visits each that has been counted, in an order that the same keys have again. */
+typedef void groups_visit(void *context, uint64_t key, uint64_t count);
+void groups_each(const struct groups *groups, groups_visit *visit, void *context);
 void groups_clear(struct groups *groups);
 void groups_free(struct groups *groups);
 

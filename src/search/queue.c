@@ -119,9 +119,14 @@ bool queue_run(struct queue *queue) {
     if (queue->count == 0)
         return true;
     size_t count = queue->count;
+    enum sandbox_run run = queue->traced    ? SANDBOX_TRACED
+                           : queue->records ? SANDBOX_RECORDS
+                                            : SANDBOX_ALL;
     queue->count = queue->picks_used = 0;
-    if (!sandbox_run(queue->sandbox, queue->traced ? SANDBOX_TRACED : SANDBOX_ALL, queue->stop))
+    if (!sandbox_run(queue->sandbox, run, queue->stop))
         return false;
+    if (queue->traced && queue->looks != NULL)
+        queue->looks(queue->context);
     for (size_t i = 0; i < count && go_on; i++) {
         const struct queue_image *image = &queue->images[i];
         go_on = queue->judge(queue->context, image, queue->picks + image->picks, i,
@@ -198,7 +203,7 @@ static bool put(struct queue *queue, const struct space *space, const struct wal
 }
 
 bool queue_add(struct queue *queue, const struct space *space, const struct walk *walk,
-               const uint16_t *picks, uint64_t key) {
+               const uint16_t *picks, struct queue_image image) {
     if (queue->lost && !queue_follow(queue))
         return false;
     if (!put(queue, space, walk, picks) &&
@@ -206,12 +211,11 @@ bool queue_add(struct queue *queue, const struct space *space, const struct walk
         return false;
     if (!keep_picks(queue, picks, space->line_count))
         return false;
-    queue->images[queue->count++] = (struct queue_image){.point = walk->point,
-                                                         .key = key,
-                                                         .begun = walk->begun,
-                                                         .acked = walk->acked,
-                                                         .picks = queue->picks_used,
-                                                         .line_count = space->line_count};
+    image.begun = walk->begun;
+    image.acked = walk->acked;
+    image.picks = queue->picks_used;
+    image.line_count = space->line_count;
+    queue->images[queue->count++] = image;
     queue->picks_used += space->line_count;
     return true;
 }

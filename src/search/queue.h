@@ -11,7 +11,9 @@
 #define QUEUE_BEHIND 16 /* ranges in which the base may lag */
 
 struct queue_image {
-    uint64_t point, key;
+    struct search_place place;
+    uint64_t key;
+    struct search_counts counts; /* up to here */
     size_t begun, acked, picks, line_count;
 };
 
@@ -29,6 +31,7 @@ struct queue {
     struct walk_facts *facts;
     const volatile int *stop;
     queue_judge *judge;
+    void (*looks)(void *context); /* after a traced batch was run, before it is judged */
     void *context;
     struct queue_image images[SANDBOX_IMAGES];
     size_t count;
@@ -38,7 +41,8 @@ struct queue {
     size_t behind_count;
     bool lost; /* the base lags in more than that: pages tell in what, or all is to be compared */
     bool all;
-    bool traced; /* the next batch is */
+    bool traced;  /* the next batch is */
+    bool records; /* the next batch's records are kept */
     struct queue_page {
         size_t region;
         uint64_t page;
@@ -61,9 +65,10 @@ void queue_marked(struct queue *queue, const struct walk *walk, bool acked, uint
 /* The hash of an image at the point, with what has been begun and acknowledged. */
 uint64_t queue_hash(const struct queue *queue, const struct space *space, const struct walk *walk,
                     const uint16_t *picks);
-/* Adds an image; runs a batch where it is full. false: interrupted, enough, or no memory. */
+/* Adds an image, of which place, key and counts are known; runs a batch where it is full. false:
+   interrupted, enough, or no memory. */
 bool queue_add(struct queue *queue, const struct space *space, const struct walk *walk,
-               const uint16_t *picks, uint64_t key);
+               const uint16_t *picks, struct queue_image image);
 /* Runs what waits. */
 bool queue_run(struct queue *queue);
 /* Somebody has changed the base: all of it is to be compared. */

@@ -3,13 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "search/state.h"
+#include "search/nested.h"
 
 struct replaying {
     struct search *search;
     const char *changes; /* ",REGION+0xOFFSET=CONTENT" for each line that is not as usual */
     uint64_t point;
     bool least, found;
+    const char *inner; /* the image that a second cut leaves; NULL: there is none */
     int output;
     struct sandbox_verdict *verdict;
 };
@@ -38,19 +39,34 @@ static bool pick_all(struct search *search, const struct replaying *replaying) {
         if (!pick(search, (size_t)region, offset, content))
             return false;
     }
-    return *at == '\0';
+    return *at == '\0' || *at == '/';
 }
 
 static bool take(void *context, const struct queue_image *image, const uint16_t *picks,
                  size_t number, struct sandbox_verdict verdict) {
     struct search *search = context;
-    (void)image, (void)picks;
+    (void)picks;
     *current->verdict = verdict;
     if (!sandbox_run_again(search->queue.sandbox, number, current->output, search->stop))
         return false;
-    *current->verdict = sandbox_verdict(search->queue.sandbox, number);
+    *current->verdict = search_verdict(search, image, number);
     current->found = true;
     return false;
+}
+
+/* Recovery of the image, and what a second cut leaves of it. */
+static bool replay_inner(struct search *search, const struct walk *walk) {
+    struct replaying *outer = current;
+    struct nested nested;
+    bool found = false;
+    if (nested_open(search, walk, search->picks, false, &nested) == NESTED_OPEN) {
+        nested.search->history = search->history; /* lent */
+        found = search_replay(nested.search, outer->inner, outer->output, outer->verdict);
+        nested.search->history = (struct history){0};
+    }
+    nested_close(&nested);
+    current = outer;
+    return found;
 }
 
 static bool replay_here(void *context, struct walk *walk) {
@@ -58,8 +74,12 @@ static bool replay_here(void *context, struct walk *walk) {
     if (walk->point != current->point)
         return true;
     search_fill(search, walk);
-    if (search_make_room(search) && pick_all(search, current) && queue_follow(&search->queue) &&
-        queue_add(&search->queue, &search->space, walk, search->picks, 0))
+    bool picked = search_make_room(search) && pick_all(search, current);
+    if (picked && current->inner != NULL)
+        current->found = replay_inner(search, walk);
+    else if (picked && queue_follow(&search->queue) &&
+             queue_add(&search->queue, &search->space, walk, search->picks,
+                       (struct queue_image){0}))
         queue_run(&search->queue);
     return false;
 }
@@ -69,12 +89,15 @@ bool search_replay(struct search *search, const char *image, int output,
     char *at;
     struct replaying replaying = {.search = search, .output = output, .verdict = verdict};
     const struct walk_visitor visitor = {.point = replay_here};
+    const char *slash = strchr(image, '/');
+    replaying.inner = slash != NULL ? slash + 1 : NULL;
     replaying.point = strtoull(image, &at, 10);
     replaying.least = strncmp(at, ":least", 6) == 0;
     replaying.changes = at + (replaying.least ? 6 : strncmp(at, ":full", 5) == 0 ? 5 : 0);
     current = &replaying;
+    bool good = atomic_collect(search);
     search->queue.judge = take;
-    bool good = replaying.changes != at && search_walk(search, &visitor) && replaying.found;
+    good = good && replaying.changes != at && search_walk(search, &visitor) && replaying.found;
     current = NULL;
     if (!good && search->outcome->problem[0] == '\0')
         snprintf(search->outcome->problem, sizeof search->outcome->problem,

@@ -6,12 +6,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "search/nested.h"
 #include "search/state.h"
 
 /* The first members of a group go first: so many of each. */
 #define FIRST_MEMBERS 4
-/* So many failures with the same look are kept to be told, and confirmed; others are counted. */
-#define ALIKE_MOST 2
 #define CONTENTS_MOST 4096u /* of one line */
 
 static uint64_t now_in_seconds(void) {
@@ -20,7 +19,7 @@ static uint64_t now_in_seconds(void) {
     return (uint64_t)now.tv_sec;
 }
 
-static bool is_over(struct search *search) {
+bool search_is_over(struct search *search) {
     const struct search_options *options = search->options;
     struct search_outcome *outcome = search->outcome;
     uint64_t images = outcome->images - search->images_before;
@@ -28,6 +27,11 @@ static bool is_over(struct search *search) {
         (options->seconds != 0 && now_in_seconds() - search->began >= options->seconds))
         outcome->over = true;
     return outcome->over;
+}
+
+uint64_t search_seconds_left(const struct search *search) {
+    uint64_t passed = now_in_seconds() - search->began, most = search->options->seconds;
+    return most == 0 ? 0 : passed < most ? most - passed : 1;
 }
 
 static bool is_failing(struct sandbox_verdict verdict) {
@@ -44,18 +48,12 @@ static void keep_failure(struct search *search, const struct queue_image *image,
     struct search_outcome *outcome = search->outcome;
     if (outcome->failure_count == SEARCH_FAILURES)
         return;
-    for (size_t i = 0; i < outcome->failure_count; i++) { /* before the search was resumed */
-        const struct search_failure *known = &outcome->failures[i];
-        if (known->point == image->point && known->line_count == image->line_count &&
-            memcmp(known->picks, picks, image->line_count * sizeof *picks) == 0)
-            return;
-    }
     uint16_t *kept = calloc(image->line_count + 1, sizeof *kept);
     if (kept == NULL)
         return;
     memcpy(kept, picks, image->line_count * sizeof *kept);
     outcome->failures[outcome->failure_count++] =
-        (struct search_failure){.point = image->point,
+        (struct search_failure){.place = image->place,
                                 .key = key,
                                 .begun = image->begun,
                                 .acked = image->acked,
@@ -64,15 +62,21 @@ static void keep_failure(struct search *search, const struct queue_image *image,
                                 .verdict = verdict};
 }
 
+void search_come_to(struct search *search, struct search_place place) {
+    if (search->at.pass != place.pass || search->at.point != place.point)
+        search->at = (struct search_place){place.pass, place.point, 0};
+}
+
 static bool see_verdict(void *context, const struct queue_image *image, const uint16_t *picks,
                         size_t number, struct sandbox_verdict verdict) {
     struct search *search = context;
     struct search_outcome *outcome = search->outcome;
     outcome->images++;
-    bool same = search->at_pass == search->pass && search->at_point == image->point;
-    search->at_done = same ? search->at_done + 1 : 1;
-    search->at_pass = search->pass;
-    search->at_point = image->point;
+    outcome->counts = image->counts;
+    search_come_to(search, image->place);
+    search->at.number++;
+    verdict = search_verdict(search, image, number);
+    outcome->unjudged = search->history.unjudged;
     if (verdict.outcome == SANDBOX_UNUSABLE) {
         snprintf(outcome->problem, sizeof outcome->problem, "%s",
                  sandbox_problem(search->queue.sandbox));
@@ -82,17 +86,17 @@ static bool see_verdict(void *context, const struct queue_image *image, const ui
         uint64_t key =
             space_mix(image->key + space_mix(verdict.outcome * 4096u + (uint32_t)verdict.status));
         outcome->failing++;
-        if (count_alike(search, key) < ALIKE_MOST) {
+        if (count_alike(search, key) < SEARCH_ALIKE) {
             if (!sandbox_run_again(search->queue.sandbox, number, -1, search->stop))
                 return false;
-            struct sandbox_verdict again = sandbox_verdict(search->queue.sandbox, number);
+            struct sandbox_verdict again = search_verdict(search, image, number);
             if (is_failing(again))
                 keep_failure(search, image, picks, again, key);
             else
                 outcome->unconfirmed++;
         }
     }
-    return !is_over(search);
+    return !search_is_over(search);
 }
 
 /* What the failures of a point have in common with those of others: the stacks of what is in
@@ -113,78 +117,42 @@ static uint64_t key_of(const struct search *search, const struct walk *walk) {
     return space_mix(set[0] ^ space_mix(set[1] ^ space_mix(event * 4 + walk->cause)));
 }
 
-/* Tries the images of the space as it is varied now, no more than most. false: it ends here.
-   *joined: recovery has looked at a line that was not varied. */
-static bool try_images(struct search *search, const struct walk *walk, bool bounded, uint64_t most,
-                       bool *joined) {
-    struct space *space = &search->space;
-    struct space_turn turn = space_begin(bounded, search->options->seed + walk->point);
-    uint64_t repeated = 0, tried = 0;
-    while (tried < most && repeated < 4 * most && space_next(space, &turn, search->picks)) {
-        if (!seen_add(&search->seen, queue_hash(&search->queue, space, walk, search->picks))) {
-            search->outcome->repeated++;
-            repeated += bounded;
+bool search_is_first(struct search *search, const struct walk *walk) {
+    search->key = key_of(search, walk);
+    return (*groups_count(&search->ranks, search->key))++ < FIRST_MEMBERS;
+}
+
+/* An image of the point is new. Is it to be run by this part of the work, and was it not? */
+bool search_add(struct search *search, const struct walk *walk) {
+    const bool here = search->pass == search->from.pass && walk->point == search->from.point;
+    const struct queue_image image = {.place = {search->pass, walk->point, ++search->number},
+                                      .key = search->key,
+                                      .counts = search->counts};
+    if (++search->own <= (here ? search->from.number : 0))
+        return true;
+    return queue_add(&search->queue, &search->space, walk, search->picks, image);
+}
+
+/* Which part of the work has this? */
+bool search_is_own(const struct search *search, uint64_t number) {
+    const struct search_options *options = search->options;
+    return options->shards <= 1 || number % options->shards == options->shard - 1;
+}
+
+/* All images of the point, but for those that were tried before; of these goes through all parts of
+   the work alike. behind: it was tried by an earlier search. false: it ends here. */
+static bool try_whole(struct search *search, const struct walk *walk, bool behind) {
+    struct space_turn turn = space_begin(false, 0);
+    while (space_next(&search->space, &turn, search->picks)) {
+        uint64_t hash = queue_hash(&search->queue, &search->space, walk, search->picks);
+        if (!seen_add(&search->seen, hash) || behind)
             continue;
-        }
-        tried++;
-        if (tried <= resume_done(search, walk->point) && joined == NULL)
-            continue;
-        if (!queue_add(&search->queue, space, walk, search->picks, search->key))
+        if (!search_is_own(search, hash))
+            search->number++;
+        else if (!search_add(search, walk))
             return false;
-        if (joined != NULL && search->queue.count == 64) {
-            if (!queue_run(&search->queue))
-                return false;
-            *joined = search_join_lines(search);
-            if (*joined)
-                return true;
-        }
     }
     return true;
-}
-
-bool search_join_lines(struct search *search) {
-    bool joined = false;
-    for (size_t i = 0; i < search->space.line_count; i++) {
-        struct space_line *line = &search->space.lines[i];
-        const uint64_t *touched = sandbox_touched(search->queue.sandbox, line->region);
-        uint64_t page = line->offset / SANDBOX_PAGE;
-        bool touches = touched == NULL || (touched[page / 64] >> page % 64 & 1) != 0;
-        joined = joined || (touches && !line->varied);
-        line->varied = line->varied || touches;
-    }
-    return joined;
-}
-
-/* Too many images: those lines are varied that recovery looks at, beginning with what it looks at
-   in the least and the fullest. */
-static bool try_guided(struct search *search, const struct walk *walk) {
-    struct queue *queue = &search->queue;
-    struct space *space = &search->space;
-    uint64_t most = search->options->exhaustive;
-    bool joined = true;
-    if (!queue_follow(queue))
-        return false;
-    queue->traced = true;
-    bool go_on = true;
-    for (unsigned least = 0; least < 2 && go_on; least++) {
-        for (size_t i = 0; i < space->line_count; i++)
-            search->picks[i] = (uint16_t)(least != 0 && space->lines[i].count > 1);
-        seen_add(&search->seen, queue_hash(queue, space, walk, search->picks));
-        go_on = queue_add(queue, space, walk, search->picks, search->key);
-    }
-    go_on = go_on && queue_run(queue);
-    for (size_t i = 0; i < space->line_count; i++)
-        space->lines[i].varied = false;
-    search_join_lines(search);
-    while (go_on && joined) {
-        joined = false;
-        bool bounded = space_images(space, most + 1) > most;
-        go_on = try_images(search, walk, bounded, most, &joined) && queue_run(queue);
-        if (go_on && !joined)
-            joined = search_join_lines(search);
-    }
-    queue->traced = false;
-    return go_on;
 }
 
 bool search_make_room(struct search *search) {
@@ -212,41 +180,49 @@ void search_fill(struct search *search, const struct walk *walk) {
     space_fill(&search->space, walk, (uint32_t)most, search->options->seed);
 }
 
-/* They were tried before: none of them is tried again. */
-static void note_images(struct search *search, const struct walk *walk, bool whole) {
-    struct space_turn turn = space_begin(false, 0);
-    while (whole && space_next(&search->space, &turn, search->picks))
-        seen_add(&search->seen, queue_hash(&search->queue, &search->space, walk, search->picks));
+/* Can all images be tried? */
+static bool is_small(const struct search *search) {
+    const struct space *space = &search->space;
+    bool small =
+        space_images(space, search->options->exhaustive + 1) <= search->options->exhaustive;
+    for (size_t i = 0; i < space->line_count; i++)
+        small = small && !space->lines[i].cut_down;
+    return small;
+}
+
+/* All of it, or what recovery looks at. false: it ends here. */
+static bool try_point(struct search *search, const struct walk *walk) {
+    struct search_counts *counts = &search->counts;
+    bool behind = resume_is_behind(search, walk->point), whole = is_small(search);
+    if (!whole && !search_is_own(search, walk->point))
+        return true;
+    search->number = search->own = 0;
+    search->outcome->left_out |= generation_left_out(walk->lines);
+    counts->points++;
+    counts->bounded++; /* until all of it was tried */
+    if (whole && !try_whole(search, walk, behind))
+        return false;
+    if (!whole && !behind && !guided_try(search, walk))
+        return false;
+    if (whole && !search->outcome->left_out) {
+        counts->exhausted++;
+        counts->bounded--;
+    }
+    return true;
 }
 
 static bool visit_point(void *context, struct walk *walk) {
     struct search *search = context;
-    const struct search_options *options = search->options;
     struct search_outcome *outcome = search->outcome;
-    if (options->shards > 1 && walk->point % options->shards != options->shard - 1)
-        return true;
     search_fill(search, walk);
     if (!search_make_room(search)) {
         snprintf(outcome->problem, sizeof outcome->problem, "there is no memory");
         return false;
     }
-    search->key = key_of(search, walk);
-    uint64_t rank = (*groups_count(&search->ranks, search->key))++;
-    if ((rank < FIRST_MEMBERS) != (search->pass == 0))
+    if (search_is_first(search, walk) != (search->pass == 0))
         return true;
-    bool whole = space_images(&search->space, options->exhaustive + 1) <= options->exhaustive;
-    for (size_t i = 0; i < search->space.line_count; i++)
-        whole = whole && !search->space.lines[i].cut_down;
-    if (resume_is_behind(search, walk->point)) {
-        note_images(search, walk, whole);
-        return true;
-    }
-    outcome->points++;
-    outcome->exhausted += whole;
-    outcome->bounded += !whole;
     tell_now_and_then(search, walk);
-    return (whole ? try_images(search, walk, false, UINT64_MAX, NULL) : try_guided(search, walk)) &&
-           !is_over(search);
+    return try_point(search, walk) && !search_is_over(search);
 }
 
 static void see_change(void *context, struct walk *walk, size_t region, uint64_t offset,
@@ -282,15 +258,21 @@ bool search_run(struct search *search, search_tell *tell, void *context) {
     search->tell = tell;
     search->context = context;
     search->began = now_in_seconds();
-    bool more = resume_read(search);
+    bool more = resume_read(search) && atomic_collect(search);
     for (search->pass = 0; search->pass < 2 && more; search->pass++) {
         groups_clear(&search->ranks);
         more = search_walk(search, &visitor) && outcome->problem[0] == '\0' && !outcome->over &&
                queue_run(&search->queue);
     }
+    if (more)
+        outcome->counts = search->counts;
+    if (more && search->options->nested && search->options->record != NULL &&
+        search->from.pass <= 2)
+        more = nested_explore(search);
     outcome->interrupted = *search->stop != 0;
+    bool done = more && !outcome->over && !outcome->interrupted;
     if (outcome->problem[0] == '\0')
-        resume_write(search, more && !outcome->over && !outcome->interrupted);
+        resume_write(search, done);
     return outcome->problem[0] == '\0';
 }
 
@@ -316,17 +298,20 @@ struct search *search_new(FILE *trace, struct walk_facts *facts,
                                          .timeout = options->timeout,
                                          .respawn = options->respawn,
                                          .memory = options->memory,
-                                         .isolate = options->isolate};
-    *search = (struct search){.trace = trace,
-                              .facts = facts,
-                              .options = options,
-                              .outcome = outcome,
-                              .stop = stop,
-                              .queue = {.facts = facts, .stop = stop, .judge = see_verdict}};
+                                         .isolate = options->isolate,
+                                         .states = options->atomic != HISTORY_NONE};
+    *search = (struct search){
+        .trace = trace,
+        .facts = facts,
+        .options = options,
+        .outcome = outcome,
+        .stop = stop,
+        .queue = {.facts = facts, .stop = stop, .judge = see_verdict, .looks = guided_look}};
     memcpy(search->regions, regions, sizeof regions);
     search->queue.context = search;
     search->queue.sandbox = sandbox_new(&wish);
     seen_start(&search->seen, options->memory / 2);
+    seen_start(&search->guided.seen, options->memory / 8);
     if (search->queue.sandbox != NULL && queue_start(&search->queue))
         return search;
     snprintf(outcome->problem, sizeof outcome->problem, "no memory or processes for the images: %s",
@@ -342,6 +327,8 @@ void search_end(struct search *search) {
     queue_end(&search->queue);
     space_free(&search->space);
     seen_free(&search->seen);
+    guided_free(&search->guided);
+    history_free(&search->history);
     groups_free(&search->ranks);
     groups_free(&search->alike);
     free(search->picks);
@@ -356,8 +343,13 @@ const char *search_remark(const struct search *search) {
     return sandbox_remark(search->queue.sandbox);
 }
 
+static void forget_failure(const struct search_failure *failure) {
+    free(failure->picks);
+    free(failure->outer_picks);
+}
+
 void search_forget(struct search_outcome *outcome) {
     for (size_t i = 0; i < outcome->failure_count; i++)
-        free(outcome->failures[i].picks);
+        forget_failure(&outcome->failures[i]);
     outcome->failure_count = 0;
 }

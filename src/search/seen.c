@@ -2,6 +2,7 @@
 #include "search/seen.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void seen_start(struct seen *seen, uint64_t memory) {
     *seen = (struct seen){.most = (size_t)(memory / sizeof(uint64_t))};
@@ -36,6 +37,17 @@ static bool grow(struct seen *seen) {
     free(seen->hashes);
     *seen = larger;
     return true;
+}
+
+void seen_clear(struct seen *seen) {
+    if (seen->count != 0)
+        memset(seen->hashes, 0, seen->room * sizeof *seen->hashes);
+    seen->count = 0;
+}
+
+bool seen_has(const struct seen *seen, uint64_t hash) {
+    hash += hash == 0;
+    return seen->room != 0 && *place_of(seen, hash) != 0;
 }
 
 bool seen_add(struct seen *seen, uint64_t hash) {

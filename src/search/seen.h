@@ -14,6 +14,8 @@ struct seen {
 
 void seen_start(struct seen *seen, uint64_t memory);
 void seen_free(struct seen *seen);
+void seen_clear(struct seen *seen);
+bool seen_has(const struct seen *seen, uint64_t hash);
 /* Adds the hash. false: it was there. */
 bool seen_add(struct seen *seen, uint64_t hash);
 

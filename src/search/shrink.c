@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "search/state.h"
+#include "search/nested.h"
 
 #define FUTURE_MOST 256 /* stores after the point that are tried */
 #define CONTENTS_TRIED 64u
@@ -28,15 +28,16 @@ struct shrinking {
 static bool note_verdict(void *context, const struct queue_image *image, const uint16_t *picks,
                          size_t number, struct sandbox_verdict verdict) {
     struct search *search = context;
-    (void)image, (void)picks, (void)number;
-    search->shrinking->last = verdict;
+    (void)picks, (void)verdict;
+    search->shrinking->last = search_verdict(search, image, number);
     return true;
 }
 
 /* Does the image fail, in the way that the failure does? */
 static bool fails(struct search *search, struct walk *walk, const uint16_t *picks) {
     struct shrinking *shrinking = search->shrinking;
-    if (shrinking->failed || !queue_add(&search->queue, &search->space, walk, picks, 0) ||
+    if (shrinking->failed ||
+        !queue_add(&search->queue, &search->space, walk, picks, (struct queue_image){0}) ||
         !queue_run(&search->queue)) {
         shrinking->failed = true;
         return false;
@@ -170,6 +171,8 @@ static void find_lost(struct search *search, struct walk *walk) {
     walk->acked = acked;
     shrinking->cause->lost = lost;
     shrinking->cause->mark.place = lost ? high : 0; /* its number, until it is looked up */
+    if (lost)
+        shrinking->cause->operation = sandbox_marks(search->queue.sandbox).ids[1][high - 1];
 }
 
 /* The image as it is, and what the checker says of it in a fresh process. */
@@ -181,7 +184,8 @@ static void keep_image(struct search *search, struct walk *walk) {
     if (!fails(search, walk, shrinking->picks) ||
         !sandbox_run_again(search->queue.sandbox, 0, output, search->stop))
         shrinking->failed = true;
-    cause->verdict = sandbox_verdict(search->queue.sandbox, 0);
+    const struct queue_image image = {.begun = walk->begun, .acked = walk->acked};
+    cause->verdict = search_verdict(search, &image, 0);
     ssize_t size = output >= 0 ? pread(output, said, sizeof said, 0) : 0;
     if (size > 0)
         cause->output = strndup(said, (size_t)size);
@@ -200,29 +204,29 @@ static void keep_image(struct search *search, struct walk *walk) {
                         search->facts->regions[i].size);
 }
 
-static void say_replay(const struct search *search, const struct walk *walk) {
-    const struct shrinking *shrinking = search->shrinking;
+char *search_image_words(const struct search *search, uint64_t point, const uint16_t *picks) {
     size_t size = 0, fullest = 0;
+    char *words = NULL;
     for (size_t i = 0; i < search->space.line_count; i++)
-        fullest += shrinking->picks[i] == 0;
+        fullest += picks[i] == 0;
     bool full = 2 * fullest >= search->space.line_count;
-    FILE *out = open_memstream(&shrinking->cause->replay, &size);
+    FILE *out = open_memstream(&words, &size);
     if (out == NULL)
-        return;
-    fprintf(out, "%" PRIu64 ":%s", walk->point, full ? "full" : "least");
+        return NULL;
+    fprintf(out, "%" PRIu64 ":%s", point, full ? "full" : "least");
     for (size_t i = 0; i < search->space.line_count; i++) {
         const struct space_line *line = &search->space.lines[i];
         uint16_t usual = !full && line->count > 1;
-        if (shrinking->picks[i] != usual)
-            fprintf(out, ",%zu+0x%" PRIx64 "=%u", line->region, line->offset, shrinking->picks[i]);
+        if (picks[i] != usual)
+            fprintf(out, ",%zu+0x%" PRIx64 "=%u", line->region, line->offset, picks[i]);
     }
-    fclose(out);
+    return fclose(out) == 0 ? words : NULL;
 }
 
 static bool shrink_here(void *context, struct walk *walk) {
     struct search *search = context;
     struct shrinking *shrinking = search->shrinking;
-    if (walk->point != shrinking->failure->point || shrinking->done)
+    if (walk->point != shrinking->failure->place.point || shrinking->done)
         return !shrinking->done || shrinking->cause->future;
     search_fill(search, walk);
     shrinking->done = true;
@@ -237,8 +241,8 @@ static bool shrink_here(void *context, struct walk *walk) {
     for (size_t i = 0; i < search->space.line_count; i++)
         name_line(search, walk, i);
     find_lost(search, walk);
-    say_replay(search, walk);
     struct search_cause *cause = shrinking->cause;
+    cause->replay = search_image_words(search, walk->point, shrinking->picks);
     /* All that has been stored may be durable, and it fails: something is stored too late. */
     cause->future = cause->missing_count == 0 && walk->cause != WALK_END;
     keep_image(search, walk);
@@ -286,7 +290,6 @@ static bool look_up(void *context, struct walk *walk, const struct trace_event *
     }
     if (event->kind == TRACE_MARK && event->mark == TRACE_ACK && cause->lost &&
         walk->acked == cause->mark.place && cause->mark.length == 0) {
-        cause->operation = event->id;
         cause->mark = (struct search_store){.place = cause->mark.place,
                                             .length = 1,
                                             .stack = WALK_STACK(event->place),
@@ -300,7 +303,7 @@ static bool pass_by(void *context, struct walk *walk) {
     return true;
 }
 
-bool search_shrink(struct search *search, const struct search_failure *failure,
+static bool shrink(struct search *search, const struct search_failure *failure,
                    struct search_cause *cause, search_keep *keep, void *context) {
     const struct walk_visitor shrinks = {.point = shrink_here, .after = look_ahead};
     const struct walk_visitor looks = {.point = pass_by, .after = look_up};
@@ -310,7 +313,7 @@ bool search_shrink(struct search *search, const struct search_failure *failure,
                                   .keep = keep,
                                   .context = context};
     queue_judge *judge = search->queue.judge;
-    *cause = (struct search_cause){0};
+    *cause = (struct search_cause){.facts = search->facts};
     shrinking.missing = calloc(failure->line_count + 1, sizeof *shrinking.missing);
     shrinking.other = calloc(failure->line_count + 1, sizeof *shrinking.other);
     search->shrinking = &shrinking;
@@ -327,8 +330,69 @@ bool search_shrink(struct search *search, const struct search_failure *failure,
     return good;
 }
 
+/* Of a failure after a second cut: recovery is recorded once more, with names. */
+struct reopening {
+    const struct search_failure *failure;
+    struct search_cause *cause;
+    search_keep *keep;
+    void *context;
+    struct nested *nested;
+    bool shrunk;
+};
+static struct reopening *reopening;
+
+static bool reopen_here(void *context, struct walk *walk) {
+    struct search *search = context;
+    const struct search_failure *failure = reopening->failure;
+    struct nested *nested = reopening->nested;
+    if (walk->point != failure->place.point)
+        return true;
+    search_fill(search, walk);
+    if (search->space.failed || search->space.line_count != failure->outer_count ||
+        nested_open(search, walk, failure->outer_picks, true, nested) != NESTED_OPEN)
+        return false;
+    struct search_failure inner = *failure;
+    inner.place.point = failure->inner_point;
+    nested->search->history = search->history; /* lent */
+    reopening->shrunk =
+        shrink(nested->search, &inner, reopening->cause, reopening->keep, reopening->context);
+    nested->search->history = (struct history){0};
+    char *outer = search_image_words(search, walk->point, failure->outer_picks), *both = NULL;
+    if (outer == NULL || asprintf(&both, "%s/%s", outer, reopening->cause->replay) < 0)
+        both = NULL;
+    free(outer);
+    free(reopening->cause->replay);
+    reopening->cause->replay = both;
+    return false;
+}
+
+static bool shrink_inner(struct search *search, const struct search_failure *failure,
+                         struct search_cause *cause, search_keep *keep, void *context) {
+    const struct walk_visitor visitor = {.point = reopen_here};
+    struct reopening here = {failure, cause, keep, context, calloc(1, sizeof *here.nested), false};
+    *cause = (struct search_cause){.nested = here.nested};
+    if (here.nested == NULL)
+        return false;
+    sandbox_rest(search->queue.sandbox);
+    reopening = &here;
+    bool walked = search_walk(search, &visitor);
+    reopening = NULL;
+    cause->nested = here.nested;
+    return walked && here.shrunk && cause->replay != NULL;
+}
+
+bool search_shrink(struct search *search, const struct search_failure *failure,
+                   struct search_cause *cause, search_keep *keep, void *context) {
+    return failure->outer_picks != NULL ? shrink_inner(search, failure, cause, keep, context)
+                                        : shrink(search, failure, cause, keep, context);
+}
+
 void search_forget_cause(struct search_cause *cause) {
     free(cause->output);
     free(cause->replay);
     cause->output = cause->replay = NULL;
+    if (cause->nested != NULL)
+        nested_close(cause->nested);
+    free(cause->nested);
+    cause->nested = NULL;
 }

@@ -45,6 +45,8 @@ struct space_turn {
     bool bounded; /* not all of them: by chance in the end */
 };
 struct space_turn space_begin(bool bounded, uint64_t seed);
+/* From this stage on images are counted through, or chosen by chance. */
+#define SPACE_BY_CHANCE 4
 /* The next one: a content's number for each line. false: there is no other. */
 bool space_next(const struct space *space, struct space_turn *turn, uint16_t *picks);
 

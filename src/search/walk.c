@@ -52,6 +52,7 @@ static bool learn_stack(struct walk_facts *facts, const struct trace_event *even
 
 static bool learn(struct walk_facts *facts, const struct trace_event *event) {
     facts->events++;
+    facts->stores += trace_stores(event->kind);
     facts->marks += event->kind == TRACE_MARK;
     facts->begun += event->kind == TRACE_MARK && event->mark == TRACE_BEGIN;
     facts->acked += event->kind == TRACE_MARK && event->mark == TRACE_ACK;
@@ -145,7 +146,7 @@ static void show(struct going *going, const struct trace_event *event) {
 static void mark(struct going *going, const struct trace_event *event) {
     struct walk *walk = going->walk;
     bool acked = event->mark == TRACE_ACK;
-    if (event->mark == TRACE_NOTE)
+    if (event->mark == TRACE_NOTE || walk->facts->is_recovery)
         return;
     if (!acked)
         point(going, WALK_BEFORE, event);
@@ -177,6 +178,24 @@ static bool step(struct going *going, struct trace_event *event) {
     return good;
 }
 
+/* What the regions held is durable. */
+static void start(const struct going *going) {
+    struct walk *walk = going->walk;
+    for (size_t i = 0; i < going->facts->region_count; i++) {
+        const struct walk_region *region = &going->facts->regions[i];
+        static const uint8_t zeros[SANDBOX_PAGE];
+        for (uint64_t at = 0; region->initial != NULL && at < region->size; at += SANDBOX_PAGE) {
+            uint64_t rest = region->size - at, part = rest < SANDBOX_PAGE ? rest : SANDBOX_PAGE;
+            if (memcmp(region->initial + at, zeros, part) == 0)
+                continue;
+            memcpy(region->visible + at, region->initial + at, part);
+            generation_base(walk->lines, (uint32_t)i, at, region->initial + at, part);
+            if (going->visitor->changed != NULL)
+                going->visitor->changed(going->visitor->context, walk, i, at, part);
+        }
+    }
+}
+
 static bool is_stopped(const struct walk *walk) {
     return walk->stop != NULL && *walk->stop != 0;
 }
@@ -202,7 +221,8 @@ bool walk_through(FILE *trace, struct walk_facts *facts, const struct crash_wish
                   const struct walk_visitor *visitor, struct walk *walk) {
     const char *problem = "the trace cannot be read twice";
     const volatile int *stop = walk->stop;
-    *walk = (struct walk){.facts = facts, .stop = stop};
+    *walk = (struct walk){
+        .facts = facts, .stop = stop, .begun = facts->begun_before, .acked = facts->acked_before};
     bool good = fseek(trace, 0, SEEK_SET) == 0;
     if (good)
         walk->replay = replay_new(&facts->head, wish, facts->regions[0].line_size, &problem);
@@ -219,6 +239,7 @@ bool walk_through(FILE *trace, struct walk_facts *facts, const struct crash_wish
     if (good) {
         struct going going = {walk, facts, visitor, false, false};
         walk->lines = replay_lines(walk->replay);
+        start(&going);
         good = go(&going, trace);
     } else {
         snprintf(walk->problem, sizeof walk->problem, "%s", problem);

@@ -12,7 +12,8 @@ struct walk_region {
     enum trace_domain domain;
     uint64_t address, size, room; /* room: size in whole pages, bytes */
     char *path;
-    uint8_t *visible; /* NULL outside of a walk */
+    uint8_t *visible;       /* NULL outside of a walk */
+    const uint8_t *initial; /* what it holds before the first event; NULL: zeros */
 };
 
 /* What the frames of a stack are called, by its number. */
@@ -28,7 +29,10 @@ struct walk_facts {
     size_t region_count;
     struct walk_stack *stacks; /* by number */
     size_t stack_count;
-    uint64_t events, marks, begun, acked;
+    uint64_t events, stores, marks, begun, acked;
+    bool
+        is_recovery; /* it was recorded after a cut: the marks are those before the cut, so many: */
+    uint64_t begun_before, acked_before;
     char damage[256]; /* where the trace ends too early; empty: nowhere */
     char problem[256];
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The `api` source: what the routines tell about themselves becomes state and findings. */
 #include "source/api.h"
+#include "source/code.h"
 #include "source/commit.h"
 #include "source/content.h"
 #include "source/early.h"
@@ -328,7 +329,7 @@ static void on_free(struct act *act) {
 static void make_durable(struct model_page *page, void *context, uint64_t from, uint64_t to) {
     const struct act *act = context;
     (void)from, (void)to;
-    model_make_durable(page, act->actor.lines);
+    model_make_durable(page, act->actor.lines, 0, MODEL_PAGE_SIZE);
 }
 
 static void retry_stretch(void *context, const struct stretch *stretch) {
@@ -414,6 +415,8 @@ static void finish(struct act *act, bool flushes) {
 
 static void on_get(struct act *act) {
     const struct arena_token *token = tokens_add(act->me, act->event, act->actor.stack);
+    if (token != NULL)
+        code_begin();
     if (token != NULL && pages_wanted())
         pages_got(act->me, token);
     /* What was stored while no token was there counts as durable. */

@@ -121,10 +121,15 @@ static void look_at_page(struct look *look, uintptr_t address, bool present) {
     struct shadow_page *shadow = pages_lock(&share, !empty);
     if (shadow == NULL)
         return;
-    /* Zeros that nobody has looked at since: the page was taken out of the file. */
-    look->settle = settle || (empty && !present);
-    tell_changes(look, &share, shadow);
-    look->settle = settle;
+    /* Once more, now that no flush comes between: what another thread has stored and flushed since
+       the first copy would be older in this one than in the shadow. */
+    if (copy_page(look, address)) {
+        empty = memcmp(look->bytes, zeros, MODEL_PAGE_SIZE) == 0;
+        /* Zeros that nobody has looked at since: the page was taken out of the file. */
+        look->settle = settle || (empty && !present);
+        tell_changes(look, &share, shadow);
+        look->settle = settle;
+    }
     pages_unlock(shadow);
 }
 

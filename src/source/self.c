@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "source/code.h"
 #include "source/commit.h"
 #include "source/extra.h"
 #include "source/frames.h"
@@ -220,6 +221,8 @@ static bool attach(void) {
 void self_confine(void) {
     if (self_not_forked == NULL || source_process.confined)
         return;
+    code_begin();
+    code_note();
     source_process.confined = true;
     atomic_fetch_add(&source_process.arena.head->confined, 1);
 }
@@ -259,5 +262,6 @@ __attribute__((destructor)) static void process_exits(void) {
     struct self *me = pages_wanted() ? self_get() : NULL;
     if (me != NULL)
         pages_exit(me);
+    code_note();
     atomic_store(&source_process.arena.head->processes[source_process.process].end, ARENA_EXITED);
 }

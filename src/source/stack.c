@@ -68,6 +68,18 @@ static uint32_t module_number(const struct arena_module *wish) {
     return number;
 }
 
+bool stack_note_module(const char *path) {
+    const struct arena_head *head = source_process.arena.head;
+    uint32_t count = atomic_load(&head->module_count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcmp(head->modules[i].path, path) == 0)
+            return true;
+    }
+    struct arena_module module = {.build_id_size = 0};
+    snprintf(module.path, sizeof module.path, "%s", path);
+    return module_number(&module) != 0;
+}
+
 static void read_build_id(const struct dl_phdr_info *info, const ElfW(Phdr) * segment,
                           struct arena_module *module) {
     const char *at = (const char *)(info->dlpi_addr + segment->p_vaddr);

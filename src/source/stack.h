@@ -43,4 +43,7 @@ arena_id stack_of_places(const uintptr_t *places, uint32_t count);
 /* A stack of one frame, without unwinding. */
 arena_id stack_of_site(const void *caller);
 
+/* A file whose code runs in this process gets a number in the arena. false: there is no place. */
+bool stack_note_module(const char *path);
+
 #endif

@@ -14,6 +14,7 @@
 
 #include "base/bits.h"
 #include "map/map.h"
+#include "source/code.h"
 #include "source/compare.h"
 #include "source/explain.h"
 #include "source/pages.h"
@@ -116,6 +117,7 @@ static void add_region(struct self *me, const struct map_region *region, arena_i
     if (file->watched != ARENA_WATCH_NAMED)
         file->watched = exact ? ARENA_WATCH_NAMED : ARENA_WATCH_FOUND;
     token->watched = 1;
+    code_begin();
     if (record_wanted())
         record_got(me, token, stack);
     else if (pages_wanted())
@@ -251,6 +253,39 @@ static void settle_part(void *context, const struct stretch *stretch) {
         pages_settle(wait->sync.me, stretch, wait->sync.stack);
 }
 
+/* What was stored through another view of the same bytes is waited for as well. */
+struct settling {
+    const struct watch_sync *wait;
+    const struct stretch *range;
+};
+
+static void settle_view(void *context, const struct stretch *view) {
+    const struct settling *settling = context;
+    const struct stretch *range = settling->range;
+    uint64_t from = range->offset > view->offset ? range->offset : view->offset;
+    uint64_t end = range->offset + range->length, stop = view->offset + view->length;
+    end = end < stop ? end : stop;
+    const struct stretch part = {.file = view->file,
+                                 .offset = from,
+                                 .length = end - from,
+                                 .address = view->address + (from - view->offset)};
+    if (view->file == range->file && from < end && part.address != range->address)
+        settle_part((void *)settling->wait, &part);
+}
+
+static void settle_views(struct self *me, struct arena_token *token, void *context) {
+    (void)me;
+    tokens_stretches(token, 0, UINT64_MAX, settle_view, context);
+}
+
+static void settle_range(void *context, const struct stretch *range) {
+    const struct watch_sync *wait = context;
+    struct settling settling = {wait, range};
+    settle_part(context, range);
+    if (pages_wanted())
+        tokens_each_live(wait->sync.me, settle_views, &settling);
+}
+
 static void settle_token(struct self *me, struct arena_token *token, void *context) {
     const struct watch_sync *wait = context;
     const struct arena_file *file = &arena_here()->head->files[token->file];
@@ -297,7 +332,7 @@ static void sync_begins(struct watch_sync *wait, const struct watch_site *site, 
         if (length != 0)
             regions_stretches(align_down(address, MODEL_PAGE_SIZE),
                               align_up(length + address % MODEL_PAGE_SIZE, MODEL_PAGE_SIZE),
-                              settle_part, wait);
+                              settle_range, wait);
         else
             tokens_each_live(me, settle_token, wait);
         sync_begin(&wait->sync);
@@ -339,6 +374,32 @@ static void explain(struct self *me, uint32_t file, uint64_t offset, const uint8
     }
 }
 
+static void give_up_lines(struct model_page *page, void *context, uint64_t from, uint64_t to) {
+    uint32_t first = (uint32_t)(from % MODEL_PAGE_SIZE);
+    model_make_durable(page, context, first, first + (uint32_t)(to - from));
+}
+
+/* The program has cut bytes out of the file, or off it: it wants nothing of them any more. */
+static void give_up(struct self *me, arena_id stack, uint32_t file, uint64_t offset,
+                    size_t length) {
+    if (record_wanted()) {
+        record_pwrite(me, stack, file, offset, NULL, length);
+        return;
+    }
+    uint64_t end = atomic_load(&arena_here()->head->files[file].end);
+    if (offset >= end)
+        return;
+    const struct stretch stretch = {
+        .file = file, .offset = offset, .length = length < end - offset ? length : end - offset};
+    const struct arena_pages pages = {file, stretch.offset, stretch.length, me->thread + 1};
+    struct model_lines lines = arena_lines(arena_here());
+    if (pages_wanted())
+        explain(me, file, offset, NULL, length);
+    if (explain_wanted())
+        explain_forget(me, &stretch);
+    arena_each_page(arena_here(), &pages, give_up_lines, &lines);
+}
+
 /* For a report the bytes are explained, for a trace they are stores. */
 static void tell(struct self *me, arena_id stack, uint32_t file, uint64_t offset,
                  const uint8_t *bytes, size_t length) {
@@ -370,8 +431,8 @@ static void wrote(const struct watch_site *site, int descriptor, int64_t offset,
     int error = errno;
     struct sync sync = {.inode = 0};
     const struct arena_head *head;
-    if (atomic_load(&regions_high) == 0 || !is_on() || !pages_wanted() || source_process.confined ||
-        !file_of(descriptor, &sync)) {
+    if (atomic_load(&regions_high) == 0 || !is_on() || (!pages_wanted() && count != 0) ||
+        source_process.confined || !file_of(descriptor, &sync)) {
         errno = error;
         return;
     }
@@ -392,7 +453,7 @@ static void wrote(const struct watch_site *site, int descriptor, int64_t offset,
             left -= part;
         }
         if (count == 0)
-            tell(me, stack, i, at, NULL, length);
+            give_up(me, stack, i, at, length);
     }
     if (me != NULL && record_wanted() && count != 0 && offset >= 0 && waits(descriptor))
         wait_for_part(me, stack, &sync, (uint64_t)offset, length);
@@ -406,6 +467,14 @@ static void confining(void) {
         self_confine();
 }
 
+static void unloading(void) {
+    struct self *me = code_matters() ? enter(__builtin_frame_address(0)) : NULL;
+    if (me == NULL)
+        return;
+    code_note();
+    runtime_leave(me);
+}
+
 static void limiting(struct rlimit *limit) {
     self_widen(limit);
 }
@@ -414,7 +483,7 @@ _Atomic bool watch_loaded;
 
 const struct watch_calls *watch_calls(void) {
     static const struct watch_calls calls = {mapped, unmapping, sync_begins, sync_ends,
-                                             wrote,  confining, limiting};
+                                             wrote,  confining, limiting,    unloading};
     return &calls;
 }
 

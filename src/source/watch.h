@@ -41,6 +41,8 @@ struct watch_calls {
     void (*confining)(void);
     /* It is about to limit its address space: the limit is made one with the runtime in it. */
     void (*limiting)(struct rlimit *limit);
+    /* A library may be about to go. */
+    void (*unloading)(void);
 };
 
 /* For libnvrtl-watch.so. */

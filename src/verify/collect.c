@@ -11,11 +11,13 @@
 #include "verify/screen.h"
 #include "verify/session.h"
 #include "verify/sites.h"
+#include "verify/unheard.h"
 
 struct collector {
     const struct collect_run *run;
     struct report *report;
     struct symbols *symbols;
+    struct unheard unheard;
     size_t capacity;
 };
 
@@ -220,6 +222,11 @@ static struct finding *next_finding(struct collector *collector) {
 static bool add_finding(struct collector *collector, const struct arena_finding *record) {
     if (record->kind >= KIND_COUNT || !collector->run->wanted[record->kind])
         return true;
+    bool unheard =
+        !record->abnormal &&
+        unheard_may_flush(&collector->unheard, collector->run->arena, collector->symbols, record);
+    if (unheard && record->kind == KIND_REDUNDANT_DRAIN)
+        return true;
     struct finding *finding = next_finding(collector);
     if (finding == NULL)
         return false;
@@ -230,7 +237,8 @@ static bool add_finding(struct collector *collector, const struct arena_finding 
     if (record->file != 0 && record->file <= ARENA_FILES)
         direct.watched = collector->run->arena->head->files[record->file - 1].watched != 0;
     finding->kind = (enum kind)record->kind;
-    finding->severity = severity_of(collector, record, &direct);
+    direct.unheard = unheard;
+    finding->severity = unheard ? SEVERITY_NOTE : severity_of(collector, record, &direct);
     finding->count = atomic_load(&record->count);
     finding->region = record->file;
     if (record->rescue == ARENA_RESCUE_PAGE)
@@ -391,8 +399,9 @@ bool collect_report(const struct collect_run *run, struct report *report) {
     if (done)
         judge_end(run);
     done = done && add_regions(&collector) && add_findings(&collector) &&
-           remarks_add(run->arena->head, report) &&
+           remarks_add(run->arena->head, report) && unheard_remark(&collector.unheard, report) &&
            (!run->profile || sites_collect(run->arena, site_stack, &collector, &report->profile));
+    unheard_free(&collector.unheard);
     symbols_close(collector.symbols);
     verify_sort_findings(report);
     return done;

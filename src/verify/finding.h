@@ -62,6 +62,15 @@ struct source_edit {
     char *text;
 };
 
+/* Where a search of a trace has met a failure: in which pass, at which crash point, as which image
+   of it. Failures of one look are so much alike that only the first FINDING_ALIKE are told, and
+   no more than FINDING_MET of all. */
+#define FINDING_ALIKE 2
+#define FINDING_MET 64
+struct finding_met {
+    uint64_t pass, point, number, look;
+};
+
 struct finding {
     enum kind kind;
     enum severity severity;
@@ -81,6 +90,8 @@ struct finding {
     size_t related_count;
     struct source_edit *fix; /* what mends it, where that is known to the letter */
     size_t fix_count;
+    struct finding_met *met; /* of a search: each failure that it stands for */
+    size_t met_count;
     char *suppression, *suppressor; /* why it does not count, and who says so; NULL: it counts */
 };
 
@@ -132,6 +143,8 @@ struct report {
     int exit;              /* the program's own status, 128 + signal when killed */
     const char *directory; /* where the program was started, absolute; may be NULL */
     const char *stores, *judge;
+    uint64_t
+        search; /* of a trace: the same for all parts of a search that is done in parts; or 0 */
     struct report_region *regions;
     size_t region_count;
     struct finding *findings; /* errors first, then warnings, performance, notes */

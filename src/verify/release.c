@@ -32,6 +32,7 @@ void verify_free_finding(struct finding *finding) {
     for (size_t i = 0; i < finding->fix_count; i++)
         free(finding->fix[i].text);
     free(finding->fix);
+    free(finding->met);
     free(finding->related);
     free(finding->ranges);
     free(finding->message);

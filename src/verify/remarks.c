@@ -98,8 +98,8 @@ static bool remark_pages(const struct arena_head *head, struct report *report) {
     return verify_remark(
         report,
         "direct stores are seen by what they change (--stores=%s): one that stores "
-        "what is there already is not, no line of code is known, and what is flushed by the CPU's "
-        "own instructions counts as never flushed",
+        "what is there already is not, no line of code is known, and where the program has flush "
+        "instructions of its own, what no routine flushed is not judged",
         report->stores);
 }
 

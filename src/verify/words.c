@@ -279,11 +279,14 @@ bool collect_words(struct finding *finding, const struct arena_finding *record,
     bool said = place != NULL;
     if (said && asserted != NULL) {
         char *where = collect_place(asserted);
+        const char *unflushed = direct->unheard ? "not flushed by a routine" : "not flushed";
         said = where != NULL && say(&when, "%s when %s was reached",
-                                    flush ? "was not completed by a drain" : "not flushed", where);
+                                    flush ? "was not completed by a drain" : unflushed, where);
         free(where);
     } else if (said) {
-        said = say(&when, flush ? "was never completed by a drain" : "never flushed");
+        said = say(&when, flush             ? "was never completed by a drain"
+                          : direct->unheard ? "flushed by no routine"
+                                            : "never flushed");
     }
     if (said && direct->mark != 0 && (flush || finding->kind == KIND_UNFLUSHED_WRITE))
         said = collect_direct_words(finding, record, direct, when);
@@ -297,6 +300,10 @@ bool collect_words(struct finding *finding, const struct arena_finding *record,
         said = say_undrained(finding, record, place, when);
     else if (said)
         said = say_call(finding, record, place);
+    if (direct->unheard) {
+        free(finding->mend); /* it may be mended already */
+        finding->mend = NULL;
+    }
     free(when);
     free(place);
     return said;

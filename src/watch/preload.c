@@ -85,6 +85,11 @@ int mprotect(void *address, size_t length, int access) {
     return result;
 }
 
+int dlclose(void *library) {
+    watch_runtime()->unloading();
+    return watch_real()->dlclose(library);
+}
+
 int msync(void *address, size_t length, int flags) {
     const struct watch_site site = WATCH_SITE;
     struct watch_sync wait = {.begun = false};

@@ -30,6 +30,7 @@
     REAL(int, syncfs, (int file))                                                                  \
     REAL(int, ftruncate, (int file, off_t size))                                                   \
     REAL(int, fallocate, (int file, int mode, off_t offset, off_t size))                           \
+    REAL(int, dlclose, (void *library))                                                            \
     REAL(int, prctl, (int option, ...))                                                            \
     REAL(int, setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit))               \
     REAL(int, prlimit,                                                                             \
@@ -57,6 +58,7 @@ WATCH_EXPORT int munmap(void *address, size_t length);
 WATCH_EXPORT void *mremap(void *old, size_t old_size, size_t size, int flags, ...);
 WATCH_EXPORT int mprotect(void *address, size_t length, int access);
 WATCH_EXPORT int msync(void *address, size_t length, int flags);
+WATCH_EXPORT int dlclose(void *library);
 WATCH_EXPORT int fsync(int file);
 WATCH_EXPORT int fdatasync(int file);
 WATCH_EXPORT void sync(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* counting FILE COUNT: stores 1, 2, 3 ... one behind the other, and says after each 64 of them which
-   was the last one, in 8 bytes, after its process. Its own stores or those of a child may be killed
-   at any moment. */
+/* counting FILE COUNT: stores 1, 2, 3 ... one behind the other, and says after each 64 of them
+   which was the last one, in 8 bytes, after its process. Its own stores or those of a child may be
+   killed at any moment. */
 #include <nvrtl.h>
 #include <stdint.h>
 #include <stdlib.h>

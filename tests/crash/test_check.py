@@ -126,36 +126,112 @@ class CheckTest(command.FolderTest):
         self.assertIn("log.c:31 is not", report["findings"][0]["message"])
         self.assertIn("a choice of", report["remarks"][0])
 
+    # Points that are tried whole and points that are not, and failures of several looks.
+    MANY = ("".join(f"1 store 1 0x{256 + i * 64:x} 8 01{14 * '0'}\n" for i in range(7)) +
+            BEGIN + DATA + COMMIT + DRAIN + ACK + order(4) + DRAIN +
+            (DATA + "1 store 1 0x48 8 0500000000000000\n" + COMMIT + DRAIN) * 4)
+
+    def told(self, report):
+        """What is the same for every way to do the same search; images lie elsewhere."""
+        return [{key: value for key, value in finding.items() if key != "image"}
+                for finding in report["findings"]]
+
+    def search(self, events, *options, status=1):
+        result = self.run_check(events, "--report=json", *options)
+        self.assertEqual(result.returncode, status, result.stderr)
+        return json.loads(result.stderr)
+
     def test_shards(self):
-        """All parts together find what one search finds."""
-        events = (BEGIN + DATA + COMMIT + DRAIN + ACK) * 3
-        whole = {one["message"] for one in self.explore(events)}
-        parts = set()
-        for part in (1, 2, 3):
-            parts |= {one["message"] for one in self.explore(events, f"--shard={part}/3")}
-        self.assertEqual(parts, whole)
+        """All parts together find what one search finds, in its order."""
+        for exhaustive in ("--exhaustive=16", "--exhaustive=4096"):
+            whole = self.search(self.MANY, exhaustive)
+            self.assertGreaterEqual(len(whole["findings"]), 3)
+            for count in (2, 3, 7):
+                parts = []
+                for part in range(1, count + 1):
+                    result = self.run_check(self.MANY, exhaustive, "--report=json",
+                                            f"--shard={part}/{count}")
+                    self.assertIn(result.returncode, (0, 1), result.stderr)
+                    parts.append(self.write(f"part{part}", result.stderr.encode()))
+                merged = command.run("report", "merge", *parts)
+                self.assertEqual((merged.returncode, merged.stderr), (0, ""))
+                self.assertEqual(self.told(json.loads(merged.stdout)), self.told(whole))
+                again = self.write("merged", merged.stdout.encode())
+                text = command.run("report", "text", again)
+                self.assertIn("recovery fails (the checker returns 5)", text.stdout)
+
+    def test_shards_share_the_work(self):
+        """No image is tried by two parts."""
+        whole = self.search(self.MANY)
+        images = 0
+        for part in (1, 2):
+            result = self.run_check(self.MANY, "--report=json", f"--shard={part}/2")
+            remark = json.loads(result.stderr)["remarks"][0]
+            self.assertTrue(remark.startswith(f"part {part} of 2: "), remark)
+            own = int(remark.split(": ")[1].split(" ")[0])
+            self.assertGreater(own, 0)
+            images += own
+        self.assertEqual(f"{images} images", " ".join(whole["remarks"][0].split(" ")[:2]))
+
+    def test_other_searches_are_not_parts(self):
+        """Reports of two searches lose nothing when they are told as one."""
+        parts = []
+        for seed in (1, 2):
+            result = self.run_check(self.MANY, "--report=json", f"--seed={seed}")
+            parts.append(self.write(f"part{seed}", result.stderr.encode()))
+        merged = json.loads(command.run("report", "merge", *parts).stdout)
+        whole = self.search(self.MANY)
+        self.assertEqual(sorted(one["message"] for one in merged["findings"]),
+                         sorted(one["message"] for one in whole["findings"]))
+        self.assertEqual(sum(one["count"] for one in merged["findings"]),
+                         2 * sum(one["count"] for one in whole["findings"]))
+
+    def test_workers(self):
+        for exhaustive in ("--exhaustive=16", "--exhaustive=4096"):
+            reports = [self.search(self.MANY, exhaustive, f"--jobs={jobs}") for jobs in (1, 2, 4)]
+            self.assertEqual(reports[0], reports[1])
+            self.assertEqual(reports[0], reports[2])
+
+    def test_more_in_flight_than_is_kept(self):
+        """Where the model lets stores of a line go, no point counts as exhausted from there on."""
+        stores = "".join(f"1 store 1 0x80 8 {i:04x}000000000000\n" for i in range(4100))
+        report = self.search(DATA + DRAIN + stores + DATA, status=0)
+        self.assertIn("all images of 1, a choice of 1", report["remarks"][0])
+        self.assertIn("more stores in flight than are kept", report["remarks"][1])
+        report = self.search(DATA + DRAIN + DATA, status=0)
+        self.assertIn("all images of 2, a choice of 0", report["remarks"][0])
+        self.assertEqual(len(report["remarks"]), 1)
 
     def test_budget(self):
         result = self.run_check((BEGIN + DATA + DRAIN + COMMIT + DRAIN + ACK) * 3, "--images=1")
         self.assertEqual(result.returncode, 3)
         self.assertIn("its budget is used up", result.stderr)
+        self.assertIn("1 image checked at 1 crash point", result.stderr)
 
     def test_resume(self):
-        """In steps of a few images it finds what it finds at once, in the same words."""
-        events = (BEGIN + DATA + COMMIT + DRAIN + ACK) * 3 + order(4) + DRAIN
-        whole = [one["message"] for one in self.explore(events)]
-        state, steps, status = self.path("state"), 0, None
-        while not os.path.exists(state) or "pass 2 " not in self.read("state").decode():
-            result = self.run_check(events, f"--resume={state}", "--images=2", "--report=json")
-            self.assertIn(result.returncode, (1, 3), result.stderr)
-            steps += 1
-            self.assertLess(steps, 50)
-            status = json.loads(result.stderr)
-        self.assertGreater(steps, 2)
-        self.assertEqual([one["message"] for one in status["findings"]], whole)
-        result = self.run_check(events, f"--resume={state}", "--exhaustive=7")
-        self.assertEqual(result.returncode, 125)
-        self.assertIn("of other options", result.stderr)
+        """In steps of a few images it finds what it finds at once, in the same words, and counts
+        nothing twice."""
+        state = self.path("state")
+        for options in (("--exhaustive=16",), ("--exhaustive=4096",), ("--shard=2/3",)):
+            whole = self.search(self.MANY, *options)
+            for images in (9, 70):
+                if os.path.exists(state):
+                    os.remove(state)
+                steps, report = 0, None
+                while not os.path.exists(state) or "pass 2 " not in self.read("state").decode():
+                    result = self.run_check(self.MANY, f"--resume={state}", f"--images={images}",
+                                            "--report=json", *options)
+                    self.assertIn(result.returncode, (1, 3), result.stderr)
+                    steps += 1
+                    self.assertLess(steps, 2000)
+                    report = json.loads(result.stderr)
+                self.assertGreater(steps, 1)
+                self.assertEqual(self.told(report), self.told(whole))
+                self.assertEqual(report["remarks"], whole["remarks"])
+        for other in ("--exhaustive=7", "--model=eadr"):
+            result = self.run_check(self.MANY, f"--resume={state}", "--shard=2/3", other)
+            self.assertEqual(result.returncode, 125)
+            self.assertIn("of other options", result.stderr)
 
     def test_usage(self):
         for options in (("--shard=4/3",), ("--jobs=0",), ("--exhaustive=x",), ("--enumerate",)):

@@ -38,7 +38,8 @@ class Options:
     """The options of a command, as its --help has them: short letters, and long names, which of
     them take a value."""
 
-    LINE = re.compile(r"^  +(?:-(\w|\?), )?(?:    )?--([a-z][\w-]*)(=\S+)?(?: |$)", re.MULTILINE)
+    LINE = re.compile(r"^  +(?:-(\w|\?), )?(?:    )?--([a-z][\w-]*)(?:\[=\S+|(=\S+))?(?: |$)",
+                      re.MULTILINE)
 
     def __init__(self, command):
         self.short, self.long, self.valued = set(), set(), set()

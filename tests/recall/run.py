@@ -204,16 +204,18 @@ def main():
     shared = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None
     with tempfile.TemporaryDirectory(prefix="nvrtl-recall-", dir=shared) as folder:
         bench = Bench(folder)
-        programs = []
+        programs, skipped = [], 0
         for name in names:
             try:
                 program = Program(name, [bug for bug in bugs if bug.program == name],
                                   options.packages, folder)
             except packages.CannotFetch as reason:
                 print(f"skipped: {name}: {reason}")
+                skipped += 1
                 continue
             if program.needs_cpu and not {"-mclwb", "-mclflushopt"} & set(bench.cpu):
                 print(f"skipped: {name} (this CPU has neither clwb nor clflushopt)")
+                skipped += 1
                 continue
             programs.append(program)
         known = read_results(options.results)
@@ -235,6 +237,9 @@ def main():
             wrong += 1
             print(f"{program.name} bug {bug} {'-'.join(way)} {stores}: {word}")
     print(summary.table(programs, results))
+    if options.table and skipped:
+        print(f"{options.table} stays as it is: {skipped} programs were skipped")
+        wrong += skipped
     if options.table and not wrong:
         with open(options.table, "w", encoding="utf-8") as file:
             file.write(summary.document(programs, results))

@@ -37,8 +37,8 @@ NOTES = """
   be correct, and was found.
 - LMDB's meta page commits by several lines, in order. That holds in the page cache, not on
   persistent memory: its commit word publishes the data pages, not the rest of its own page.
-- What is flushed by the CPU's own instructions is not seen by `--stores=pages`: such programs are
-  for `hooks`.
+- What is flushed by the CPU's own instructions is not seen by `--stores=pages`: where a program has
+  some, what no routine flushed is a note, and the run is not clean. Such programs are for `hooks`.
 """
 
 

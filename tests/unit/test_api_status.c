@@ -368,6 +368,27 @@ static void test_query(void **state) {
     library_set_domain("page-cache!");
 }
 
+/* Nobody listens: whatever they are given, nothing is looked at. */
+static void test_annotations(void **state) {
+    (void)state;
+    static char elsewhere[8];
+    const char *const nowhere = (const char *)value(UINT64_MAX - 7);
+    const PVOID tokens[] = {token, EACH, NULL, value(8), region};
+    const void *const places[] = {region, elsewhere, NULL, nowhere};
+    for (size_t i = 0; i < ARRAY_LENGTH(tokens) * ARRAY_LENGTH(places); i++) {
+        PVOID to = tokens[i % ARRAY_LENGTH(tokens)];
+        const void *at = places[i / ARRAY_LENGTH(tokens)];
+        errno = ERRNO_BEFORE;
+        NvRtlVerifierIgnore(to, at, i % 2 ? SIZE_MAX : 8);
+        NvRtlVerifierAssertDurable(to, at, i % 2 ? SIZE_MAX : 8);
+        NvRtlVerifierCommitPoint(to, at, 8);
+        NvRtlVerifierCommitPointFor(to, at, 8, nowhere, i % 2);
+        NvRtlVerifierMark(to, (uint32_t)i, i, nowhere);
+        assert_int_equal(errno, ERRNO_BEFORE);
+    }
+    check_untouched();
+}
+
 static void test_texts(void **state) {
     (void)state;
     static const NTSTATUS statuses[] = {STATUS_SUCCESS,
@@ -406,6 +427,7 @@ int main(void) {
         cmocka_unit_test(test_flush_nothing_drains),
         cmocka_unit_test(test_query_size),
         cmocka_unit_test(test_query),
+        cmocka_unit_test(test_annotations),
         cmocka_unit_test(test_texts),
     };
     return cmocka_run_group_tests(tests, make_region, end_region);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* SIGBUS in the short way of a few bytes: each of its instructions meets a page that is not there,
-   and the long way tells of it. In a child, because dispositions belong to the process. */
+/* SIGBUS in the short ways: each instruction meets a page that is not there, and the long way tells
+   of it. In a child, because dispositions belong to the process. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,6 +49,37 @@ static void child_few_bytes_later(void) {
     (void)RtlDrainNonVolatileFlush(file.token);
 }
 
+/* Many bytes: the page is missing in the head before the first whole line, among the lines, and in
+   the tail behind the last, at each flag and alignment; and so is the page that a copy reads. */
+static void child_many_bytes(void) {
+    static const ULONG flags[] = {0, 1, 2, 3, 0x101, 0x103};
+    static char buffer[1024];
+    struct cut_file file = make_cut_file();
+    for (size_t before = 0; before < 400; before += before % 64 < 8 || before % 64 > 55 ? 1 : 8) {
+        for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+            char *over = file.view + PAGE - before;
+            size_t length = before + 1 + 37 * i;
+            CHILD_NEED(RtlWriteNonVolatileMemory(file.token, over, buffer, length, flags[i]) ==
+                       STATUS_IO_DEVICE_ERROR);
+            CHILD_NEED(RtlFillNonVolatileMemory(file.token, over, length, 7, flags[i]) ==
+                       STATUS_IO_DEVICE_ERROR);
+            CHILD_NEED(RtlWriteNonVolatileMemory(file.token, file.view + before % 9, over, length,
+                                                 flags[i]) == STATUS_IO_DEVICE_ERROR);
+        }
+    }
+    /* Nothing but a head, of which no byte is there. */
+    char *gone = file.view + PAGE + 3;
+    CHILD_NEED(RtlWriteNonVolatileMemory(file.token, gone, buffer, 300, 3) ==
+               STATUS_IO_DEVICE_ERROR);
+    CHILD_NEED(RtlFillNonVolatileMemory(file.token, gone, 300, 7, 3) == STATUS_IO_DEVICE_ERROR);
+    CHILD_NEED(RtlWriteNonVolatileMemory(file.token, file.view, "good", 4, 1) == STATUS_SUCCESS);
+}
+
+static void test_many_bytes(void **state) {
+    (void)state;
+    check_child(child_many_bytes, 0);
+}
+
 static void test_few_bytes(void **state) {
     (void)state;
     check_child(child_few_bytes, 0);
@@ -63,6 +94,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_few_bytes),
         cmocka_unit_test(test_few_bytes_later),
+        cmocka_unit_test(test_many_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

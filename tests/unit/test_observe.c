@@ -75,6 +75,27 @@ static void test_nobody(void **state) {
     run(nobody_listens, "libc.so.6");
 }
 
+/* What the run's file is said to be is whatever the program's caller has put there. */
+static void no_run(void) {
+    static const char *const numbers[] = {"", "0", "-7", "no number", "4095", "99999999999999999"};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            setenv("NVRTL_ARENA", numbers[i], 1);
+            nobody_listens();
+            _exit(0);
+        }
+        int status;
+        CHECK(waitpid(child, &status, 0) == child && status == 0);
+    }
+}
+
+static void test_no_run(void **state) {
+    (void)state;
+    run(no_run, NULL);
+    run(no_run, "/nowhere/libnothing.so");
+}
+
 static void refused(void) {
     script()->refuse = true;
     nobody_listens();
@@ -249,11 +270,11 @@ static void test_emit_keeps_errno(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nobody),           cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_attached),         cmocka_unit_test(test_once),
-        cmocka_unit_test(test_reentered),        cmocka_unit_test(test_many_threads),
-        cmocka_unit_test(test_forked_meanwhile), cmocka_unit_test(test_forked_later),
-        cmocka_unit_test(test_emit_keeps_errno),
+        cmocka_unit_test(test_nobody),       cmocka_unit_test(test_no_run),
+        cmocka_unit_test(test_refused),      cmocka_unit_test(test_attached),
+        cmocka_unit_test(test_once),         cmocka_unit_test(test_reentered),
+        cmocka_unit_test(test_many_threads), cmocka_unit_test(test_forked_meanwhile),
+        cmocka_unit_test(test_forked_later), cmocka_unit_test(test_emit_keeps_errno),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

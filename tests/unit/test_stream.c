@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The ring of a run whose trace is written meanwhile: in order, whatever the writers do; whole up to
-   where they are killed; and nobody waits for a parent that reads no more. */
+/* The ring of a run whose trace is written meanwhile: in order, whatever the writers do; whole up
+   to where they are killed; and nobody waits for a parent that reads no more. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -73,7 +73,8 @@ _nvrtl_offer_options() {
         options+=' --stores= --time= --timeout= --watch= -c -j -n -s'
         ;;
     crash)
-        options+=' --check-timeout= --check= --direct64= --enumerate --exhaustive= --explain= --image='
+        options+=' --atomic --check-timeout= --check= --direct64= --enumerate --exhaustive='
+        options+=' --explain= --image= --nested'
         options+=' --images= --import-pmemcheck= --isolate --jobs= --keep= --memory= --model='
         options+=' --output= --replay= --report= --respawn= --resume= --seed= --shard='
         options+=' --stable-pages --stores= --streams= --time= --watch= -c -j -r'

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "code/writeback.h"
+
+#include <elf.h>
+#include <string.h>
+
+/* x86-64, SDM vol. 2. What is compared with lies around the last byte of an opcode. */
+
+static bool is_rex(uint8_t byte) {
+    return (byte & 0xf0) == 0x40;
+}
+
+static bool is_in_memory(uint8_t modrm) {
+    return modrm < 0xc0;
+}
+
+/* Has the opcode of so many bytes this prefix, with or without REX between? */
+static bool has_prefix(const uint8_t *code, size_t at, size_t opcode, uint8_t prefix) {
+    size_t before = at + 1 - opcode;
+    if (before > 0 && is_rex(code[before - 1]))
+        before--;
+    return before > 0 && code[before - 1] == prefix;
+}
+
+/* `clflush (r); lock add x, (r)` is how OpenSSL times its bus: no program makes a line durable only
+   to change it by the very next instruction. */
+static bool is_timing(const uint8_t *code, size_t size, size_t at) {
+    uint8_t modrm = code[at + 1], low = modrm & 7;
+    const uint8_t *next = code + at + 2;
+    size_t left = size - at - 2;
+    if (modrm >= 0x40 || low == 4 || low == 5 || left < 4 || next[0] != 0xf0)
+        return false;
+    next += is_rex(next[1]) ? 2 : 1;
+    return next[0] == 0x01 && next[1] < 0x40 && (next[1] & 7) == low;
+}
+
+/* 0f ae /7: clflush, and with 66 clflushopt; 66 0f ae /6: clwb. */
+static const char *flush_at(const uint8_t *code, size_t size, size_t at) {
+    if (at < 1 || at + 1 >= size || code[at - 1] != 0x0f || !is_in_memory(code[at + 1]))
+        return NULL;
+    bool prefixed = has_prefix(code, at, 2, 0x66);
+    switch (code[at + 1] >> 3 & 7) {
+    case 7:
+        return is_timing(code, size, at) ? NULL : prefixed ? "clflushopt" : "clflush";
+    case 6:
+        return prefixed ? "clwb" : NULL;
+    default:
+        return NULL;
+    }
+}
+
+/* 66 0f e7, and by VEX and EVEX: movntdq. */
+static bool is_movntdq(const uint8_t *code, size_t at) {
+    if (at >= 2 && code[at - 1] == 0x0f)
+        return has_prefix(code, at, 2, 0x66);
+    if (at >= 2 && code[at - 2] == 0xc5)
+        return (code[at - 1] & 3) == 1;
+    return (at >= 3 && code[at - 3] == 0xc4 && (code[at - 1] & 3) == 1) ||
+           (at >= 4 && code[at - 4] == 0x62 && (code[at - 2] & 7) == 5);
+}
+
+/* Stores past the cache, and direct ones. Of movnti the form with 8 bytes alone: the two bytes of
+   the other one are all over (and $15, %eax; ret). */
+static const char *stream_at(const uint8_t *code, size_t size, size_t at) {
+    if (at < 2 || at + 1 >= size || !is_in_memory(code[at + 1]))
+        return NULL;
+    switch (code[at]) {
+    case 0xe7:
+        return is_movntdq(code, at) ? "movntdq" : NULL;
+    case 0xc3:
+        return code[at - 1] == 0x0f && (code[at - 2] & 0xf8) == 0x48 ? "movnti" : NULL;
+    case 0x2b:
+        return code[at - 1] == 0x0f && has_prefix(code, at, 2, 0x66) ? "movntpd" : NULL;
+    case 0xf8:
+        return code[at - 1] == 0x38 && code[at - 2] == 0x0f && has_prefix(code, at, 3, 0x66)
+                   ? "movdir64b"
+                   : NULL;
+    case 0xf9:
+        return code[at - 1] == 0x38 && code[at - 2] == 0x0f ? "movdiri" : NULL;
+    default:
+        return NULL;
+    }
+}
+
+static bool find_x86_64(const uint8_t *code, size_t size, bool streams, size_t from,
+                        struct writeback *found) {
+    for (size_t at = from; at < size; at++) {
+        if (!streams) {
+            const uint8_t *next = memchr(code + at, 0xae, size - at);
+            if (next == NULL)
+                return false;
+            at = (size_t)(next - code);
+        }
+        const char *name = code[at] == 0xae ? flush_at(code, size, at) : NULL;
+        if (name == NULL && streams)
+            name = stream_at(code, size, at);
+        *found = (struct writeback){name, at};
+        if (name != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* AArch64: SYS #3, C7, Cm, #1, Xt; Arm ARM, C5.3. */
+static const char *clean_of(uint32_t word) {
+    switch (word & ~UINT32_C(31)) {
+    case 0xd50b7a20:
+        return "dc cvac";
+    case 0xd50b7c20:
+        return "dc cvap";
+    case 0xd50b7d20:
+        return "dc cvadp";
+    case 0xd50b7e20:
+        return "dc civac";
+    default:
+        return NULL;
+    }
+}
+
+static bool find_aarch64(const uint8_t *code, size_t size, size_t from, struct writeback *found) {
+    for (size_t at = (from + 3) / 4 * 4; at + 4 <= size; at += 4) {
+        uint32_t word = (uint32_t)code[at] | (uint32_t)code[at + 1] << 8 |
+                        (uint32_t)code[at + 2] << 16 | (uint32_t)code[at + 3] << 24;
+        *found = (struct writeback){clean_of(word), at};
+        if (found->name != NULL)
+            return true;
+    }
+    return false;
+}
+
+bool writeback_find(const uint8_t *code, size_t size, unsigned machine, bool streams, size_t from,
+                    struct writeback *found) {
+    *found = (struct writeback){0};
+    if (machine == EM_AARCH64)
+        return find_aarch64(code, size, from, found);
+    return machine == EM_X86_64 && find_x86_64(code, size, streams, from, found);
+}

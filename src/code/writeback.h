@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Instructions by which code makes its stores durable without any routine, found by their bytes. */
+#ifndef CODE_WRITEBACK_H
+#define CODE_WRITEBACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One that was found. */
+struct writeback {
+    const char *name; /* "clwb" */
+    size_t at;        /* where in the code */
+};
+
+/* The first one that stands at from or behind. Nothing is decoded: what stands for something else,
+   an operand or a table, may be taken for one; none is overlooked but a streaming store of 4 bytes.
+   machine: EM_X86_64 or EM_AARCH64 of <elf.h>; streams: do streaming and direct stores count?
+   false: there is none. Any bytes are safe. */
+bool writeback_find(const uint8_t *code, size_t size, unsigned machine, bool streams, size_t from,
+                    struct writeback *found);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Might the program have flushed by itself what a finding is about? */
+#ifndef VERIFY_UNHEARD_H
+#define VERIFY_UNHEARD_H
+
+#include "arena/arena.h"
+#include "verify/finding.h"
+#include "verify/symbols.h"
+
+struct unheard {
+    bool looked, may;
+    uint64_t notes; /* findings that were no more than notes for that reason */
+    char *where; /* an instruction of that kind: "clwb at file.c:3"; or what cannot be looked at */
+};
+
+/* Does the finding rest on a flush that did not happen, and might one have happened all the same,
+   by instructions that nobody tells of? Looks through the code of the run's processes when first
+   asked. */
+bool unheard_may_flush(struct unheard *unheard, const struct arena *arena, struct symbols *symbols,
+                       const struct arena_finding *record);
+
+/* A sentence about them, if there were any, which leaves the report incomplete. false: out of
+   memory. */
+bool unheard_remark(const struct unheard *unheard, struct report *report);
+
+void unheard_free(struct unheard *unheard);
+
+#endif

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "own.h"
+
+void library_flush(volatile void *line);
+
+void library_flush(volatile void *line) {
+    own_flush(line);
+}

@@ -47,14 +47,35 @@ echo "isolated: $(speed --isolate)"
 
 "$build/bin/nvrtl-cc" -O2 -g -I"$here/../../include" "$here/../verifier/btree.c" \
     -o "$work/btree" "$build/lib/libnvrtl.so" -Wl,-rpath,"$(cd "$build/lib" && pwd)"
-rm -f "$work/file"
-hooks=$("$build/bin/nvrtl" run --report=json --output "$work/out" -- \
-    "$work/btree" "$work/file" 20000 10000 | cut -d' ' -f1)
-rm -f "$work/file"
-recorded=$("$build/bin/nvrtl" record -o "$work/b.trace" -- \
-    "$work/btree" "$work/file" 20000 10000 | cut -d' ' -f1)
-stores=$("$build/bin/nvrtl" trace dump "$work/b.trace" | grep -cE '^[0-9]+ (store|copy|atomic) ')
-size=$(wc -c < "$work/b.trace")
-echo "$hooks $recorded $stores $size" | awk '{
-    printf "recording: %.2f times the hooks run, ", $2 / $1
-    printf "%.1f bytes a store of %d\n", $4 / $3, $3 }'
+# Of the program: nanoseconds an insert, and its own processor time in seconds, which other load on
+# the machine does not change much. insert COMMAND...: runs it under that command.
+insert() {
+    rm -f "$work/file"
+    python3 - "$work/cpu" "$@" "$work/btree" "$work/file" 100000 10000 <<'EOF'
+import os, resource, subprocess, sys
+cpu, *command = sys.argv[1:]
+program = command[-4:]
+inner = ("import os, sys\npid = os.fork()\n"
+         "if pid == 0:\n    os.execv(sys.argv[2], sys.argv[2:])\n"
+         "usage = os.wait4(pid, 0)[2]\n"
+         "open(sys.argv[1], 'w').write(str(usage.ru_utime + usage.ru_stime))")
+told = subprocess.run([*command[:-4], "python3", "-c", inner, cpu, *program], check=True,
+                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+print(told.split()[0], open(cpu).read())
+EOF
+}
+
+for _ in 1 2 3 4 5; do
+    insert "$build/bin/nvrtl" run --report=json --output "$work/out" -- | tr '\n' ' '
+    insert "$build/bin/nvrtl" record -o "$work/b.trace" --
+done | awk '{ print $3 / $1, $4 / $2 }' > "$work/ratios"
+# Prints the median, and from where to where the ratios are, of a column.
+spread() {
+    cut -d' ' -f"$1" "$work/ratios" | sort -n |
+        awk '{ all[NR] = $1 } END { printf "%.2f (%.2f to %.2f)", all[3], all[1], all[NR] }'
+}
+echo "recording: $(spread 1) times the hooks run, $(spread 2) of its processor time"
+stores=$("$build/bin/nvrtl" trace stat "$work/b.trace" |
+    awk '/^(store|copy|atomic) / { sum += $2 } END { print sum }')
+wc -c < "$work/b.trace" | awk -v stores="$stores" '{
+    printf "trace: %.1f bytes a store of %d\n", $1 / stores, stores }'

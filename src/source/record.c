@@ -48,16 +48,10 @@ static void append_share(const struct act *act, enum log_kind kind, const struct
                     to - from);
 }
 
-/* The lines of [from, to), one bit each. */
-static uint64_t lines_of(uint32_t from, uint32_t to) {
-    uint32_t first = from / MODEL_LINE_SIZE, last = (to - 1) / MODEL_LINE_SIZE;
-    return UINT64_MAX << first & UINT64_MAX >> (63 - last);
-}
-
 /* Tells of the based lines of the share that have changed untold; other lines are none of the log's
    business, and survive as they are. */
 static void look(const struct act *act, struct share *share) {
-    uint64_t lines = share->page->based & lines_of(share->from, share->to);
+    uint64_t lines = share->page->based & recorder_lines(share->from, share->to);
     if (pages_wanted()) /* it was found before */
         return;
     if (source_process.hooked) /* who is storing there will tell */
@@ -82,7 +76,7 @@ static bool tell_empty(const struct act *act, const struct share *share) {
 }
 
 void recorder_base(const struct act *act, const struct share *share) {
-    uint64_t lines = lines_of(share->from, share->to) & ~share->page->based;
+    uint64_t lines = recorder_lines(share->from, share->to) & ~share->page->based;
     if (lines != 0 && tell_empty(act, share))
         return;
     while (lines != 0) {
@@ -94,13 +88,13 @@ void recorder_base(const struct act *act, const struct share *share) {
             memcpy(share->shadow + from, share->memory + from, to - from);
         append_share(act, LOG_BASE, share, from, to);
         /* Only now: who sees the bit finds the record. */
-        share->page->based |= lines_of(from, to);
-        lines &= ~lines_of(from, to);
+        share->page->based |= recorder_lines(from, to);
+        lines &= ~recorder_lines(from, to);
     }
 }
 
 static void tell_store(const struct act *act, struct share *share) {
-    uint64_t lines = lines_of(share->from, share->to);
+    uint64_t lines = recorder_lines(share->from, share->to);
     if ((share->page->based & lines) != lines)
         return; /* the call was not announced */
     memcpy(share->shadow + share->from, share->memory + share->from, share->to - share->from);
@@ -122,7 +116,7 @@ static void act_on_share(struct act *act, struct share *share) {
     } else if (act->event->kind == EVENT_STORING) {
         look(act, share);
         recorder_base(act, share);
-        share->page->storing |= lines_of(share->from, share->to);
+        share->page->storing |= recorder_lines(share->from, share->to);
     } else if (tells && !act->late) {
         tell_store(act, share);
     } else {
@@ -257,7 +251,7 @@ static void act_on_memory(struct act *act, uintptr_t address, size_t length) {
 }
 
 void record_settle(struct self *me) {
-    if (LIKELY(me->storing.length == 0))
+    if (LIKELY(me->storing.length == 0) || recorder_settle_quick(me))
         return;
     static const struct event stored = {.kind = EVENT_STORE};
     struct act act = {.me = me,
@@ -272,17 +266,11 @@ void record_settle(struct self *me) {
 
 /* Most stores go to one line that the log has already: then nothing need be read. */
 static bool begin_known(const struct act *act, uintptr_t address, size_t length) {
-    struct model_page *page = regions_page(address);
     uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE);
-    if (page == NULL || length > MODEL_PAGE_SIZE - from)
-        return false;
-    uint64_t lines = lines_of(from, from + (uint32_t)length);
-    arena_lock(arena_here(), &page->lock, act->me->thread + 1);
-    bool known = page->shadow != 0 && (page->based & lines) == lines;
-    if (known)
-        page->storing |= lines;
-    arena_unlock(&page->lock);
-    return known;
+    /* It notes the page, for who comes next. */
+    struct model_page *page =
+        length <= MODEL_PAGE_SIZE - from ? regions_record(act->me, address) : NULL;
+    return page != NULL && recorder_begin_known(act->me, page, from, length);
 }
 
 /* The lines are told of, and wait for what will be stored to them. */

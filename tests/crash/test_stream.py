@@ -74,6 +74,33 @@ class StreamTest(command.FolderTest):
         self.assertEqual(last, count)
         self.assertGreater(self.stored(), 10000)
 
+    def peak(self, *arguments):
+        """The most memory that the command had, in MiB, and what it said."""
+        with open(self.path("said"), "w+b") as said:
+            process = subprocess.Popen([command.NVRTL, *arguments], stdout=said, stderr=said)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            said.seek(0)
+            return usage.ru_maxrss / 1024, process.returncode, said.read().decode()
+
+    def test_long_trace(self):
+        """A million events are not held in memory, neither to be counted nor to be explored: as
+        traces they would be some hundred MiB."""
+        trace = self.path("trace")
+        memory, status, said = self.peak("record", "-o", trace, "--", os.environ["APPENDS_BIN"],
+                                         self.path("file"), "250000")
+        self.assertEqual((status, said), (0, ""))
+        self.assertLess(memory, 100)  # of which the ring has 32
+        memory, status, said = self.peak("trace", "stat", trace)
+        self.assertEqual(status, 0)
+        self.assertRegex(said, r"store +500000\nflush +250000\ndrain +250000\n")
+        self.assertLess(memory, 40)
+        memory, status, said = self.peak("crash", "--check", os.environ["READER"], "--images=20000",
+                                         "--memory=16M", "--seed=1", trace)
+        self.assertEqual(status, 3, said)
+        self.assertIn("its budget is used up", said)
+        self.assertLess(memory, 40)
+
 
 if __name__ == "__main__":
     unittest.main()

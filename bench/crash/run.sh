@@ -17,7 +17,7 @@ build=$(cd "${1:?usage: bench/crash/run.sh BUILD [DIRECTORY [ROUNDS [LOG...]]]}"
 directory=${2:-/dev/shm}
 rounds=${3:-5}
 here=$(cd "$(dirname "$0")" && pwd)
-[ $# -le 3 ] && shift $# || shift 3
+shift $(($# < 3 ? $# : 3))
 
 work=$(mktemp -d "$directory/nvrtl-bench-XXXXXX")
 trap 'rm -rf "$work"' EXIT INT TERM

@@ -153,13 +153,15 @@ static char *say_mend(const struct walk_facts *facts, const struct search_cause 
     int length = 0;
     bool found =
         (missing != NULL && cause->missing[0].found) || (early != NULL && cause->early[0].found);
-    if (found && missing != NULL)
-        mend = strdup("wait for the pages of what has to come first, before the rest is stored");
-    else if (found && cause->torn)
-        mend =
-            strdup("put into one line what belongs together, or let recovery see that it is torn");
-    else if (cause->torn)
-        length = asprintf(&mend, "publish it by one aligned store of 8 bytes");
+    const char *text =
+        found && missing != NULL
+            ? "wait for the pages of what has to come first, before the rest is stored"
+        : found && cause->torn
+            ? "put into one line what belongs together, or let recovery see that it is torn"
+        : cause->torn ? "publish it by one aligned store of 8 bytes"
+                      : NULL;
+    if (text != NULL)
+        length = asprintf(&mend, "%s", text);
     else if (cause->lost && missing != NULL)
         length = asprintf(&mend, "flush and drain what is stored at %s before the acknowledgement",
                           missing);

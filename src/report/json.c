@@ -166,6 +166,7 @@ bool report_json(FILE *out, const struct report *report) {
             value_put_text(object, "judge", report->judge) &&
             (report->search == 0 || put_word(object, "search", report->search)) &&
             (!report->incomplete || value_put(object, "incomplete", json_true())) &&
+            (!report->unasked || value_put(object, "unasked", json_true())) &&
             value_put(object, "summary", summary(report)) &&
             value_put(object, "regions",
                       value_array(report->regions, report->region_count, make_region)) &&

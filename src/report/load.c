@@ -225,6 +225,7 @@ static bool read_run(struct members *members, const json_t *root, struct report 
         read_word(members, root, "search", false, &report->search);
     report->exit = (int)status;
     report->incomplete = json_is_true(json_object_get(root, "incomplete"));
+    report->unasked = json_is_true(json_object_get(root, "unasked"));
     report->stores = sources[good ? source : 0];
     report->judge = judges[good ? judge : 0];
     return good;

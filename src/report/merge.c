@@ -223,6 +223,7 @@ bool report_merge(struct loaded *parts, size_t count, struct report *into, char 
         }
         into->exit = into->exit != 0 ? into->exit : part->exit;
         into->incomplete |= part->incomplete;
+        into->unasked |= part->unasked;
         one_search = one_search && part->search == into->search;
         into->stores = least_seen(into->stores, part->stores);
         complete = add_findings(into, part) && add_remarks(into, part) &&

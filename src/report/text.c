@@ -75,6 +75,7 @@ static void put_remarks(struct page *page, const struct report *report) {
 static void put_nothing_found(struct page *page, const struct report *report,
                               const struct report_tally *tally) {
     bool api = report->stores != NULL && strcmp(report->stores, "api") == 0;
+    bool hooks = report->stores != NULL && strcmp(report->stores, "hooks") == 0;
     size_t improvable = tally->of[SEVERITY_PERFORMANCE];
     char words[WORDS_SIZE];
     page_paint(page, report->incomplete ? PAINT_WARNING : PAINT_GOOD);
@@ -86,9 +87,12 @@ static void put_nothing_found(struct page *page, const struct report *report,
         put_remarks(page, report);
         return;
     }
-    page_put(page, api ? " every Write and Fill to " : " every store to ");
+    page_put(page, report->unasked ? " nothing of the kinds that were asked for in "
+                   : api           ? " every Write and Fill to "
+                   : hooks         ? " every store that hooks saw to "
+                                   : " every store to ");
     page_put(page, count_words(report->region_count, "region", words));
-    page_put(page, " was flushed and drained");
+    page_put(page, report->unasked ? "" : " was flushed and drained");
     if (improvable > 0) {
         page_put(page, ", with ");
         page_put(page, count_words(improvable, "performance finding", words));

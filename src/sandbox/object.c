@@ -19,12 +19,12 @@ bool object_open(const struct sandbox *sandbox) {
         *(void **)&check = dlsym(object, "nvrtl_check");
     if (object != NULL && states)
         *(void **)&dump = dlsym(object, "nvrtl_dump");
-    if (object != NULL)
-        *(void **)&trace_reads = dlsym(object, READS_TRACE);
-    bool found = states ? dump != NULL : check != NULL;
-    if (!found)
+    if (states ? dump == NULL : check == NULL) {
         snprintf(batch->problem, sizeof batch->problem, "%s", dlerror());
-    return found;
+        return false;
+    }
+    *(void **)&trace_reads = dlsym(object, READS_TRACE);
+    return true;
 }
 
 bool object_trace(const struct live *live, bool on) {

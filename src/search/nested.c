@@ -86,7 +86,7 @@ static bool write_all(const struct search *outer, const struct walk *walk,
 static bool match_regions(const struct search *outer, struct nested *nested, const char *folder) {
     const struct sandbox_options judge = judge_of(outer);
     struct walk_facts *facts = &nested->facts;
-    struct walk_region own[SANDBOX_REGIONS];
+    struct walk_region own[SANDBOX_REGIONS] = {{.path = NULL}};
     char images[SCRATCH_PATH + 16], path[PATH_MAX];
     size_t matched = 0;
     snprintf(images, sizeof images, "%.1023s/" PLAN_IMAGES, folder);
@@ -108,7 +108,7 @@ static bool match_regions(const struct search *outer, struct nested *nested, con
     for (size_t i = 0; i < facts->region_count; i++)
         free(facts->regions[i].path);
     facts->region_count = outer->facts->region_count;
-    memcpy(facts->regions, own, sizeof own);
+    memcpy(facts->regions, own, facts->region_count * sizeof *own);
     return all;
 }
 

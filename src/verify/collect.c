@@ -399,7 +399,8 @@ bool collect_report(const struct collect_run *run, struct report *report) {
     if (done)
         judge_end(run);
     done = done && add_regions(&collector) && add_findings(&collector) &&
-           remarks_add(run->arena->head, report) && unheard_remark(&collector.unheard, report) &&
+           remarks_add(run->arena->head, report) && remarks_unasked(run->wanted, report) &&
+           unheard_remark(&collector.unheard, report) &&
            (!run->profile || sites_collect(run->arena, site_stack, &collector, &report->profile));
     unheard_free(&collector.unheard);
     symbols_close(collector.symbols);

@@ -155,6 +155,7 @@ struct report {
     size_t remark_count;
     struct report_profile profile;
     bool incomplete; /* stores may have escaped the verifier: no finding is no good news */
+    bool unasked;    /* kinds of errors were not looked for, as was asked */
 };
 
 /* By severity, kind and place. */

@@ -126,3 +126,18 @@ bool remarks_add(const struct arena_head *head, struct report *report) {
         return false;
     return remark_scratch(head, report) && remark_pages(head, report) && remark_lost(head, report);
 }
+
+bool remarks_unasked(const bool *wanted, struct report *report) {
+    char names[256] = "";
+    size_t used = 0;
+    for (size_t k = 0; k < KIND_COUNT; k++) {
+        bool told = kind_facts[k].on && k != KIND_CRASH_INCONSISTENCY; /* never by a run */
+        if (!told || wanted[k] || kind_facts[k].severity != SEVERITY_ERROR)
+            continue;
+        int length = snprintf(names + used, sizeof names - used, "%s%s", used != 0 ? ", " : "",
+                              kind_facts[k].name);
+        used += (size_t)length < sizeof names - used ? (size_t)length : 0;
+    }
+    report->unasked = used != 0;
+    return used == 0 || verify_remark(report, "not looked for, as was asked: %s", names);
+}

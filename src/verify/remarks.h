@@ -9,4 +9,8 @@
    false: out of memory. */
 bool remarks_add(const struct arena_head *head, struct report *report);
 
+/* Adds which kinds of errors were not looked for, though they are by default. false: out of
+   memory. */
+bool remarks_unasked(const bool *wanted, struct report *report);
+
 #endif

@@ -320,6 +320,7 @@ class FindingsTest(RunTest):
                 report, result = self.report(*options)
                 self.assertEqual(self.kinds(report), kinds)
                 self.assertEqual(result.returncode, int("unflushed-write" in kinds))
+                self.assertEqual(report.get("unasked", False), "--disable=all" in options)
 
     def test_stacks(self):
         reports = {how: self.report(f"--stacks={how}")[0]["findings"]

@@ -121,20 +121,29 @@ static void test_verdicts(void **state) {
     check_verdict(&report, "nvrtl: 0 errors, 0 warnings, 1 note in ledger");
     /* Slow is clean. */
     report.findings = &findings[1];
-    check_verdict(&report, "nvrtl: clean: every store to 2 regions was flushed and drained, "
-                           "with 1 performance finding");
+    check_verdict(&report,
+                  "nvrtl: clean: every store that hooks saw to 2 regions was flushed and drained, "
+                  "with 1 performance finding");
     report.finding_count = 0;
     report.region_count = 1;
-    check_verdict(&report, "nvrtl: clean: every store to 1 region was flushed and drained");
+    check_verdict(&report,
+                  "nvrtl: clean: every store that hooks saw to 1 region was flushed and drained");
     report.remarks = sample_remarks;
     report.remark_count = 1;
-    check_verdict(&report, "nvrtl: clean: every store to 1 region was flushed and drained; "
-                           "see the remark");
+    check_verdict(&report,
+                  "nvrtl: clean: every store that hooks saw to 1 region was flushed and drained; "
+                  "see the remark");
     /* No more is claimed than was seen. */
     report.remark_count = 0;
     report.stores = "api";
     check_verdict(&report,
                   "nvrtl: clean: every Write and Fill to 1 region was flushed and drained");
+    report.stores = "pages";
+    check_verdict(&report, "nvrtl: clean: every store to 1 region was flushed and drained");
+    report.unasked = true;
+    check_verdict(&report, "nvrtl: clean: nothing of the kinds that were asked for in 1 region");
+    report.unasked = false;
+    report.stores = "api";
     report.region_count = 0;
     check_verdict(&report,
                   "nvrtl: nothing to judge: ledger was not seen to use non-volatile memory");

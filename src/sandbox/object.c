@@ -15,12 +15,12 @@ bool object_open(const struct sandbox *sandbox) {
     struct batch *batch = sandbox->batch;
     void *object = dlopen(sandbox->options.check, RTLD_NOW | RTLD_LOCAL);
     bool states = sandbox->options.states;
-    if (object != NULL)
+    if (object != NULL) {
+        *(void **)&trace_reads = dlsym(object, READS_TRACE);
         *(void **)&check = dlsym(object, "nvrtl_check");
+    }
     if (object != NULL && states)
         *(void **)&dump = dlsym(object, "nvrtl_dump");
-    if (object != NULL)
-        *(void **)&trace_reads = dlsym(object, READS_TRACE);
     bool found = states ? dump != NULL : check != NULL;
     if (!found)
         snprintf(batch->problem, sizeof batch->problem, "%s", dlerror());

@@ -116,17 +116,32 @@ done >"$work/speeds"
 echo "import: $(spread %d <"$work/speeds") stores/s"
 
 "$build/bin/nvrtl-cc" -O2 -g -I"$here/../../include" "$here/../verifier/btree.c" \
-    -o "$work/btree" "$build/lib/libnvrtl.so" -Wl,-rpath,"$build/lib"
+    -o "$work/btree" "$build/lib/libnvrtl.so" -Wl,-rpath,"$(cd "$build/lib" && pwd)"
+# Of the program: nanoseconds an insert, and its own processor time in seconds, which other load on
+# the machine does not change much. insert COMMAND...: runs it under that command.
+insert() {
+    rm -f "$work/file"
+    python3 - "$work/cpu" "$@" "$work/btree" "$work/file" 100000 10000 <<'EOF'
+import os, resource, subprocess, sys
+cpu, *command = sys.argv[1:]
+program = command[-4:]
+inner = ("import os, sys\npid = os.fork()\n"
+         "if pid == 0:\n    os.execv(sys.argv[2], sys.argv[2:])\n"
+         "usage = os.wait4(pid, 0)[2]\n"
+         "open(sys.argv[1], 'w').write(str(usage.ru_utime + usage.ru_stime))")
+told = subprocess.run([*command[:-4], "python3", "-c", inner, cpu, *program], check=True,
+                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+print(told.split()[0], open(cpu).read())
+EOF
+}
+
 for _ in $(seq "$rounds"); do
-    rm -f "$work/file"
-    hooks=$("$build/bin/nvrtl" run --report=json --output "$work/out.d" -- \
-        "$work/btree" "$work/file" 20000 10000 | cut -d' ' -f1)
-    rm -f "$work/file"
-    recorded=$("$build/bin/nvrtl" record -o "$work/b.trace" -- \
-        "$work/btree" "$work/file" 20000 10000 | cut -d' ' -f1)
-    echo "$hooks $recorded" | awk '{ printf "%.2f\n", $2 / $1 }'
-done >"$work/ratios"
-stores=$("$build/bin/nvrtl" trace dump "$work/b.trace" | grep -cE '^[0-9]+ (store|copy|atomic) ')
-size=$(wc -c <"$work/b.trace")
-echo "recording: $(spread %.2f <"$work/ratios") times the hooks run," \
-    "$(echo "$size $stores" | awk '{ printf "%.1f bytes a store of %d", $1 / $2, $2 }')"
+    insert "$build/bin/nvrtl" run --report=json --output "$work/out" -- | tr '\n' ' '
+    insert "$build/bin/nvrtl" record -o "$work/b.trace" --
+done | awk '{ print $3 / $1, $4 / $2 }' >"$work/ratios"
+echo "recording: $(cut -d' ' -f1 "$work/ratios" | spread %.2f) times the hooks run," \
+    "$(cut -d' ' -f2 "$work/ratios" | spread %.2f) of its processor time"
+stores=$("$build/bin/nvrtl" trace stat "$work/b.trace" |
+    awk '/^(store|copy|atomic) / { sum += $2 } END { print sum }')
+wc -c < "$work/b.trace" | awk -v stores="$stores" '{
+    printf "trace: %.1f bytes a store of %d\n", $1 / stores, stores }'

@@ -196,6 +196,7 @@ struct shadow_list {
     _Atomic uint32_t log_count;
     _Atomic uint32_t log_drained; /* the first so many are durable */
     _Atomic uint32_t log_epoch;   /* how often the log was emptied */
+    _Atomic uint32_t turn;        /* changes with each thread that takes this place */
 };
 
 /* What could not be recorded. Not zero: findings that lean on completeness are no errors. */
@@ -220,6 +221,16 @@ struct arena_log {
     uint64_t stop_record, stop_ack, stop_drain;
 };
 
+/* The ring of a run whose trace is written meanwhile; see stream.h. */
+struct arena_stream {
+    arena_id ring;
+    _Atomic uint32_t moved;    /* counts what the parent has released, for those who wait */
+    _Atomic uint32_t closed;   /* the parent reads no more */
+    _Atomic uint64_t released; /* bytes since the beginning that the parent has done with */
+    _Alignas(64) _Atomic uint64_t taken;                  /* likewise, by writers */
+    _Alignas(64) _Atomic uint32_t writing[ARENA_THREADS]; /* who is about to write, by index */
+};
+
 struct arena_head {
     struct run_head run;
     uint64_t size;         /* bytes of the file; a process may map less, never more */
@@ -230,6 +241,7 @@ struct arena_head {
     _Atomic uint64_t used; /* bytes */
     struct arena_lost lost;
     struct arena_log log;
+    struct arena_stream stream;
     _Atomic uint32_t process_count, thread_count, module_count, file_count;
     _Atomic uint32_t lock;      /* modules, files, tokens */
     _Atomic uint32_t commits;   /* commit points of all files */
@@ -310,6 +322,9 @@ void *arena_at(const struct arena *arena, arena_id id, size_t size);
    longjmp (counted as lost): what it guarded is then whatever it had become. */
 void arena_lock(const struct arena *arena, _Atomic uint32_t *lock, uint32_t thread);
 void arena_unlock(_Atomic uint32_t *lock);
+
+/* Does the thread (index + 1), of whatever process of the run, live? */
+bool arena_thread_lives(const struct arena *arena, uint32_t thread);
 
 /* Waits until a word that another thread (index + 1) stores to without a barrier holds something
    else than value; counts a lock as lost where that thread is no more. */

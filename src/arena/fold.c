@@ -24,7 +24,7 @@ static struct place place_of(const struct arena *arena, uint32_t file, uint64_t 
 /* Does the flush still count? Whoever flushed the line later answers for all of it. */
 static bool counts(const struct place *place, const struct shadow_flush *flush, uint32_t thread) {
     return place->page != NULL &&
-           place->page->flusher[flush->line % MODEL_PAGE_LINES] == thread + 1;
+           (place->page->flusher[flush->line % MODEL_PAGE_LINES] & ~SHADOW_TURN) == thread + 1;
 }
 
 /* Bytes of a line between the first and the last changed one of a unit count as stored with them.
@@ -176,7 +176,7 @@ static void absorb_entry(const struct arena *arena, uint32_t thread, const struc
                                        .stack = entry->stack,
                                        .file = entry->file,
                                        .drains = entry->drains};
-    page->flusher[entry->line % MODEL_PAGE_LINES] = (uint16_t)(thread + 1);
+    page->flusher[entry->line % MODEL_PAGE_LINES] = shadow_flusher(arena, thread);
     if (drained || flush.bytes == 0)
         return;
     shadow_set_modelled(at->chunk, at->place);

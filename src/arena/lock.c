@@ -15,8 +15,7 @@
 #define LOCK_WAITS_ALIVE 100u /* milliseconds, about */
 #define LOCK_WAITS_MAX 1000u
 
-/* Of this process or another of the run. */
-static bool thread_lives(const struct arena *arena, uint32_t thread) {
+bool arena_thread_lives(const struct arena *arena, uint32_t thread) {
     if (thread == 0 || thread > ARENA_THREADS)
         return false;
     uint32_t id = arena->head->thread_ids[thread - 1];
@@ -35,7 +34,8 @@ void arena_lock(const struct arena *arena, _Atomic uint32_t *lock, uint32_t thre
             waits = 0;
         }
         /* Asked rarely: the program may have forbidden itself the call. */
-        bool dead = waits != 0 && waits % LOCK_WAITS_ALIVE == 0 && !thread_lives(arena, holder);
+        bool dead =
+            waits != 0 && waits % LOCK_WAITS_ALIVE == 0 && !arena_thread_lives(arena, holder);
         if (own || dead || waits >= LOCK_WAITS_MAX) {
             /* Only from that holder: somebody else may have been quicker. */
             if (!atomic_compare_exchange_strong(lock, &holder, thread)) {
@@ -90,7 +90,8 @@ void arena_await(const struct arena *arena, uint32_t thread, const _Atomic uint3
         if (tries < AWAIT_SPINS)
             continue;
         unsigned waits = tries - AWAIT_SPINS + 1;
-        if (waits >= AWAIT_WAITS || (waits % AWAIT_ALIVE == 0 && !thread_lives(arena, thread))) {
+        if (waits >= AWAIT_WAITS ||
+            (waits % AWAIT_ALIVE == 0 && !arena_thread_lives(arena, thread))) {
             atomic_fetch_add(&arena->head->lost.locks, 1);
             break;
         }

@@ -27,6 +27,9 @@ enum log_kind {
     LOG_CLFLUSH,    /* as LOG_FLUSH, of one range, and done at once */
     LOG_SYNC_BEGIN, /* msync, fsync and the like begin, of the range */
     LOG_SYNC_END,   /* the one that the thread has begun last has succeeded */
+    /* Of programs whose stores are found by what pages hold: */
+    LOG_FOUND,  /* stored since the last look; of each line all or nothing, for its order is lost */
+    LOG_PWRITE, /* written to the file by a descriptor */
     LOG_KINDS
 };
 

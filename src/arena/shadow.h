@@ -17,7 +17,7 @@ struct shadow_page {
     _Atomic uint32_t lock;              /* not taken by a thread that alone uses the page */
     _Atomic uint32_t hint;              /* stack of the page's last flush or Write */
     uint32_t thread, epoch;             /* whose log was absorbed, see below, and which one */
-    uint16_t flusher[MODEL_PAGE_LINES]; /* thread (index + 1) of each line's last flush */
+    uint16_t flusher[MODEL_PAGE_LINES]; /* shadow_flusher of each line's last flush; 0: none */
     uint64_t reserved[6];
     uint8_t bytes[MODEL_PAGE_SIZE];
 };
@@ -65,6 +65,15 @@ struct shadow_block {
     uint32_t reserved[3];
     struct shadow_flush flushes[SHADOW_BLOCK_FLUSHES];
 };
+
+/* Who flushes: the thread (index + 1), and a bit that tells it from the one that had its index
+   before. That one may have flushed what the new one stored before it first met the runtime. */
+#define SHADOW_TURN 0x8000u
+_Static_assert(ARENA_THREADS < SHADOW_TURN, "the bit is no part of a thread's number");
+static inline uint16_t shadow_flusher(const struct arena *arena, uint32_t thread) {
+    uint32_t turn = atomic_load_explicit(&arena->head->lists[thread].turn, memory_order_relaxed);
+    return (uint16_t)((thread + 1) | ((turn & 1) != 0 ? SHADOW_TURN : 0));
+}
 
 /* The chunk of a file, made if make is set; NULL: there is none, or the arena is full. */
 struct shadow_chunk *shadow_chunk(const struct arena *arena, uint32_t file, uint64_t index,

@@ -2,9 +2,13 @@
 /* nvrtl crash: what power cuts could leave of a recorded run. */
 #include <argp.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/crash.h"
@@ -21,7 +25,9 @@ enum {
     OPTION_STREAMS,
     OPTION_DIRECT64,
     OPTION_STABLE_PAGES,
-    OPTION_MEMORY
+    OPTION_MEMORY,
+    OPTION_STORES,
+    OPTION_WATCH
 };
 
 static const struct argp_option option_table[] = {
@@ -33,6 +39,8 @@ static const struct argp_option option_table[] = {
     {"streams", OPTION_STREAMS, "HOW", 0, "streaming stores: drain, inplace", 0},
     {"direct64", OPTION_DIRECT64, "HOW", 0, "direct stores of 64 bytes: atomic, pieces", 0},
     {"stable-pages", OPTION_STABLE_PAGES, NULL, 0, "page model: sectors keep their order", 0},
+    {"stores", OPTION_STORES, "SOURCE", 0, "of PROGRAM: auto, api, hooks, pages=interval", 0},
+    {"watch", OPTION_WATCH, "PATH", 0, "views of these files are PROGRAM's regions", 0},
     {"memory", OPTION_MEMORY, "SIZE", 0, "for the images (default 1G)", 0},
     {0}};
 
@@ -58,9 +66,16 @@ static void set_trace(struct crash_arguments *arguments, const char *trace,
     arguments->trace = trace;
 }
 
-/* The trace, and a program that recovers. */
+/* The trace, and a program that recovers. Without a trace, behind "--", a program to be recorded,
+   which recovers itself where nothing else judges. */
 static void set_words(struct crash_arguments *arguments, const char *text,
                       struct argp_state *state) {
+    bool told = arguments->enumerate || arguments->explain != NULL;
+    if (arguments->trace == NULL && state->quoted != 0 && !told) {
+        arguments->record.program = state->argv + state->next - 1;
+        state->next = state->argc;
+        return;
+    }
     if (arguments->trace == NULL) {
         arguments->trace = text;
         return;
@@ -68,6 +83,23 @@ static void set_words(struct crash_arguments *arguments, const char *text,
     arguments->explore.search.program = state->argv + state->next - 1;
     arguments->explore.search.judge = SANDBOX_PROGRAM;
     state->next = state->argc;
+}
+
+/* A program in place of a trace. */
+static void settle_program(struct crash_arguments *arguments, struct argp_state *state) {
+    struct search_options *search = &arguments->explore.search;
+    if (arguments->record.program == NULL) {
+        if (arguments->record.stores != NULL || arguments->record.watch != NULL)
+            argp_error(state, "--stores and --watch are for a program that is to be recorded");
+        return;
+    }
+    if (arguments->explore.replay != NULL)
+        argp_error(state, "an image is of a trace: --replay needs that");
+    record_choose_stores(&arguments->record, state);
+    if (search->check != NULL)
+        return;
+    search->program = arguments->record.program;
+    search->judge = SANDBOX_PROGRAM;
 }
 
 static void check_wish(const struct crash_arguments *arguments, struct argp_state *state) {
@@ -130,11 +162,18 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case ARGP_KEY_ARG:
         set_words(arguments, text, state);
         return 0;
+    case OPTION_STORES:
+        arguments->record.stores = text;
+        return 0;
+    case OPTION_WATCH:
+        run_add_watch(&arguments->record.watch, text);
+        return 0;
     case ARGP_KEY_END:
         if (arguments->explore.recover != NULL)
             return 0;
-        if (arguments->trace == NULL)
-            argp_error(state, "which trace?");
+        if (arguments->trace == NULL && arguments->record.program == NULL)
+            argp_error(state, "which trace, or -- which program?");
+        settle_program(arguments, state);
         check_wish(arguments, state);
         return 0;
     default:
@@ -210,7 +249,7 @@ static int look(FILE *trace, const struct crash_arguments *arguments, FILE *imag
     return status;
 }
 
-static int explore(FILE *trace, struct crash_arguments *arguments) {
+static int explore_trace(FILE *trace, struct crash_arguments *arguments) {
     struct crash_explore *explore = &arguments->explore;
     explore->trace = arguments->trace;
     explore->search.wish = arguments->wish;
@@ -220,19 +259,47 @@ static int explore(FILE *trace, struct crash_arguments *arguments) {
     return crash_explore(trace, explore);
 }
 
+/* Records the program; its trace stays with the images, if there are any. */
+static int record_and_explore(struct crash_arguments *arguments) {
+    struct crash_explore *explore = &arguments->explore;
+    char path[PATH_MAX];
+    int status = 0;
+    crash_choose_folder(explore);
+    bool made = mkdir(explore->keep, 0777) == 0;
+    snprintf(path, sizeof path, "%s/trace", explore->keep);
+    arguments->trace = arguments->record.output = path;
+    int result = record_program(&arguments->record, &status);
+    if (result == 0 && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
+        cli_complain("the program %s %d: what it has done until then is looked at",
+                     WIFEXITED(status) ? "ended with status" : "was killed by signal",
+                     WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    FILE *trace = result == 0 ? crash_open(path) : NULL;
+    if (trace != NULL) {
+        result = explore_trace(trace, arguments);
+        fclose(trace);
+    }
+    if (result != CRASH_FOUND) {
+        unlink(path);
+        if (made)
+            rmdir(explore->keep);
+    }
+    return result;
+}
+
 int cli_crash(int argc, char **argv) {
     static const struct argp_child children[] = {{&crash_explore_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
         .options = option_table,
         .parser = parse,
         .children = children,
-        .args_doc = "TRACE [-- PROGRAM...]",
+        .args_doc = "TRACE [-- PROGRAM...]\n-- PROGRAM...",
         .doc =
             "Tell what power cuts could leave of a recorded run.\v"
             "--enumerate prints every distinct image of the regions that a power cut at any\n"
             "moment could leave, one a line, in hexadecimal and sorted; the regions together\n"
             "have at most 4096 bytes. --explain takes one of these, or a file.\n\n"
-            "--check, or PROGRAM that must not crash, meets what a cut could leave of any size.\n\n"
+            "--check, or PROGRAM that must not crash, meets what a cut could leave of any size.\n"
+            "Without a TRACE the run of PROGRAM is recorded first.\n\n"
             "Exits with 0: nothing was found; 1: an image that recovery does not survive,\n"
             "or that no cut leaves;\n"
             "2: wrong usage, or a trace that cannot be read; 3: the budget is used up;\n"
@@ -241,16 +308,23 @@ int cli_crash(int argc, char **argv) {
         .memory = UINT64_C(1) << 30,
         .explore = {.search = {.exhaustive = 4096, .timeout = 10000, .seed = UINT64_MAX}}};
     arguments.explore.reports.wanted[report_format("text") - report_formats] = true;
-    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    /* In order: what stands before "--" is a trace, what behind it a program. */
+    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
     if (arguments.explore.recover != NULL)
         return crash_recover(&arguments.explore);
+    if (arguments.record.program != NULL) {
+        int result = record_and_explore(&arguments);
+        free(arguments.record.watch);
+        return result;
+    }
     FILE *trace = open_trace(&arguments), *image = NULL;
     if (trace != NULL && arguments.image != NULL)
         image = crash_open(arguments.image);
     int status = CLI_USAGE;
     if (trace != NULL && (image != NULL || arguments.image == NULL))
-        status = arguments.enumerate || arguments.explain != NULL ? look(trace, &arguments, image)
-                                                                  : explore(trace, &arguments);
+        status = arguments.enumerate || arguments.explain != NULL
+                     ? look(trace, &arguments, image)
+                     : explore_trace(trace, &arguments);
     if (trace != NULL)
         fclose(trace);
     if (image != NULL)

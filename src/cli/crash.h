@@ -6,6 +6,7 @@
 #include <argp.h>
 #include <stdio.h>
 
+#include "cli/record.h"
 #include "cli/run.h"
 #include "crash/replay.h"
 #include "crash/scan.h"
@@ -20,6 +21,7 @@ struct crash_explore {
     const char *replay;
     const char *recover; /* the folder in which this process is to run recovery, or NULL */
     char **arguments;    /* of the command, for the replay */
+    char folder[64];     /* where keep points to, if it is made from the seed */
     bool asked;          /* an option of the search was given */
 };
 
@@ -31,6 +33,12 @@ int crash_record(void *context, const struct search_recovery *recovery, FILE *ou
 /* Runs it, in the process that is recorded. Returns the exit status if it could not begin. */
 int crash_recover(const struct crash_explore *explore);
 
+/* What it returns where recovery does not survive an image. */
+enum { CRASH_FOUND = 1 };
+
+/* Settles where failing images go. */
+void crash_choose_folder(struct crash_explore *explore);
+
 /* Explores the trace. Returns the exit status. */
 int crash_explore(FILE *trace, struct crash_explore *explore);
 
@@ -39,7 +47,8 @@ struct crash_arguments {
     struct crash_wish wish;
     uint64_t memory; /* bytes */
     bool enumerate;
-    bool imports; /* the trace is a log of pmemcheck */
+    bool imports;                 /* the trace is a log of pmemcheck */
+    struct record_request record; /* of a program in place of the trace; without one: NULL */
     struct crash_explore explore;
 };
 

@@ -15,7 +15,7 @@
 #include "cli/crash.h"
 #include "cli/number.h"
 
-enum { STATUS_FOUND = 1, STATUS_BUDGET = 3 };
+enum { STATUS_BUDGET = 3 };
 
 enum {
     OPTION_EXHAUSTIVE = 512,
@@ -238,7 +238,7 @@ static bool explain(struct search *search, struct crash_told *told,
 }
 
 static int status_of(const struct search_outcome *outcome) {
-    return outcome->failing > outcome->unconfirmed || outcome->failure_count != 0 ? STATUS_FOUND
+    return outcome->failing > outcome->unconfirmed || outcome->failure_count != 0 ? CRASH_FOUND
            : outcome->interrupted                                                 ? 128 + stopped
            : outcome->over                                                        ? STATUS_BUDGET
                                                                                   : 0;
@@ -268,7 +268,7 @@ static int replay(struct search *search, const struct crash_explore *explore) {
     char *words = crash_verdict_words(verdict);
     printf("%s\n", words != NULL ? words : "");
     free(words);
-    return verdict.outcome == SANDBOX_FINE ? 0 : STATUS_FOUND;
+    return verdict.outcome == SANDBOX_FINE ? 0 : CRASH_FOUND;
 }
 
 static void choose_defaults(struct search_options *options) {
@@ -282,12 +282,20 @@ static void choose_defaults(struct search_options *options) {
     }
 }
 
+void crash_choose_folder(struct crash_explore *explore) {
+    choose_defaults(&explore->search);
+    if (explore->keep != NULL)
+        return;
+    snprintf(explore->folder, sizeof explore->folder, "nvrtl-crash-%" PRIu64, explore->search.seed);
+    explore->keep = explore->folder;
+}
+
 int crash_explore(FILE *trace, struct crash_explore *explore) {
     struct search_outcome outcome;
     struct walk_facts facts;
     struct cli_progress progress;
     int status = CLI_USAGE;
-    choose_defaults(&explore->search);
+    crash_choose_folder(explore);
     if (!walk_look(trace, &facts)) {
         cli_complain("%s: %s", explore->trace, facts.problem);
         walk_forget(&facts);

@@ -15,7 +15,7 @@
 #include "base/bits.h"
 #include "cli/cli.h"
 #include "cli/crash.h"
-#include "record/record.h"
+#include "cli/record.h"
 #include "search/plan.h"
 #include "verify/session.h"
 
@@ -50,15 +50,14 @@ static int record(char **words, bool names, FILE *out) {
                                            .streams = "drain",
                                            .record = true};
     const struct run_preload preload = {.wanted = false};
-    struct record_counts counts = {.events = 0};
-    int status = 0, result = -1;
-    pid_t pid;
+    const struct record_facts facts = {.names = names};
+    struct record_target target = {.out = out, .name = "a trace of recovery"};
+    int result = -1;
     struct verify_session *session = verify_begin(&options);
-    if (session != NULL && run_child(session, words, &preload, &pid, &status) == 0) {
-        bool coped = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-        bool kept =
-            record_write(verify_arena(session), out, "", names, &counts) && fflush(out) == 0;
-        result = !coped ? 1 : !kept || counts.full || counts.waiting || counts.lost ? -1 : 0;
+    if (session != NULL && record_run(session, words, &preload, &facts, &target) == 0) {
+        const struct record_counts *counts = &target.counts;
+        bool coped = WIFEXITED(target.status) && WEXITSTATUS(target.status) == 0;
+        result = !coped ? 1 : counts->full || counts->waiting || counts->lost ? -1 : 0;
     }
     verify_end(session);
     return result;

@@ -93,16 +93,26 @@ char *crash_verdict_words(struct sandbox_verdict verdict) {
     return length >= 0 ? words : NULL;
 }
 
-static const char *plural_store(size_t count) {
-    return count > 1 ? "one of the stores with the one" : "the store";
+/* The first of so many stores, and where it is. A fresh text; NULL: there is none, or no memory. */
+static char *say_stores(const struct walk_facts *facts, const struct search_store *stores,
+                        size_t count) {
+    char *place = count != 0 ? place_of(facts, stores) : NULL, *said = NULL;
+    const char *store = count > 1 ? "one of the stores with the one" : "the store";
+    int length = 0;
+    if (place != NULL && stores->found)
+        length = asprintf(&said, "what was stored before %s", place);
+    else if (place != NULL)
+        length = asprintf(&said, "%s at %s", store, place);
+    free(place);
+    return length >= 0 ? said : NULL;
 }
 
 /* "recovery loses operation 17 when the store at a.c:40 is durable and the store at b.c:31 is not;
    no drain stands between them" */
 static char *say(const struct walk_facts *facts, const struct search_cause *cause) {
     char *what = NULL, *message = NULL;
-    char *early = cause->early_count != 0 ? place_of(facts, &cause->early[0]) : NULL;
-    char *missing = cause->missing_count != 0 ? place_of(facts, &cause->missing[0]) : NULL;
+    char *early = say_stores(facts, cause->early, cause->early_count != 0);
+    char *missing = say_stores(facts, cause->missing, cause->missing_count);
     int length = -1;
     char *failed = crash_verdict_words(cause->verdict);
     const char *again = cause->nested != NULL ? "power is cut in recovery too, and " : "";
@@ -119,18 +129,15 @@ static char *say(const struct walk_facts *facts, const struct search_cause *caus
         length = -1;
     else if (cause->torn)
         length =
-            asprintf(&message, "%s when a part of the store at %s is durable and the rest is not",
-                     what, early);
+            asprintf(&message, "%s when a part of %s is durable and the rest is not", what, early);
     else if (early != NULL && missing != NULL)
-        length = asprintf(&message, "%s when the store at %s is durable and %s at %s is not%s",
-                          what, early, plural_store(cause->missing_count), missing,
+        length = asprintf(&message, "%s when %s is durable and %s is not%s", what, early, missing,
                           cause->future ? " yet made" : "; no drain stands between them");
     else if (missing != NULL)
-        length = asprintf(&message, "%s when %s at %s is not durable%s", what,
-                          plural_store(cause->missing_count), missing,
+        length = asprintf(&message, "%s when %s is not durable%s", what, missing,
                           cause->lost ? ", though it was acknowledged" : "");
     else if (early != NULL)
-        length = asprintf(&message, "%s when the store at %s is durable", what, early);
+        length = asprintf(&message, "%s when %s is durable", what, early);
     else
         length = asprintf(&message, "%s whatever was still on its way", what);
     free(what);
@@ -144,7 +151,14 @@ static char *say_mend(const struct walk_facts *facts, const struct search_cause 
     char *early = cause->early_count != 0 ? place_of(facts, &cause->early[0]) : NULL;
     char *missing = cause->missing_count != 0 ? place_of(facts, &cause->missing[0]) : NULL;
     int length = 0;
-    if (cause->torn)
+    bool found =
+        (missing != NULL && cause->missing[0].found) || (early != NULL && cause->early[0].found);
+    if (found && missing != NULL)
+        mend = strdup("wait for the pages of what has to come first, before the rest is stored");
+    else if (found && cause->torn)
+        mend =
+            strdup("put into one line what belongs together, or let recovery see that it is torn");
+    else if (cause->torn)
         length = asprintf(&mend, "publish it by one aligned store of 8 bytes");
     else if (cause->lost && missing != NULL)
         length = asprintf(&mend, "flush and drain what is stored at %s before the acknowledgement",
@@ -299,10 +313,7 @@ bool crash_tell_begin(struct crash_told *told, const struct crash_explore *explo
     report->stores = "trace";
     report->judge = trace_model_name(model);
     report->search = search_identity(facts, &explore->search);
-    if (explore->keep != NULL)
-        snprintf(told->folder, sizeof told->folder, "%s", explore->keep);
-    else
-        snprintf(told->folder, sizeof told->folder, "nvrtl-crash-%" PRIu64, explore->search.seed);
+    snprintf(told->folder, sizeof told->folder, "%s", explore->keep);
     report->regions = calloc(facts->region_count, sizeof *report->regions);
     for (size_t i = 0; report->regions != NULL && i < facts->region_count; i++) {
         const struct walk_region *region = &facts->regions[i];

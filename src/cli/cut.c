@@ -24,7 +24,9 @@ enum {
     OPTION_MODEL,
     OPTION_KEEP,
     OPTION_TIME,
-    OPTION_TIMEOUT
+    OPTION_TIMEOUT,
+    OPTION_STORES,
+    OPTION_WATCH
 };
 
 static const struct argp_option option_table[] = {
@@ -38,6 +40,8 @@ static const struct argp_option option_table[] = {
     {"keep", OPTION_KEEP, "DIR", 0, "where a failing image goes", 0},
     {"time", OPTION_TIME, "SECONDS", 0, "begin no cut after this", 0},
     {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "of a program or check (default 600)", 0},
+    {"stores", OPTION_STORES, "SOURCE", 0, "auto (default), api, hooks, pages=interval", 0},
+    {"watch", OPTION_WATCH, "PATH", 0, "views of these files are regions", 0},
     {"jobs", 'j', "N", 0, "so many at a time; {%} is 1 to N", 0},
     {0}};
 
@@ -61,6 +65,27 @@ static void set_model(struct cut_options *options, const char *name, struct argp
         argp_error(state, "there is no model '%s' (x86, eadr, page)", name);
     options->model = (enum generation_model)model;
     options->model_name = name;
+}
+
+/* A program that waits for its files does so page by page. */
+static void choose_stores(struct cut_options *options, struct argp_state *state) {
+    static const char *const names[] = {[CUT_STORES_AUTO] = "auto",
+                                        [CUT_STORES_API] = "api",
+                                        [CUT_STORES_HOOKS] = "hooks",
+                                        [CUT_STORES_INTERVAL] = "pages=interval"};
+    bool watched = options->watch != NULL;
+    const char *name = run_recorded_stores(options->stores_name, watched);
+    if (name == NULL)
+        argp_error(state, "stores%s are not seen by '%s'", watched ? " to watched files" : "",
+                   options->stores_name);
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (strcmp(names[i], name) == 0)
+            options->stores = (enum cut_stores)i;
+    }
+    if (watched && options->model_name == NULL)
+        set_model(options, models[GENERATION_PAGE], state);
+    else if (options->model_name == NULL)
+        set_model(options, models[GENERATION_X86], state);
 }
 
 /* What runs side by side must not meet. */
@@ -112,8 +137,15 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
     case 'j':
         options->jobs = number(argument, 1, state);
         return 0;
+    case OPTION_STORES:
+        options->stores_name = argument;
+        return 0;
+    case OPTION_WATCH:
+        run_add_watch(&options->watch, argument);
+        return 0;
     case ARGP_KEY_ARGS:
         options->program = state->argv + state->next;
+        choose_stores(options, state);
         judge_options(options, state);
         return 0;
     case ARGP_KEY_NO_ARGS:
@@ -151,8 +183,7 @@ int cli_cut(int argc, char **argv) {
         .options = option_table,
         .parser = parse,
         .args_doc = "[--] PROGRAM [ARGUMENT...]",
-        .doc = "Kill PROGRAM at random moments, leave its files as a power cut could have left\n"
-               "them, and run its recovery: the check, or PROGRAM again.\v"
+        .doc = "Cut the power of PROGRAM at random moments, and run its recovery or CMD.\v"
                "Exits with 0: nothing was found; 1: a cut that recovery does not survive;\n"
                "2: wrong usage; 3: the time is over; 125: nvrtl or PROGRAM failed."};
     struct timespec now;
@@ -161,8 +192,7 @@ int cli_cut(int argc, char **argv) {
                                   .first = 1,
                                   .jobs = 1,
                                   .timeout = CUT_TIMEOUT,
-                                  .seed = (uint64_t)now.tv_nsec / 1000 + 1,
-                                  .model_name = models[GENERATION_X86]};
+                                  .seed = (uint64_t)now.tv_nsec / 1000 + 1};
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &options);
     if (!can_keep(options.keep))
         return CLI_USAGE;

@@ -26,6 +26,9 @@ struct cut_options {
     enum generation_model model;
     uint64_t seconds; /* 0: no limit */
     uint64_t timeout; /* seconds of one program or command, likewise */
+    enum cut_stores stores;
+    const char *stores_name;
+    char *watch; /* patterns, one a line; NULL: none */
     char **program;
 };
 
@@ -37,6 +40,7 @@ int cut_run_jobs(const struct cut_options *options);
 struct cut_child {
     char **arguments;                  /* as execvp wants them */
     const struct cut_session *session; /* recorded in it, or NULL */
+    const char *watch;                 /* patterns of its regions, or NULL */
     const char *begun, *acked;         /* for the environment, or NULL */
     int output;                        /* where standard output and error go; -1: nowhere */
     uint64_t seconds;                  /* after which it is ended; 0: it has time */

@@ -92,14 +92,15 @@ static void kill_children(void) {
 
 /* The environment of a child: that of this process but for what belongs to a run. */
 struct environment {
-    char run[64], *verifier, *preload, *asan, *begun, *acked;
+    char run[64], *verifier, *preload, *asan, *watch, *begun, *acked;
     char **list;
 };
 
 /* The last two only in a run that is recorded. */
 static bool is_ours(const char *variable, bool recorded) {
-    static const char *const names[] = {"NVRTL_VERIFIER=", "NVRTL_ARENA=", "NVRTL_BEGUN=",
-                                        "NVRTL_ACKED=",    "LD_PRELOAD=",  "ASAN_OPTIONS="};
+    static const char *const names[] = {
+        "NVRTL_VERIFIER=", "NVRTL_ARENA=", "NVRTL_BEGUN=", "NVRTL_ACKED=",
+        "NVRTL_WATCH=",    "LD_PRELOAD=",  "ASAN_OPTIONS="};
     for (size_t i = 0; i < ARRAY_LENGTH(names) - (recorded ? 0 : 2); i++) {
         if (strncmp(variable, names[i], strlen(names[i])) == 0)
             return true;
@@ -147,6 +148,7 @@ static void forget_environment(const struct environment *made) {
     free(made->verifier);
     free(made->preload);
     free(made->asan);
+    free(made->watch);
     free(made->begun);
     free(made->acked);
     free(made->list);
@@ -158,7 +160,7 @@ static bool make_environment(struct environment *made, const struct cut_child *c
     *made = (struct environment){0};
     while (environ[count] != NULL)
         count++;
-    made->list = calloc(count + 7, sizeof *made->list);
+    made->list = calloc(count + 8, sizeof *made->list);
     for (size_t i = 0; made->list != NULL && i < count; i++) {
         if (!is_ours(environ[i], child->session != NULL))
             made->list[kept++] = environ[i];
@@ -172,6 +174,7 @@ static bool make_environment(struct environment *made, const struct cut_child *c
            add(made, &kept, &made->verifier, "NVRTL_VERIFIER",
                child->session != NULL ? runtime : NULL) &&
            (child->session == NULL || add_preload(made, &kept)) &&
+           add(made, &kept, &made->watch, "NVRTL_WATCH", child->watch) &&
            add(made, &kept, &made->begun, "NVRTL_BEGUN", child->begun) &&
            add(made, &kept, &made->acked, "NVRTL_ACKED", child->acked);
 }

@@ -107,7 +107,7 @@ static bool begin_campaign(struct cut_campaign *campaign, const struct team *tea
     *campaign = (struct cut_campaign){.options = options,
                                       .board = team->board,
                                       .told = team->told,
-                                      .session = cut_new(),
+                                      .session = cut_new(options->stores),
                                       .check = fill_in(options->check, job),
                                       .reset = fill_in(options->reset, job),
                                       .program = calloc(count + 1, sizeof(char *))};

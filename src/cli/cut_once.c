@@ -71,6 +71,7 @@ static int run_program(const struct cut_campaign *campaign, int output, enum cut
                        int *status) {
     const struct cut_child child = {.arguments = campaign->program,
                                     .session = campaign->session,
+                                    .watch = campaign->options->watch,
                                     .output = output,
                                     .seconds = campaign->options->timeout};
     *end = cut_run_child(&child, status);
@@ -92,7 +93,7 @@ static int judge_first_run(struct cut_campaign *campaign, enum cut_end end, int 
     }
     if (campaign->counts.records == 0) {
         cli_complain("the program made no token: is it linked with libnvrtl, and does it map a "
-                     "file? There is nothing to cut");
+                     "file? There is nothing to cut (--watch is for programs without)");
         return CLI_USAGE;
     }
     if (campaign->counts.full)

@@ -2,51 +2,58 @@
 /* nvrtl record: runs a program and keeps what it does to its regions, as a trace. */
 #include <argp.h>
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "cli/cli.h"
+#include "cli/record.h"
 #include "cli/run.h"
 #include "record/record.h"
 #include "verify/session.h"
 
+enum { OPTION_WATCH = 256 };
+
 static const struct argp_option option_table[] = {
     {"output", 'o', "FILE", 0, "where the trace goes", 0},
-    {"stores", 's', "SOURCE", 0, "how stores are seen: auto (default), api, hooks", 0},
+    {"stores", 's', "SOURCE", 0, "auto (default), api, hooks, pages=interval", 0},
+    {"watch", OPTION_WATCH, "PATH", 0, "views of these files are regions", 0},
     {0}};
 
-struct arguments {
-    const char *output;
-    struct verify_options verify;
-    char **program;
-};
-
-static void set_stores(struct arguments *arguments, const char *source, struct argp_state *state) {
-    static const char *const sources[] = {"auto", "api", "hooks"};
-    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
-        if (strcmp(source, sources[i]) == 0) {
-            arguments->verify.stores = sources[i];
-            return;
-        }
-    }
-    argp_error(state, "stores are not recorded by '%s' (auto, api, hooks)", source);
+/* A program that waits for its files does so page by page. */
+void record_choose_stores(struct record_request *request, struct argp_state *state) {
+    bool watched = request->watch != NULL;
+    const char *stores = run_recorded_stores(request->stores, watched);
+    if (stores == NULL)
+        argp_error(state, "%s by '%s' (%s)",
+                   watched ? "stores to watched files are not recorded" : "stores are not recorded",
+                   request->stores,
+                   watched ? "pages=interval, hooks" : "auto, api, hooks, pages=interval");
+    request->stores = stores;
 }
 
 static error_t parse(int key, char *text, struct argp_state *state) {
-    struct arguments *arguments = state->input;
+    struct record_request *request = state->input;
     switch (key) {
     case 'o':
-        arguments->output = text;
+        request->output = text;
         return 0;
     case 's':
-        set_stores(arguments, text, state);
+        request->stores = text;
+        return 0;
+    case OPTION_WATCH:
+        run_add_watch(&request->watch, text);
         return 0;
     case ARGP_KEY_ARGS:
-        arguments->program = state->argv + state->next;
-        if (arguments->output == NULL)
+        request->program = state->argv + state->next;
+        if (request->output == NULL)
             argp_error(state, "where to? --output FILE");
+        record_choose_stores(request, state);
         return 0;
     case ARGP_KEY_NO_ARGS:
         argp_error(state, "which program?");
@@ -58,13 +65,13 @@ static error_t parse(int key, char *text, struct argp_state *state) {
 
 /* "AuthenticAMD family 26 model 2": what a trace has to know of streaming stores. */
 static void name_cpu(char *cpu, size_t size) {
-    char line[256], vendor[64] = "", family[32] = "", model[32] = "";
+    char line[256], vendor[32] = "", family[8] = "", model[8] = "";
     FILE *file = fopen("/proc/cpuinfo", "re");
     cpu[0] = '\0';
     while (file != NULL && fgets(line, sizeof line, file) != NULL && line[0] != '\n') {
-        sscanf(line, "vendor_id : %63s", vendor);
-        sscanf(line, "cpu family : %31s", family);
-        sscanf(line, "model : %31s", model);
+        sscanf(line, "vendor_id : %31s", vendor);
+        sscanf(line, "cpu family : %7s", family);
+        sscanf(line, "model : %7s", model);
     }
     if (file != NULL)
         fclose(file);
@@ -77,22 +84,103 @@ static void warn(const struct record_counts *counts) {
         cli_complain("the program has made no token: the trace is empty");
     if (counts->full)
         cli_complain(
-            "there was no memory for all that the program did: the trace is its beginning");
+            "the trace could not be written as fast as the program went on: it is its beginning");
     if (counts->waiting || counts->lost)
         cli_complain("not all that the program did could be recorded");
 }
 
-static int keep(const struct verify_session *session, FILE *out, const char *path) {
-    struct record_counts counts;
-    char cpu[160];
-    name_cpu(cpu, sizeof cpu);
-    bool kept = record_write(verify_arena(session), out, cpu, true, &counts);
-    kept = fclose(out) == 0 && kept;
-    if (!kept)
-        cli_complain("cannot write %s: %s", path, strerror(errno));
+/* The thread that writes the trace while the program runs. */
+struct keeper {
+    struct recording *recording;
+    pthread_t thread;
+    atomic_bool ends;
+};
+
+#define FLUSH_AFTER 100 /* milliseconds: what is older is in the file */
+#define SKIP_AFTER 1000 /* without anything new */
+
+static void *keep_up(void *context) {
+    struct keeper *keeper = context;
+    const struct timespec pause = {.tv_nsec = 1000000};
+    for (unsigned since = 0, quiet = 0; !atomic_load(&keeper->ends); since++, quiet++) {
+        if (record_take(keeper->recording))
+            quiet = 0;
+        nanosleep(&pause, NULL);
+        if (since % FLUSH_AFTER == FLUSH_AFTER - 1)
+            record_flush(keeper->recording);
+        if (quiet % SKIP_AFTER == SKIP_AFTER - 1)
+            record_skip(keeper->recording);
+    }
+    return NULL;
+}
+
+/* Signals are for the thread that waits for the program. */
+static bool start_keeper(struct keeper *keeper) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    int error = pthread_create(&keeper->thread, NULL, keep_up, keeper);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return error == 0;
+}
+
+int record_run(struct verify_session *session, char **program, const struct run_preload *preload,
+               const struct record_facts *facts, struct record_target *target) {
+    struct keeper keeper = {.recording = record_begin(verify_arena(session), target->out, facts)};
+    pid_t pid;
+    if (keeper.recording == NULL || !start_keeper(&keeper)) {
+        cli_complain("cannot record: %s", strerror(errno));
+        if (keeper.recording != NULL)
+            record_free(keeper.recording);
+        return CLI_RUN_FAILED;
+    }
+    int result = run_child(session, program, preload, &pid, &target->status);
+    atomic_store(&keeper.ends, true);
+    pthread_join(keeper.thread, NULL);
+    bool kept = record_end(keeper.recording, &target->counts) && fflush(target->out) == 0;
+    if (result != 0 || kept)
+        return result;
+    cli_complain("cannot write %s: %s", target->name, strerror(errno));
+    return CLI_RUN_FAILED;
+}
+
+static int run_request(struct verify_session *session, FILE *out,
+                       const struct record_request *request, int *status) {
+    const struct run_preload preload = {.wanted = true, .watch = request->watch};
+    struct record_facts facts = {.pages = request->watch != NULL, .names = true};
+    struct record_target target = {.out = out, .name = request->output};
+    name_cpu(facts.cpu, sizeof facts.cpu);
+    int result = record_run(session, request->program, &preload, &facts, &target);
+    *status = target.status;
+    if (result == 0)
+        warn(&target.counts);
+    return result;
+}
+
+int record_program(const struct record_request *request, int *status) {
+    const struct verify_options options = {.judge = "strict",
+                                           .stacks = "cached",
+                                           .stores = request->stores,
+                                           .streams = "drain",
+                                           .record = true};
+    if (!run_target_fits(request->program[0]))
+        return CLI_RUN_FAILED;
+    FILE *out = fopen(request->output, "we");
+    if (out == NULL) {
+        cli_complain("cannot write %s: %s", request->output, strerror(errno));
+        return CLI_RUN_FAILED;
+    }
+    struct verify_session *session = verify_begin(&options);
+    int result = CLI_RUN_FAILED;
+    if (session == NULL)
+        cli_complain("no memory for the run: %s", strerror(errno));
     else
-        warn(&counts);
-    return kept ? 0 : CLI_RUN_FAILED;
+        result = run_request(session, out, request, status);
+    fclose(out);
+    if (session != NULL)
+        verify_end(session);
+    return result;
 }
 
 int cli_record(int argc, char **argv) {
@@ -101,37 +189,14 @@ int cli_record(int argc, char **argv) {
         .parser = parse,
         .args_doc = "[--] PROGRAM [ARGUMENT...]",
         .doc = "Run PROGRAM and keep what it does to its regions: every store with its value,\n"
-               "thread and stack, every flush, drain and mark.\v"
+               "thread and stack, every flush, drain, wait and mark.\v"
                "Exits with PROGRAM's status; 125: nvrtl failed; 126, 127: PROGRAM did not run."};
-    struct arguments arguments = {.verify = {.judge = "strict",
-                                             .stacks = "cached",
-                                             .stores = "auto",
-                                             .streams = "drain",
-                                             .record = true}};
-    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
-    if (!run_target_fits(arguments.program[0]))
-        return CLI_RUN_FAILED;
-    FILE *out = fopen(arguments.output, "we");
-    if (out == NULL) {
-        cli_complain("cannot write %s: %s", arguments.output, strerror(errno));
-        return CLI_RUN_FAILED;
-    }
-    struct verify_session *session = verify_begin(&arguments.verify);
-    const struct run_preload preload = {.wanted = true};
-    pid_t pid;
-    int status, result = CLI_RUN_FAILED;
-    if (session == NULL)
-        cli_complain("no memory for the run: %s", strerror(errno));
-    else
-        result = run_child(session, arguments.program, &preload, &pid, &status);
-    if (result != 0) {
-        fclose(out);
-    } else {
-        int kept = keep(session, out, arguments.output);
-        result = kept != 0             ? kept
-                 : WIFSIGNALED(status) ? 128 + WTERMSIG(status)
-                                       : WEXITSTATUS(status);
-    }
-    verify_end(session);
-    return result;
+    struct record_request request = {.output = NULL};
+    int status = 0;
+    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &request);
+    int result = record_program(&request, &status);
+    free(request.watch);
+    return result != 0           ? result
+           : WIFSIGNALED(status) ? 128 + WTERMSIG(status)
+                                 : WEXITSTATUS(status);
 }

@@ -73,25 +73,6 @@ static void set_stores(struct run_options *options, const char *source, struct a
     options->verify.stores = source;
 }
 
-/* A pattern is a line of the setting that the runtime reads. What exists is known by the name that
-   the system has for it. */
-static void watch(struct run_options *options, const char *path) {
-    char *real = realpath(path, NULL), *folder = getcwd(NULL, 0), *all;
-    const char *before = options->watch != NULL ? options->watch : "";
-    bool absolute = path[0] == '/' || folder == NULL;
-    int length = real != NULL ? asprintf(&all, "%s%s\n", before, real)
-                              : asprintf(&all, "%s%s%s%s\n", before, absolute ? "" : folder,
-                                         absolute ? "" : "/", path);
-    free(real);
-    free(folder);
-    if (length < 0) {
-        cli_complain("out of memory");
-        exit(CLI_RUN_FAILED);
-    }
-    free(options->watch);
-    options->watch = all;
-}
-
 /* A program that waits for its files does so page by page. */
 static void choose_defaults(struct run_options *options, struct argp_state *state) {
     if (options->verify.judge == NULL)
@@ -151,7 +132,7 @@ static error_t parse(int key, char *argument, struct argp_state *state) {
         set_kind(options, argument, key == OPTION_ENABLE, state);
         return 0;
     case OPTION_WATCH:
-        watch(options, argument);
+        run_add_watch(&options->watch, argument);
         return 0;
     case OPTION_STACKS:
         options->verify.stacks = argument;

@@ -47,6 +47,14 @@ bool run_find_runtime(char path[PATH_MAX]);
    belongs to: the descriptor of the run's memory, and the process that has it open. */
 bool run_prepare_environment(const char *runtime, int descriptor, pid_t parent);
 
+/* Adds a file, a folder or a pattern to the patterns, one a line, a fresh text or NULL before. Ends
+   the process, told with a sentence, if there is no memory. */
+void run_add_watch(char **patterns, const char *path);
+
+/* The source by which a run is recorded: the one of that name (NULL: what is best), or NULL where
+   there is none, or none that sees the stores to files that are watched. */
+const char *run_recorded_stores(const char *name, bool watched);
+
 /* What is loaded before the program. */
 struct run_preload {
     bool wanted;

@@ -110,6 +110,7 @@ static struct generation_store store_of(struct crash_replay *replay,
         .file = region_of(replay, event->region),
         .kind = event->kind == TRACE_STREAM   ? GENERATION_STREAM
                 : event->kind == TRACE_DIRECT ? GENERATION_DIRECT
+                : event->kind == TRACE_FOUND  ? GENERATION_UNSEEN
                                               : GENERATION_CACHED,
         .offset = event->offset,
         .length = event->length,
@@ -164,6 +165,8 @@ static void act(struct crash_replay *replay, const struct trace_event *event, ui
 
 bool replay_end(struct crash_replay *replay, const struct trace_event *event) {
     if (event->kind == TRACE_REGION) {
+        if (region_of(replay, event->region) < replay->region_count)
+            return true; /* it has grown */
         replay->regions[replay->region_count++] = event->region;
     } else if (event->kind == TRACE_BASE) {
         generation_base(replay->lines, region_of(replay, event->region), event->offset,

@@ -16,7 +16,34 @@ __attribute__((format(printf, 2, 3))) static bool fail(struct crash_scan *scan, 
     return false;
 }
 
+/* A region that is told of again has grown: what lies behind it moves. false: it is none. */
+static bool grow_region(struct crash_scan *scan, const struct trace_event *event, uint64_t most) {
+    size_t index = 0;
+    while (index < scan->region_count && scan->regions[index].number != event->region)
+        index++;
+    if (index == scan->region_count)
+        return false;
+    struct crash_region *region = &scan->regions[index];
+    uint64_t more = event->length - region->size, end = region->start + region->size;
+    uint8_t *content =
+        more <= most - scan->total ? realloc(scan->content, scan->total + more) : NULL;
+    if (content == NULL) {
+        fail(scan, "the regions have more than %" PRIu64 " bytes", most);
+        return true;
+    }
+    scan->content = content;
+    memmove(content + end + more, content + end, scan->total - end);
+    memset(content + end, 0, more);
+    scan->total += more;
+    region->size = event->length;
+    for (size_t i = index + 1; i < scan->region_count; i++)
+        scan->regions[i].start += more;
+    return true;
+}
+
 static bool add_region(struct crash_scan *scan, const struct trace_event *event, uint64_t most) {
+    if (grow_region(scan, event, most))
+        return scan->problem[0] == '\0';
     struct crash_region *regions =
         realloc(scan->regions, (scan->region_count + 1) * sizeof *regions);
     if (regions == NULL)

@@ -20,8 +20,11 @@ struct cut_moment {
     uint64_t record, ack, drain;
 };
 
+/* How the program's own stores are seen. */
+enum cut_stores { CUT_STORES_AUTO, CUT_STORES_API, CUT_STORES_HOOKS, CUT_STORES_INTERVAL };
+
 /* For one run after the other: what it occupies is used again. NULL: no memory. */
-struct cut_session *cut_new(void);
+struct cut_session *cut_new(enum cut_stores stores);
 void cut_end(struct cut_session *session);
 
 /* Begins a run. false, with errno: no memory for it. pre: no process of the run before lives */

@@ -70,11 +70,11 @@ static void find_same(struct work *work) {
 
 static void replay_store(struct generation *generation, enum generation_model model,
                          const struct log_record *record, uint32_t file) {
-    static const enum generation_kind kinds[] = {[LOG_STORE] = GENERATION_CACHED,
-                                                 [LOG_STREAM] = GENERATION_STREAM,
-                                                 [LOG_UNSEEN] = GENERATION_UNSEEN,
-                                                 [LOG_DIRECT] = GENERATION_DIRECT,
-                                                 [LOG_ATOMIC] = GENERATION_CACHED};
+    static const enum generation_kind kinds[] = {
+        [LOG_STORE] = GENERATION_CACHED,  [LOG_STREAM] = GENERATION_STREAM,
+        [LOG_UNSEEN] = GENERATION_UNSEEN, [LOG_DIRECT] = GENERATION_DIRECT,
+        [LOG_ATOMIC] = GENERATION_CACHED, [LOG_FOUND] = GENERATION_UNSEEN,
+        [LOG_PWRITE] = GENERATION_CACHED};
     if (record->kind == LOG_ATOMIC)
         generation_atomic(generation, record->thread);
     const struct generation_store store = {.thread = record->thread,
@@ -159,6 +159,8 @@ static void replay(struct work *work, const struct log_record *record) {
     case LOG_UNSEEN:
     case LOG_DIRECT:
     case LOG_ATOMIC:
+    case LOG_FOUND:
+    case LOG_PWRITE:
         replay_store(generation, work->model, record, file);
         return;
     case LOG_CLFLUSH:
@@ -190,7 +192,8 @@ static void replay(struct work *work, const struct log_record *record) {
 static bool is_sound(const struct log_record *record) {
     bool carries = record->kind == LOG_STORE || record->kind == LOG_STREAM ||
                    record->kind == LOG_UNSEEN || record->kind == LOG_DIRECT ||
-                   record->kind == LOG_ATOMIC || (record->kind == LOG_BASE && record->size != 0);
+                   record->kind == LOG_ATOMIC || record->kind == LOG_FOUND ||
+                   record->kind == LOG_PWRITE || (record->kind == LOG_BASE && record->size != 0);
     if (record->kind == LOG_FLUSH && record->size % sizeof(struct log_range) != 0)
         return false;
     return record->kind < LOG_KINDS && record->file < ARENA_FILES &&

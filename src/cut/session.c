@@ -11,10 +11,16 @@ static uint64_t room_for_log(void) {
     return pages * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
 }
 
-struct cut_session *cut_new(void) {
+struct cut_session *cut_new(enum cut_stores stores) {
+    static const enum arena_stores sources[] = {[CUT_STORES_AUTO] = ARENA_STORES_AUTO,
+                                                [CUT_STORES_API] = ARENA_STORES_API,
+                                                [CUT_STORES_HOOKS] = ARENA_STORES_HOOKS,
+                                                [CUT_STORES_INTERVAL] = ARENA_STORES_INTERVAL};
     struct cut_session *session = calloc(1, sizeof *session);
-    if (session != NULL)
+    if (session != NULL) {
         session->descriptor = -1;
+        session->stores = sources[stores];
+    }
     return session;
 }
 
@@ -37,7 +43,7 @@ bool cut_begin(struct cut_session *session, const struct cut_moment *moment) {
         return false;
     struct arena_log *log = &session->arena.head->log;
     session->arena.head->stacks_mode = ARENA_STACKS_SITE;
-    session->arena.head->stores = ARENA_STORES_AUTO;
+    session->arena.head->stores = session->stores;
     log->stop_record = moment->record;
     log->stop_ack = moment->ack;
     log->stop_drain = moment->drain;

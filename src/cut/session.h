@@ -8,6 +8,7 @@
 struct cut_session {
     struct arena arena;
     int descriptor;
+    uint32_t stores;                   /* enum arena_stores */
     const struct log_record **records; /* once asked for */
 };
 

@@ -67,6 +67,15 @@ static inline enum result sync_span(const struct token_view *token, span pages) 
     return result;
 }
 
+/* In one wait, or in two where so much lies between that its pages, should the program have stored
+   to them, would cost more than another wait does. */
+static enum result sync_spans(const struct token_view *token, const span pages[TOKEN_SPANS]) {
+    if (span_gap(pages[0], pages[1]) <= TOKEN_SPANS_NEAR)
+        return sync_span(token, span_join(pages[0], pages[1]));
+    enum result result = sync_span(token, pages[0]);
+    return result == RESULT_OK ? sync_span(token, pages[1]) : result;
+}
+
 static span whole(const struct token_view *view) {
     return token_span(view, view->base, view->length);
 }
@@ -90,12 +99,12 @@ static void remember(struct token_file *file, enum result result) {
 
 /* Drains what is pending of one token. pre: the file's lock is held */
 static enum result drain_view(struct token_file *file, const struct token_view *token) {
-    span pages;
+    span pages[TOKEN_SPANS];
     /* Who died while it wrote the file back may have been told that any of its pages failed, so
        that it is clean, and lost. */
     bool doubtful = atomic_load(&file->kin->deaths) != atomic_load(&file->deaths);
-    enum result result = token_take_pending(token, &pages);
-    if (result != RESULT_OK || (pages == 0 && !doubtful)) {
+    enum result result = token_take_pending(token, pages);
+    if (result != RESULT_OK || ((pages[0] | pages[1]) == 0 && !doubtful)) {
         token_end_rest(token);
         return result;
     }
@@ -103,7 +112,7 @@ static enum result drain_view(struct token_file *file, const struct token_view *
     if (result == RESULT_INVALID) {
         /* What lies at these addresses now is something else. */
         bool lost = token_abandon(token);
-        token_end_flight(token, 0);
+        token_end_flight(token, pages, false);
         token_end_rest(token);
         if (!lost)
             return RESULT_OK;
@@ -113,12 +122,12 @@ static enum result drain_view(struct token_file *file, const struct token_view *
     if (result == RESULT_OK && doubtful)
         result = redirty_view(token);
     if (result == RESULT_OK)
-        result = sync_span(token, doubtful ? whole(token) : pages);
+        result = doubtful ? sync_view(token) : sync_spans(token, pages);
     if (result == RESULT_INVALID && !token_lives(token))
         result = RESULT_OK; /* freed and unmapped meanwhile: its owner no longer waits for it */
     remember(file, result);
     /* Last: who finds nothing pending and nothing in flight finds the failure too. */
-    token_end_flight(token, result != RESULT_OK ? pages : 0);
+    token_end_flight(token, pages, result != RESULT_OK && (pages[0] | pages[1]) != 0);
     if (result == RESULT_OK)
         token_end_rest(token);
     return result;
@@ -178,29 +187,53 @@ static enum result until_settled(enum result (*pass)(struct token_file *file),
 
 /* Drains all tokens of a file. pre: the file's lock is held */
 static enum result drain_locked(struct token_file *file) {
-    return until_settled(drain_pass, file);
-}
-
-/* Does something with the file of a page-cache token while nobody else drains it. */
-static enum result with_file(const struct token_view *token,
-                             enum result (*act)(struct token_file *file)) {
-    struct token_file *file = token_file(token);
-    if (!os_lock(&file->lock))
-        return RESULT_BUSY;
-    /* Looked at under the lock, a live token says that the record is still its file's. */
-    enum result result = token_lives(token) ? act(file) : RESULT_INVALID;
-    /* Of a token that was freed meanwhile there may have been no view left to wait for. */
-    if (!token_lives(token))
-        result = RESULT_INVALID;
-    os_unlock(&file->lock);
+    /* Before anything is looked at: who flushed and then read a smaller number is drained too. */
+    uint64_t number = atomic_fetch_add(&file->begun, 1) + 1;
+    enum result result = until_settled(drain_pass, file);
+    uint64_t last = atomic_load(&file->settled);
+    /* In the child of a fork out of a drain a later one may have ended before. */
+    while (result == RESULT_OK && last < number &&
+           !atomic_compare_exchange_weak(&file->settled, &last, number))
+        ;
     return result;
 }
 
+/* Waits until nobody drains the file of a page-cache token, or until a drain of it has ended well
+   that began after number limit, and spares us our own; does something with the file otherwise. */
+static enum result with_file(const struct token_view *token, uint64_t limit,
+                             enum result (*act)(struct token_file *file)) {
+    struct token_file *file = token_file(token);
+    enum result result = RESULT_OK;
+    enum os_locked locked = os_lock_or(&file->lock, &file->settled, limit);
+    if (locked == OS_LOCKED_BY_SELF)
+        return RESULT_BUSY;
+    if (locked == OS_LOCKED) {
+        /* Looked at under the lock, a live token says that the record is still its file's. */
+        if (token_lives(token) && atomic_load(&file->settled) <= limit)
+            result = act(file);
+        os_unlock_all(&file->lock);
+    }
+    /* Of a token that was freed meanwhile there may have been no view left to wait for. */
+    return token_lives(token) ? result : RESULT_INVALID;
+}
+
+/* Drains the file of a page-cache token, or lets another do it that begins after now. */
+static enum result drain_file(const struct token_view *token) {
+    const struct token_file *file = token_file(token);
+    uint32_t heard = atomic_load(&file->heard);
+    enum result result = with_file(token, atomic_load(&file->begun), drain_locked);
+    /* What failed while we waited may be lost, though a retry made up for it since. */
+    if (result == RESULT_OK)
+        result = kin_failure(file->kin, heard);
+    if (result == RESULT_OK)
+        result = drain_failure(token);
+    return token_lives(token) ? result : RESULT_INVALID;
+}
+
 /* Is there anything that a drain of this token would wait for or tell? Asked in this order, because
-   a drain by another thread moves from the first to the second and from there to the third. */
+   a drain by another thread moves from the first to the second. */
 static bool is_waited_for(const struct token_view *view) {
-    return atomic_load(&view->slot->pending) != 0 || atomic_load(&view->slot->in_flight) != 0 ||
-           drain_failure(view) != RESULT_OK;
+    return token_is_waiting(view->slot) || drain_failure(view) != RESULT_OK;
 }
 
 /* Drains every token once; the first failure, after all were tried. */
@@ -213,7 +246,7 @@ static enum result every_pass(struct token_file *unused) {
         if (!token_at(i, &view) || view.operations.domain != MAP_DOMAIN_PAGE_CACHE ||
             !is_waited_for(&view))
             continue;
-        enum result result = with_file(&view, drain_locked);
+        enum result result = drain_file(&view);
         if (first == RESULT_OK && token_lives(&view))
             first = result;
     }
@@ -230,7 +263,7 @@ APART static enum result drain_every(void) {
 
 enum result drain_token(const struct token_view *token) {
     if (token->operations.domain == MAP_DOMAIN_PAGE_CACHE)
-        return with_file(token, drain_locked);
+        return drain_file(token);
     isa_fence();
     return token->operations.flags & TOKEN_EVERY ? drain_every() : RESULT_OK;
 }
@@ -272,6 +305,7 @@ static enum result retry_locked(struct token_file *file) {
 }
 
 enum result drain_retry(const struct token_view *token) {
-    return token->operations.domain == MAP_DOMAIN_PAGE_CACHE ? with_file(token, retry_locked)
-                                                             : RESULT_OK;
+    return token->operations.domain == MAP_DOMAIN_PAGE_CACHE
+               ? with_file(token, UINT64_MAX, retry_locked)
+               : RESULT_OK;
 }

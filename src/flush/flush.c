@@ -10,7 +10,7 @@ enum fault flush_range(const struct token_view *token, uintptr_t address, size_t
             atomic_fetch_or(&token->slot->lent, TOKEN_LENT_PENDING);
         /* Should the token be freed and its slot reused meanwhile, the new token drains a few pages
            more than it must. */
-        span_add(&token->slot->pending, token_span(token, address, length));
+        span_add_near(token->slot->pending, token_span(token, address, length), TOKEN_SPANS_NEAR);
         if (lent) /* and after them: a drain may have taken the first for older ones */
             atomic_fetch_or(&token->slot->lent, TOKEN_LENT_PENDING);
         return FAULT_NONE;

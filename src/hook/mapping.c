@@ -176,7 +176,7 @@ void *hook_mremap(void *old, size_t old_size, size_t size, int flags, ...) {
 
 /* Its code may give its place to other code: what is known of places there holds no longer. */
 int hook_dlclose(void *library) {
-    nvrtl_rt_watch()->unloading();
+    watch_calls()->unloading();
     int result = real_get()->dlclose(library);
     atomic_fetch_add(&frames_epoch, 1);
     return result;

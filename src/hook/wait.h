@@ -39,11 +39,14 @@ HOOK_EXPORT int hook_sigwaitinfo(const sigset_t *set, siginfo_t *info) HOOK_AS("
 HOOK_EXPORT int hook_sigtimedwait(const sigset_t *set, siginfo_t *info,
                                   const struct timespec *limit) HOOK_AS("sigtimedwait");
 
+/* In C++ an odd pointer to a member function stands for a virtual one. */
+#define HOOK_MEMBER __attribute__((aligned(16))) HOOK_EXPORT
+
 /* By reference: a unique_ptr<_State>, which is a pointer, and a unique_lock<mutex>. */
-HOOK_EXPORT void hook_start_thread(pthread_t *thread, void **state, void (*depend)(void))
+HOOK_MEMBER void hook_start_thread(pthread_t *thread, void **state, void (*depend)(void))
     HOOK_AS(THREAD_START);
-HOOK_EXPORT void hook_join_thread(pthread_t *thread) HOOK_AS(THREAD_JOIN);
-HOOK_EXPORT void hook_wait_condition(pthread_cond_t *condition, pthread_mutex_t **lock)
+HOOK_MEMBER void hook_join_thread(pthread_t *thread) HOOK_AS(THREAD_JOIN);
+HOOK_MEMBER void hook_wait_condition(pthread_cond_t *condition, pthread_mutex_t **lock)
     HOOK_AS(CONDITION_WAIT);
 
 #endif

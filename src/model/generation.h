@@ -39,7 +39,8 @@ enum generation_kind {
     GENERATION_CACHED,
     GENERATION_STREAM, /* its thread has noted it; joins its neighbour of the same kind */
     GENERATION_DIRECT, /* likewise */
-    GENERATION_UNSEEN, /* by code that nobody watched: all of a line's share or nothing of it */
+    GENERATION_UNSEEN, /* by code that nobody watched, found by what memory holds: all of a line's
+                          share or nothing of it */
 };
 
 struct generation_store {

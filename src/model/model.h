@@ -193,8 +193,10 @@ void model_flush_page(struct model_page *page, const struct model_lines *lines,
 /* Notes that the actor's thread has something to drain: it has flushed, or streamed. */
 void model_note_pending(const struct model_actor *actor);
 
-/* All that was stored to the page so far is durable. */
-void model_make_durable(struct model_page *page, const struct model_lines *lines);
+/* All that was stored so far to the lines of the page that lie in its bytes [from, to) is durable,
+   or need not be. */
+void model_make_durable(struct model_page *page, const struct model_lines *lines, uint32_t from,
+                        uint32_t to);
 
 /* Closes a line if all that was stored to it is durable; by_pages: by a flush of its page, too. */
 void model_close(struct model_page *page, const struct model_actor *actor, uint32_t line,

@@ -192,8 +192,10 @@ void model_flush_page(struct model_page *page, const struct model_lines *lines,
     }
 }
 
-void model_make_durable(struct model_page *page, const struct model_lines *lines) {
-    for (uint32_t l = 0; l < MODEL_PAGE_LINES; l++) {
+void model_make_durable(struct model_page *page, const struct model_lines *lines, uint32_t from,
+                        uint32_t to) {
+    for (uint32_t l = (from + MODEL_LINE_SIZE - 1) / MODEL_LINE_SIZE; l < to / MODEL_LINE_SIZE;
+         l++) {
         struct model_line *line = line_at(page, lines, l);
         if (line == NULL)
             continue;

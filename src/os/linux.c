@@ -134,15 +134,17 @@ static void lock_futex(struct os_lock *lock, int operation, uint32_t value) {
     errno = error;
 }
 
-bool os_lock(struct os_lock *lock) {
+enum os_locked os_lock_or(struct os_lock *lock, const _Atomic uint64_t *count, uint64_t limit) {
     uint32_t self = os_thread_id();
     uint32_t seen = 0;
     if (LIKELY(atomic_compare_exchange_strong_explicit(&lock->owner, &seen, self,
                                                        memory_order_acquire, memory_order_relaxed)))
-        return true;
+        return OS_LOCKED;
     if ((seen & ~LOCK_WAITER) == self)
-        return false;
+        return OS_LOCKED_BY_SELF;
     for (;;) {
+        if (count != NULL && atomic_load_explicit(count, memory_order_acquire) > limit)
+            return OS_LOCK_SPARED;
         /* Who comes from the queue cannot know whether others still wait: it keeps the bit. */
         uint32_t wanted = seen == 0 ? self | LOCK_WAITER : seen | LOCK_WAITER;
         if (wanted != seen &&
@@ -150,16 +152,28 @@ bool os_lock(struct os_lock *lock) {
                                                      memory_order_acquire, memory_order_relaxed))
             continue;
         if (seen == 0)
-            return true;
+            return OS_LOCKED;
         lock_futex(lock, FUTEX_WAIT, wanted);
         seen = atomic_load_explicit(&lock->owner, memory_order_relaxed);
     }
 }
 
-void os_unlock(struct os_lock *lock) {
+bool os_lock(struct os_lock *lock) {
+    return os_lock_or(lock, NULL, 0) == OS_LOCKED;
+}
+
+static void unlock(struct os_lock *lock, uint32_t woken) {
     uint32_t owner = atomic_exchange_explicit(&lock->owner, 0, memory_order_release);
     if (owner & LOCK_WAITER)
-        lock_futex(lock, FUTEX_WAKE, 1);
+        lock_futex(lock, FUTEX_WAKE, woken);
+}
+
+void os_unlock(struct os_lock *lock) {
+    unlock(lock, 1);
+}
+
+void os_unlock_all(struct os_lock *lock) {
+    unlock(lock, INT32_MAX);
 }
 
 bool os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {

@@ -48,6 +48,12 @@ struct os_lock {
 bool os_lock(struct os_lock *lock);
 void os_unlock(struct os_lock *lock);
 
+/* As os_lock, but waits no longer than until *count is beyond limit, and then need not take the
+   lock. Who holds it raises *count, and gives it back by os_unlock_all, for all to look. */
+enum os_locked { OS_LOCKED, OS_LOCKED_BY_SELF, OS_LOCK_SPARED };
+enum os_locked os_lock_or(struct os_lock *lock, const _Atomic uint64_t *count, uint64_t limit);
+void os_unlock_all(struct os_lock *lock);
+
 /* Calls the three around every fork of the process, as pthread_atfork does. May allocate. */
 bool os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 

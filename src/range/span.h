@@ -5,6 +5,7 @@
 #define RANGE_SPAN_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,25 @@ static inline void span_add(_Atomic span *target, span s) {
     while (!atomic_compare_exchange_weak_explicit(target, &old, span_join(old, s),
                                                   memory_order_seq_cst, memory_order_relaxed)) {
     }
+}
+
+/* Units between two spans: 0 where they meet, or where one of them is empty. */
+static inline uint64_t span_gap(span a, span b) {
+    if (a == 0 || b == 0)
+        return 0;
+    uint64_t start = span_end(a) < span_end(b) ? span_end(a) : span_end(b);
+    uint64_t end = span_first(a) > span_first(b) ? span_first(a) : span_first(b);
+    return end > start ? end - start : 0;
+}
+
+/* Widens one of two spans to hold s as well, so that they do not grow over a gap of more than near
+   units where that can be helped. Threads that do so at once may choose badly, and lose nothing. */
+static inline void span_add_near(_Atomic span pair[2], span s, uint64_t near) {
+    span first = atomic_load_explicit(&pair[0], memory_order_relaxed);
+    span second = atomic_load_explicit(&pair[1], memory_order_relaxed);
+    bool to_second =
+        span_gap(first, s) > near && (second == 0 || span_gap(second, s) < span_gap(first, s));
+    span_add(&pair[to_second], s);
 }
 
 /* log2 of the unit in which a region of length bytes fits a span: the page's, or a multiple of it

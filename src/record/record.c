@@ -5,24 +5,32 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#include "arena/log.h"
+#include "arena/stream.h"
 #include "trace/trace.h"
 #include "verify/symbols.h"
 
+#define STACKS (ARENA_SIZE_MAX / ARENA_GRAIN) /* that there may be, by their ids */
+#define RELEASE_STEP 256                      /* events, after which writers may go on */
+
 struct recording {
     const struct arena *arena;
+    struct stream_reader reader;
     struct trace_writer *writer;
     struct symbols *symbols;
-    struct record_counts *counts;
-    bool told[ARENA_FILES]; /* that have been told as regions */
-    uint8_t *stacks;        /* one bit an id: it has been told */
-    size_t stack_bytes;
-    bool names; /* of frames are wanted */
+    struct record_counts counts;
+    bool failed;
+    int error;
+    bool unflushed;             /* something was put since the last flush */
+    uint64_t told[ARENA_FILES]; /* the sizes that were told of regions; 0: not yet */
+    uint32_t *stacks;           /* the trace's numbers of stacks, by the arena's; sparse */
+    uint32_t stack_count;
+    bool names; /* of the frames of stacks are wanted */
 };
 
 static bool put(struct recording *recording, const struct trace_event *event) {
-    recording->counts->events++;
+    recording->counts.events++;
     return trace_put(recording->writer, event);
 }
 
@@ -48,16 +56,18 @@ static char *write_stack(const struct source_stack *stack) {
     return out != NULL && fclose(out) == 0 ? text : NULL;
 }
 
-/* Tells a stack before it is first named. */
+/* Tells a stack before it is first named. Its number is told by all events, so it is small. */
 static bool tell_stack(struct recording *recording, uint32_t id) {
     struct source_stack stack;
-    if (!recording->names || id == 0 || id / 8 >= recording->stack_bytes ||
-        (recording->stacks[id / 8] >> id % 8 & 1) != 0)
+    if (id == 0 || id >= STACKS || recording->stacks[id] != 0)
         return true;
-    recording->stacks[id / 8] = (uint8_t)(recording->stacks[id / 8] | 1u << id % 8);
+    recording->stacks[id] = ++recording->stack_count;
+    if (!recording->names)
+        return true;
     bool good = verify_stack(recording->arena, recording->symbols, id, &stack);
     char *text = good ? write_stack(&stack) : NULL;
-    const struct trace_event event = {.kind = TRACE_STACK, .stack = id, .text = text};
+    const struct trace_event event = {
+        .kind = TRACE_STACK, .stack = recording->stack_count, .text = text};
     good = text != NULL && put(recording, &event);
     free(text);
     verify_free_stack(&stack);
@@ -69,14 +79,15 @@ static bool tell_region(struct recording *recording, uint32_t index, uint64_t ad
                                                 TRACE_CPU_CACHE};
     const struct arena_file *file = &recording->arena->head->files[index];
     char path[sizeof file->path];
-    if (recording->told[index])
+    uint64_t size = size_of(recording, index);
+    if (recording->told[index] >= size)
         return true;
-    recording->told[index] = true;
-    recording->counts->regions++;
+    recording->counts.regions += recording->told[index] == 0;
+    recording->told[index] = size; /* it grows with the views of the file */
     snprintf(path, sizeof path, "%.*s", (int)sizeof path - 1, file->path);
     const struct trace_event event = {.kind = TRACE_REGION,
                                       .region = index + 1,
-                                      .length = size_of(recording, index),
+                                      .length = size,
                                       .address = address,
                                       .line_size = MODEL_LINE_SIZE,
                                       .domain = domains[file->domain & 3],
@@ -87,14 +98,14 @@ static bool tell_region(struct recording *recording, uint32_t index, uint64_t ad
 /* What lies behind the region's end was none of its business. false: nothing is left. */
 static bool cut_off(const struct recording *recording, uint32_t file, uint64_t offset,
                     uint64_t *length) {
-    uint64_t size = size_of(recording, file);
+    uint64_t size = recording->told[file];
     if (offset >= size)
         return false;
     *length = *length < size - offset ? *length : size - offset;
     return *length != 0;
 }
 
-static enum trace_kind kind_of(const struct log_record *record) {
+static enum trace_kind kind_of(const struct stream_event *record) {
     bool word = record->length <= 8 && record->offset % 8 + record->length <= 8;
     switch ((enum log_kind)record->kind) {
     case LOG_BASE:
@@ -107,36 +118,42 @@ static enum trace_kind kind_of(const struct log_record *record) {
         return TRACE_ATOMIC;
     case LOG_UNSEEN:
         return TRACE_UNSEEN;
+    case LOG_FOUND:
+        return TRACE_FOUND;
+    case LOG_PWRITE:
+        return TRACE_PWRITE;
     default:
         return word ? TRACE_STORE : TRACE_COPY;
     }
 }
 
-static struct trace_event event_of(const struct log_record *record, enum trace_kind kind) {
+static struct trace_event event_of(const struct recording *recording,
+                                   const struct stream_event *record, enum trace_kind kind) {
+    uint32_t stack = record->stack < STACKS ? recording->stacks[record->stack] : 0;
     return (struct trace_event){.kind = kind,
                                 .thread = record->thread + 1,
                                 .region = record->file + 1,
-                                .stack = kind == TRACE_BASE ? 0 : record->stack,
+                                .stack = kind == TRACE_BASE ? 0 : stack,
                                 .offset = record->offset,
                                 .length = record->length,
                                 .text = ""};
 }
 
-static bool tell_range(struct recording *recording, const struct log_record *record,
+static bool tell_range(struct recording *recording, const struct stream_event *record,
                        enum trace_kind kind, uint64_t offset, uint64_t length) {
-    struct trace_event event = event_of(record, kind);
+    struct trace_event event = event_of(recording, record, kind);
     event.offset = offset;
     event.length = length;
     return !cut_off(recording, record->file, offset, &event.length) || put(recording, &event);
 }
 
-static bool tell_store(struct recording *recording, const struct log_record *record) {
-    struct trace_event event = event_of(record, kind_of(record));
+static bool tell_store(struct recording *recording, const struct stream_event *record) {
+    struct trace_event event = event_of(recording, record, kind_of(record));
     event.bytes = record->bytes;
     if (record->length > record->size ||
         !cut_off(recording, record->file, event.offset, &event.length))
         return true; /* zeros go without saying */
-    recording->counts->stores += event.kind != TRACE_BASE;
+    recording->counts.stores += event.kind != TRACE_BASE;
     if (!put(recording, &event))
         return false;
     /* Whoever stored unseen may have made it durable unseen too. */
@@ -144,7 +161,7 @@ static bool tell_store(struct recording *recording, const struct log_record *rec
            tell_range(recording, record, TRACE_CLFLUSH, event.offset, event.length);
 }
 
-static bool tell_flush(struct recording *recording, const struct log_record *record,
+static bool tell_flush(struct recording *recording, const struct stream_event *record,
                        enum trace_kind kind) {
     bool good = tell_range(recording, record, kind, record->offset, record->length);
     for (uint32_t at = 0; good && at + sizeof(struct log_range) <= record->size;
@@ -156,28 +173,28 @@ static bool tell_flush(struct recording *recording, const struct log_record *rec
     return good;
 }
 
-static bool tell_plain(struct recording *recording, const struct log_record *record,
+static bool tell_plain(struct recording *recording, const struct stream_event *record,
                        enum trace_kind kind) {
-    struct trace_event event = event_of(record, kind);
+    struct trace_event event = event_of(recording, record, kind);
     event.region = 0;
     event.offset = event.length = 0;
     return put(recording, &event);
 }
 
-static bool tell_mark(struct recording *recording, const struct log_record *record) {
+static bool tell_mark(struct recording *recording, const struct stream_event *record) {
     char text[LOG_TEXT + 1];
     snprintf(text, sizeof text, "%.*s", (int)(record->size < LOG_TEXT ? record->size : LOG_TEXT),
              (const char *)record->bytes);
     struct trace_event event = {
         .kind = TRACE_MARK,
-        .stack = record->stack,
+        .stack = record->stack < STACKS ? recording->stacks[record->stack] : 0,
         .mark = record->length <= TRACE_ACK ? (enum trace_mark)record->length : TRACE_NOTE,
         .id = record->offset,
         .text = text};
     return put(recording, &event);
 }
 
-static bool tell(struct recording *recording, const struct log_record *record) {
+static bool tell(struct recording *recording, const struct stream_event *record) {
     bool about =
         record->kind != LOG_DRAIN && record->kind != LOG_MARK && record->kind != LOG_SYNC_END;
     if (record->kind >= LOG_KINDS || record->file >= ARENA_FILES || record->thread >= ARENA_THREADS)
@@ -208,39 +225,90 @@ static bool tell(struct recording *recording, const struct log_record *record) {
     }
 }
 
-/* The records in their order, a fresh array that ends in NULL; NULL: no memory. */
-static const struct log_record **in_order(const struct arena *arena) {
-    const struct log_record *record = log_last(arena);
-    size_t count = record != NULL ? record->number : 0;
-    const struct log_record **records = calloc(count + 1, sizeof(void *));
-    for (size_t i = count; records != NULL && record != NULL && i != 0; i--) {
-        records[i - 1] = record;
-        record = log_before(arena, record);
+/* Is there a file of which it is not known what it held? */
+static bool is_unread(const struct arena *arena) {
+    uint32_t count = atomic_load(&arena->head->file_count);
+    for (uint32_t i = 0; i < count && i < ARENA_FILES; i++) {
+        if (atomic_load(&arena->head->files[i].unread) != 0)
+            return true;
     }
-    return records;
+    return false;
 }
 
-bool record_write(const struct arena *arena, FILE *out, const char *cpu, bool names,
-                  struct record_counts *counts) {
-    struct trace_head head = {.model = TRACE_X86};
-    struct recording recording = {.arena = arena, .counts = counts, .names = names};
-    *counts = (struct record_counts){.full = atomic_load(&arena->head->log.full) != 0,
-                                     .waiting = atomic_load(&arena->head->log.deferred) != 0,
-                                     .lost = arena_escaped(arena->head)};
-    snprintf(head.cpu, sizeof head.cpu, "%s", cpu);
-    recording.stack_bytes = (size_t)(atomic_load(&arena->head->used) / ARENA_GRAIN / 8 + 1);
-    recording.stacks = calloc(recording.stack_bytes, 1);
-    recording.symbols = symbols_open();
-    recording.writer = trace_write(out, &head);
-    const struct log_record **records = in_order(arena);
-    bool good = recording.stacks != NULL && recording.symbols != NULL && recording.writer != NULL &&
-                records != NULL;
-    for (size_t i = 0; good && records[i] != NULL; i++)
-        good = tell(&recording, records[i]);
-    if (recording.writer != NULL)
-        good = trace_finish(recording.writer) && good;
-    symbols_close(recording.symbols);
-    free(recording.stacks);
-    free(records);
+struct recording *record_begin(const struct arena *arena, FILE *out,
+                               const struct record_facts *facts) {
+    struct trace_head head = {.model = facts->pages ? TRACE_PAGE : TRACE_X86,
+                              .model_said = facts->pages};
+    struct recording *recording = calloc(1, sizeof *recording);
+    if (recording == NULL)
+        return NULL;
+    snprintf(head.cpu, sizeof head.cpu, "%s", facts->cpu);
+    recording->arena = recording->reader.arena = arena;
+    recording->names = facts->names;
+    recording->stacks = mmap(NULL, STACKS * sizeof *recording->stacks, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    recording->symbols = symbols_open();
+    recording->writer = trace_write(out, &head);
+    if (recording->stacks != MAP_FAILED && recording->symbols != NULL && recording->writer != NULL)
+        return recording;
+    record_free(recording);
+    errno = ENOMEM;
+    return NULL;
+}
+
+/* After a failure the program goes on, so that it is read on, and not written. */
+bool record_take(struct recording *recording) {
+    struct stream_event event;
+    bool any = false;
+    for (unsigned taken = 1; stream_next(&recording->reader, &event); taken++) {
+        any = true;
+        if (!recording->failed && !tell(recording, &event)) {
+            recording->failed = true;
+            recording->error = errno;
+        }
+        if (taken % RELEASE_STEP == 0)
+            stream_release(&recording->reader);
+    }
+    stream_release(&recording->reader);
+    recording->unflushed = recording->unflushed || any;
+    return any;
+}
+
+void record_flush(struct recording *recording) {
+    if (recording->unflushed && !recording->failed && !trace_flush(recording->writer)) {
+        recording->failed = true;
+        recording->error = errno;
+    }
+    recording->unflushed = false;
+}
+
+void record_skip(struct recording *recording) {
+    stream_skip(&recording->reader, false);
+}
+
+bool record_end(struct recording *recording, struct record_counts *counts) {
+    const struct arena_head *head = recording->arena->head;
+    do {
+        record_take(recording);
+    } while (stream_skip(&recording->reader, true));
+    atomic_store(&recording->arena->head->stream.closed, 1);
+    bool good = !recording->failed;
+    errno = recording->error;
+    good = trace_finish(recording->writer) && good;
+    recording->writer = NULL;
+    *counts = recording->counts;
+    counts->full = atomic_load(&head->log.full) != 0;
+    counts->waiting = atomic_load(&head->log.deferred) != 0;
+    counts->lost = arena_escaped(head) || is_unread(recording->arena);
+    record_free(recording);
     return good;
+}
+
+void record_free(struct recording *recording) {
+    if (recording->writer != NULL)
+        trace_finish(recording->writer);
+    symbols_close(recording->symbols);
+    if (recording->stacks != NULL && recording->stacks != MAP_FAILED)
+        munmap(recording->stacks, STACKS * sizeof *recording->stacks);
+    free(recording);
 }

@@ -105,6 +105,7 @@ struct search_store {
     uint64_t place, offset, length;
     uint32_t stack, thread;
     size_t region;
+    bool found; /* by what memory held: the stack is that of the call at which it was looked at */
 };
 
 /* The least that makes an image fail. */

@@ -283,6 +283,7 @@ static bool look_up(void *context, struct walk *walk, const struct trace_event *
             store->offset = event->offset;
             store->length = event->length;
             store->thread = event->thread;
+            store->found = event->kind == TRACE_FOUND;
             for (size_t r = 0; r < walk->facts->region_count; r++)
                 store->region = walk->facts->regions[r].number == event->region ? r : store->region;
         }

@@ -11,6 +11,13 @@
 
 static bool learn_region(struct walk_facts *facts, const struct trace_event *event) {
     struct walk_region *region = &facts->regions[facts->region_count];
+    for (size_t i = 0; i < facts->region_count; i++) {
+        if (facts->regions[i].number != event->region)
+            continue;
+        facts->regions[i].size = event->length; /* it has grown */
+        facts->regions[i].room = align_up(event->length, SANDBOX_PAGE);
+        return true;
+    }
     if (facts->region_count == SANDBOX_REGIONS) {
         snprintf(facts->problem, sizeof facts->problem, "more than %d regions", SANDBOX_REGIONS);
         return false;

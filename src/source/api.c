@@ -329,7 +329,7 @@ static void on_free(struct act *act) {
 static void make_durable(struct model_page *page, void *context, uint64_t from, uint64_t to) {
     const struct act *act = context;
     (void)from, (void)to;
-    model_make_durable(page, act->actor.lines);
+    model_make_durable(page, act->actor.lines, 0, MODEL_PAGE_SIZE);
 }
 
 static void retry_stretch(void *context, const struct stretch *stretch) {

@@ -10,6 +10,7 @@
 #include "source/compare.h"
 #include "source/content.h"
 #include "source/pages.h"
+#include "source/record.h"
 #include "source/snapshot.h"
 #include "track/track.h"
 
@@ -71,6 +72,10 @@ static void tell_changes(const struct look *look, const struct pages_share *shar
                          struct shadow_page *shadow) {
     struct model_actor actor = *self_actor(look->me, arena_id_of(arena_here(), look->token), 0);
     struct model_page *page = NULL;
+    if (record_wanted()) {
+        record_found(share, shadow, look->bytes, stack_of(look, shadow), look->settle);
+        return;
+    }
     for (uint32_t l = share->from / MODEL_LINE_SIZE; l * MODEL_LINE_SIZE < share->to; l++) {
         uint32_t start = l * MODEL_LINE_SIZE;
         uint64_t bytes =
@@ -116,10 +121,15 @@ static void look_at_page(struct look *look, uintptr_t address, bool present) {
     struct shadow_page *shadow = pages_lock(&share, !empty);
     if (shadow == NULL)
         return;
-    /* Zeros that nobody has looked at since: the page was taken out of the file. */
-    look->settle = settle || (empty && !present);
-    tell_changes(look, &share, shadow);
-    look->settle = settle;
+    /* Once more, now that no flush comes between: what another thread has stored and flushed since
+       the first copy would be older in this one than in the shadow. */
+    if (copy_page(look, address)) {
+        empty = memcmp(look->bytes, zeros, MODEL_PAGE_SIZE) == 0;
+        /* Zeros that nobody has looked at since: the page was taken out of the file. */
+        look->settle = settle || (empty && !present);
+        tell_changes(look, &share, shadow);
+        look->settle = settle;
+    }
     pages_unlock(shadow);
 }
 
@@ -194,13 +204,18 @@ static void look_through(struct look *look, bool again) {
     look_at_part(look, &last, again);
 }
 
+/* A trace has room for one call: the one that comes after. */
+static arena_id interval_before(arena_id stack) {
+    return record_wanted() ? stack : shadow_interval(arena_here(), atomic_load(&last_drain), stack);
+}
+
 void pages_look(struct self *me, const struct arena_token *token, const struct stretch *stretch,
                 arena_id stack) {
     struct look look = {.me = me, .token = token, .stretch = stretch, .stack = stack};
     const struct arena_pages pages = {stretch->file, stretch->offset, stretch->length,
                                       me->thread + 1};
     if (arena_here()->head->stores == ARENA_STORES_INTERVAL)
-        look.direct = shadow_interval(arena_here(), atomic_load(&last_drain), stack);
+        look.direct = interval_before(stack);
     if (token->process == source_process.process)
         look_through(&look, false);
     pages_apply_others(me, &pages);
@@ -238,10 +253,21 @@ static void look_at_token(struct self *me, struct arena_token *token, void *cont
 }
 
 void pages_interval(struct self *me, arena_id stack) {
-    struct look look = {.stack = stack,
-                        .direct = shadow_interval(arena_here(), atomic_load(&last_drain), stack)};
+    struct look look = {.stack = stack, .direct = interval_before(stack)};
     tokens_each_live(me, look_at_token, &look);
     atomic_store(&last_drain, stack);
+}
+
+static void look_at_found(void *context, const struct stretch *stretch) {
+    struct look *look = context;
+    look->stretch = stretch;
+    look_through(look, false);
+}
+
+void pages_find(struct self *me, const struct arena_token *token, uintptr_t address, size_t length,
+                arena_id stack) {
+    struct look look = {.me = me, .token = token, .stack = stack, .direct = stack};
+    tokens_stretches(token, address, length, look_at_found, &look);
 }
 
 static void look_at_exit(void *context, const struct stretch *stretch) {
@@ -268,6 +294,25 @@ static void begin_uncovered(void *context, const struct stretch *stretch) {
     snapshot_take(stretch);
 }
 
+/* Looks at the pages of which it is known what they held: that is told, and what has become of them
+   since somebody has looked last. */
+static void look_at_known(struct look *look, const struct stretch *stretch) {
+    uint64_t end = (stretch->offset + stretch->length - 1) / MODEL_PAGE_SIZE;
+    look->stretch = stretch;
+    look->settle = true;
+    for (uint64_t at = stretch->offset / MODEL_PAGE_SIZE, next; at <= end; at = next) {
+        const struct shadow_chunk *chunk =
+            pages_chunk(look->me, stretch->file, at / SHADOW_CHUNK_PAGES, false);
+        next = (at / SHADOW_CHUNK_PAGES + 1) * SHADOW_CHUNK_PAGES;
+        for (; chunk != NULL && at <= end && at < next; at++) {
+            if (atomic_load(&chunk->pages[at % SHADOW_CHUNK_PAGES]) != 0)
+                look_at_page(look, stretch->address + (at * MODEL_PAGE_SIZE - stretch->offset),
+                             true);
+        }
+    }
+    look->settle = false;
+}
+
 static void begin_stretch(void *context, const struct stretch *stretch) {
     struct look *look = context;
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -275,6 +320,8 @@ static void begin_stretch(void *context, const struct stretch *stretch) {
     if (!source_process.confined)
         track_begin(from, align_up(stretch->address + stretch->length, page) - from);
     tokens_uncovered(look->token, stretch, begin_uncovered, look);
+    if (record_wanted())
+        look_at_known(look, stretch);
 }
 
 void pages_got(struct self *me, const struct arena_token *token) {

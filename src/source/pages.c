@@ -74,7 +74,7 @@ void pages_unlock(struct shadow_page *shadow) {
 static void flush_lines(const struct pages_share *share, struct shadow_page *page,
                         struct pages_found *found) {
     const struct model_actor *actor = share->actor;
-    uint16_t own = (uint16_t)(share->me->thread + 1);
+    uint16_t own = shadow_flusher(arena_here(), share->me->thread);
     for (uint32_t l = share->from / MODEL_LINE_SIZE; l * MODEL_LINE_SIZE < share->to; l++) {
         uint32_t start = l * MODEL_LINE_SIZE;
         uint64_t bytes = compare_take(page->bytes + start, (const void *)(share->address + start));
@@ -144,7 +144,7 @@ void pages_explain(const struct pages_share *share, struct shadow_page *shadow) 
 bool pages_take(const struct pages_share *share, struct shadow_page *shadow,
                 struct model_page *page, uint32_t line) {
     uint32_t start = line * MODEL_LINE_SIZE;
-    uint16_t own = (uint16_t)(share->me->thread + 1);
+    uint16_t own = shadow_flusher(arena_here(), share->me->thread);
     uint64_t bytes = compare_take(shadow->bytes + start, (const void *)(share->address + start));
     /* This flush answers for what another thread's did, who may have been the first to see what
        this one has stored. */

@@ -31,6 +31,7 @@ bool pages_pending(const struct self *me) {
 }
 
 void pages_begin(struct self *me) {
+    atomic_fetch_add(&list_of(me)->turn, 1);
     me->pages.block = NULL;
     me->pages.log = NULL;
     me->pages.handle = 0;
@@ -86,7 +87,7 @@ static void apply_entry(struct self *me, const struct shadow_entry *entry, bool 
     static const uint8_t zeros[MODEL_LINE_SIZE];
     uint32_t place = (uint32_t)(entry->line / MODEL_PAGE_LINES % SHADOW_CHUNK_PAGES);
     uint32_t line = (uint32_t)(entry->line % MODEL_PAGE_LINES);
-    uint16_t own = (uint16_t)(me->thread + 1);
+    uint16_t own = shadow_flusher(arena_here(), me->thread);
     struct shadow_page *page = at->page;
     if (UNLIKELY(page == NULL) && memcmp(entry->bytes, zeros, sizeof zeros) != 0)
         page = pages_page(entry->file, at->chunk, place, true);
@@ -121,6 +122,7 @@ APART static void apply_shared(struct self *me, const struct shadow_entry *entry
     uint32_t place = (uint32_t)(entry->line / MODEL_PAGE_LINES % SHADOW_CHUNK_PAGES);
     struct shadow_page *page = pages_page(entry->file, at->chunk, place, true);
     const struct found now = {at->chunk, page};
+    found->unknown = found->unknown || page == NULL;
     if (page == NULL)
         return;
     /* Whoever holds the lock may wait until this thread is outside. */

@@ -2,11 +2,13 @@
 /* Recording. For each page that a call stored to a shadow holds what the log explains: the content
    of a line before its first store, then every store that was told. Where memory differs from it at
    the next call, something has changed the line that nobody told of, and that becomes a store too.
-   So a program that stores through pointers and flushes by the routines is taken at its word. */
+   So a program that stores through pointers and flushes by the routines is taken at its word. Where
+   stores are found by what pages hold, the shadows are those of that source (record_found.c). */
 #include "source/record.h"
 
 #include <string.h>
 
+#include "arena/stream.h"
 #include "base/bits.h"
 #include "source/content.h"
 #include "source/recorder.h"
@@ -14,15 +16,6 @@
 #include "source/stack.h"
 #include "source/sync.h"
 #include "source/tokens.h"
-
-/* One page's share of a stretch. */
-struct share {
-    struct model_page *page;
-    uint8_t *shadow;
-    const uint8_t *memory; /* of the page's first byte */
-    uint64_t offset;       /* likewise, in the file */
-    uint32_t file, from, to;
-};
 
 bool record_wanted(void) {
     return source_process.arena.head->log.on != 0;
@@ -43,7 +36,10 @@ void recorder_append(const struct act *act, enum log_kind kind, uint32_t file, u
                                       .stack = act->stack,
                                       .offset = offset,
                                       .length = length};
-    log_append(arena_here(), &record, size != 0 ? bytes : "");
+    if (arena_here()->head->log.on == LOG_TRACE)
+        stream_append(arena_here(), &record, size != 0 ? bytes : "");
+    else
+        log_append(arena_here(), &record, size != 0 ? bytes : "");
 }
 
 static void append_share(const struct act *act, enum log_kind kind, const struct share *share,
@@ -52,16 +48,12 @@ static void append_share(const struct act *act, enum log_kind kind, const struct
                     to - from);
 }
 
-/* The lines of [from, to), one bit each. */
-static uint64_t lines_of(uint32_t from, uint32_t to) {
-    uint32_t first = from / MODEL_LINE_SIZE, last = (to - 1) / MODEL_LINE_SIZE;
-    return UINT64_MAX << first & UINT64_MAX >> (63 - last);
-}
-
 /* Tells of the based lines of the share that have changed untold; other lines are none of the log's
    business, and survive as they are. */
 static void look(const struct act *act, struct share *share) {
-    uint64_t lines = share->page->based & lines_of(share->from, share->to);
+    uint64_t lines = share->page->based & recorder_lines(share->from, share->to);
+    if (pages_wanted()) /* it was found before */
+        return;
     if (source_process.hooked) /* who is storing there will tell */
         lines &= ~share->page->storing;
     for (; lines != 0; lines &= lines - 1) {
@@ -74,7 +66,7 @@ static void look(const struct act *act, struct share *share) {
 }
 
 /* A page of a new file is mostly nothing but zeros: one short record tells it for all its lines. */
-static bool tell_empty(const struct act *act, struct share *share) {
+static bool tell_empty(const struct act *act, const struct share *share) {
     static const uint8_t zeros[MODEL_PAGE_SIZE];
     if (share->page->based != 0 || memcmp(share->memory, zeros, MODEL_PAGE_SIZE) != 0)
         return false;
@@ -83,10 +75,8 @@ static bool tell_empty(const struct act *act, struct share *share) {
     return true;
 }
 
-/* Tells what the lines that are about to be stored to hold, those that are new to the log, in runs.
- */
-static void tell_base(const struct act *act, struct share *share) {
-    uint64_t lines = lines_of(share->from, share->to) & ~share->page->based;
+void recorder_base(const struct act *act, const struct share *share) {
+    uint64_t lines = recorder_lines(share->from, share->to) & ~share->page->based;
     if (lines != 0 && tell_empty(act, share))
         return;
     while (lines != 0) {
@@ -94,16 +84,17 @@ static void tell_base(const struct act *act, struct share *share) {
         while (end < MODEL_PAGE_LINES && (lines & UINT64_C(1) << end))
             end++;
         uint32_t from = first * MODEL_LINE_SIZE, to = end * MODEL_LINE_SIZE;
-        memcpy(share->shadow + from, share->memory + from, to - from);
+        if (share->shadow != share->memory)
+            memcpy(share->shadow + from, share->memory + from, to - from);
         append_share(act, LOG_BASE, share, from, to);
         /* Only now: who sees the bit finds the record. */
-        share->page->based |= lines_of(from, to);
-        lines &= ~lines_of(from, to);
+        share->page->based |= recorder_lines(from, to);
+        lines &= ~recorder_lines(from, to);
     }
 }
 
 static void tell_store(const struct act *act, struct share *share) {
-    uint64_t lines = lines_of(share->from, share->to);
+    uint64_t lines = recorder_lines(share->from, share->to);
     if ((share->page->based & lines) != lines)
         return; /* the call was not announced */
     memcpy(share->shadow + share->from, share->memory + share->from, share->to - share->from);
@@ -115,7 +106,7 @@ static void tell_store(const struct act *act, struct share *share) {
 static void tell_all(const struct act *act, struct share *share) {
     static const uint8_t zeros[MODEL_PAGE_SIZE];
     if (memcmp(share->memory + share->from, zeros, share->to - share->from) != 0)
-        tell_base(act, share);
+        recorder_base(act, share);
 }
 
 static void act_on_share(struct act *act, struct share *share) {
@@ -124,8 +115,8 @@ static void act_on_share(struct act *act, struct share *share) {
         tell_all(act, share);
     } else if (act->event->kind == EVENT_STORING) {
         look(act, share);
-        tell_base(act, share);
-        share->page->storing |= lines_of(share->from, share->to);
+        recorder_base(act, share);
+        share->page->storing |= recorder_lines(share->from, share->to);
     } else if (tells && !act->late) {
         tell_store(act, share);
     } else {
@@ -133,7 +124,16 @@ static void act_on_share(struct act *act, struct share *share) {
     }
 }
 
-static uint8_t *shadow_of(struct model_page *page, bool make) {
+static uint8_t *shadow_of(struct self *me, struct model_page *page, bool make) {
+    if (pages_wanted()) {
+        struct shadow_chunk *chunk =
+            pages_chunk(me, page->file, page->index / SHADOW_CHUNK_PAGES, make);
+        struct shadow_page *shadow =
+            chunk != NULL
+                ? pages_page(page->file, chunk, (uint32_t)(page->index % SHADOW_CHUNK_PAGES), make)
+                : NULL;
+        return shadow != NULL ? shadow->bytes : NULL;
+    }
     if (page->shadow == 0 && make)
         page->shadow = arena_id_of(arena_here(), arena_new(arena_here(), MODEL_PAGE_SIZE));
     return arena_at(arena_here(), page->shadow, MODEL_PAGE_SIZE);
@@ -163,7 +163,7 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
         .from = (uint32_t)(stretch->offset > start ? stretch->offset - start : 0),
         .to = (uint32_t)(end - start < MODEL_PAGE_SIZE ? end - start : MODEL_PAGE_SIZE)};
     arena_lock_page(arena_here(), page, act->me->thread + 1);
-    share.shadow = shadow_of(page, make);
+    share.shadow = shadow_of(act->me, page, make);
     if (share.shadow != NULL && (is_loaded(act) || content_readable(address)))
         act_on_share(act, &share);
     arena_unlock_page(arena_here(), page, act->me->thread + 1);
@@ -226,16 +226,17 @@ static void store(struct act *act) {
         note_pending(act->me, true);
 }
 
-static void get(struct act *act) {
-    const struct arena_token *token = tokens_add(act->me, act->event, 0);
-    if (token == NULL)
-        return;
+void record_got(struct self *me, const struct arena_token *token, arena_id stack) {
+    static const struct event got = {.kind = EVENT_GET};
+    struct act act = {.me = me, .event = &got, .stack = stack};
     const struct arena_file *file = &arena_here()->head->files[token->file];
-    recorder_append(act, LOG_GET, token->file,
+    recorder_append(&act, LOG_GET, token->file,
                     token->segments[0].address - token->segments[0].offset, atomic_load(&file->end),
                     NULL, 0);
-    if (arena_here()->head->log.on == LOG_TRACE)
-        tokens_stretches(token, 0, UINT64_MAX, recorder_stretch, act);
+    if (pages_wanted())
+        pages_got(me, token);
+    else if (arena_here()->head->log.on == LOG_TRACE)
+        tokens_stretches(token, 0, UINT64_MAX, recorder_stretch, &act);
 }
 
 static void mark(struct act *act) {
@@ -250,7 +251,7 @@ static void act_on_memory(struct act *act, uintptr_t address, size_t length) {
 }
 
 void record_settle(struct self *me) {
-    if (LIKELY(me->storing.length == 0))
+    if (LIKELY(me->storing.length == 0) || recorder_settle_quick(me))
         return;
     static const struct event stored = {.kind = EVENT_STORE};
     struct act act = {.me = me,
@@ -265,17 +266,11 @@ void record_settle(struct self *me) {
 
 /* Most stores go to one line that the log has already: then nothing need be read. */
 static bool begin_known(const struct act *act, uintptr_t address, size_t length) {
-    struct model_page *page = regions_page(address);
     uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE);
-    if (page == NULL || length > MODEL_PAGE_SIZE - from)
-        return false;
-    uint64_t lines = lines_of(from, from + (uint32_t)length);
-    arena_lock(arena_here(), &page->lock, act->me->thread + 1);
-    bool known = page->shadow != 0 && (page->based & lines) == lines;
-    if (known)
-        page->storing |= lines;
-    arena_unlock(&page->lock);
-    return known;
+    /* It notes the page, for who comes next. */
+    struct model_page *page =
+        length <= MODEL_PAGE_SIZE - from ? regions_record(act->me, address) : NULL;
+    return page != NULL && recorder_begin_known(act->me, page, from, length);
 }
 
 /* The lines are told of, and wait for what will be stored to them. */
@@ -349,6 +344,22 @@ bool record_attempt(struct self *me, uintptr_t address, size_t length, arena_id 
     return true;
 }
 
+/* What the program has stored by itself comes before what it does now: all of that where something
+   may become durable or a mark stands, else what the call names. */
+static void look_for_stores(const struct act *act) {
+    const struct event *event = act->event;
+    const struct event_range *ranges = (const struct event_range *)event->address;
+    if ((event->effect & EFFECT_DRAIN) != 0 || event->kind == EVENT_MARK ||
+        event->kind == EVENT_RETRY || event->kind == EVENT_FREE)
+        pages_interval(act->me, act->stack);
+    else if (act->token == NULL)
+        return;
+    else if (event->kind == EVENT_STORING || event->kind == EVENT_FLUSH)
+        pages_find(act->me, act->token, event->address, event->length, act->stack);
+    for (size_t i = 0; event->kind == EVENT_FLUSH_RANGES && i < event->length; i++)
+        pages_find(act->me, act->token, (uintptr_t)ranges[i].address, ranges[i].length, act->stack);
+}
+
 void record_handle(struct self *me, const struct event *event, bool late) {
     struct act act = {.me = me, .event = event, .late = late};
     record_settle(me);
@@ -362,8 +373,12 @@ void record_handle(struct self *me, const struct event *event, bool late) {
     const struct event_range *ranges = (const struct event_range *)event->address;
     if (event->kind != EVENT_GET && event->token != 0)
         act.token = tokens_find(me, event->token);
-    if (event->kind == EVENT_GET)
-        get(&act);
+    if (pages_wanted() && !late)
+        look_for_stores(&act);
+    const struct arena_token *made =
+        event->kind == EVENT_GET ? tokens_add(me, event, act.stack) : NULL;
+    if (made != NULL)
+        record_got(me, made, act.stack);
     else if (event->kind == EVENT_FREE && act.token != NULL)
         tokens_end(me, act.token, act.stack, false);
     else if (event->kind == EVENT_STORING || event->kind == EVENT_STORE)

@@ -3,6 +3,7 @@
 #ifndef SOURCE_RECORD_H
 #define SOURCE_RECORD_H
 
+#include "source/pages.h"
 #include "source/sync.h"
 
 /* Is this run recorded? Then it is not judged. */
@@ -12,12 +13,19 @@ bool record_wanted(void);
    cut. */
 void record_handle(struct self *me, const struct event *event, bool late);
 
+/* A token was made, or a view of a watched file: its region is told. */
+void record_got(struct self *me, const struct arena_token *token, arena_id stack);
+
 /* What the program does by itself. A store is told before it is made, and recorded when its thread
    is heard of next. */
 void record_raw(struct self *me, const struct event *event, arena_id stack);
 
 /* Records the store that the thread has made by now; before anybody can be told of what follows. */
 void record_settle(struct self *me);
+
+/* A store of up to 8 bytes that is about to be made, to lines that the log has; the same without a
+   system call. false: it goes the long way, and was not recorded. */
+bool record_quick(struct self *me, uintptr_t address, size_t length, arena_id stack);
 
 /* An atomic store by attempt, which may come to nothing. */
 bool record_attempt(struct self *me, uintptr_t address, size_t length, arena_id stack,
@@ -26,6 +34,17 @@ bool record_attempt(struct self *me, uintptr_t address, size_t length, arena_id 
 /* A wait of the program's own, by msync, fsync and the like, begins; or has ended well. */
 void record_sync_begin(struct sync *sync);
 void record_sync_end(const struct sync *sync);
+
+/* The source `pages` has looked at a share of a page, which now holds other bytes than its shadow,
+   maybe: adds what was found, with that stack, and brings the shadow up to it. settled: it came
+   from elsewhere, and stays. pre: shadow is locked */
+void record_found(const struct pages_share *share, struct shadow_page *shadow, const uint8_t *now,
+                  arena_id stack, bool settled);
+
+/* The file has got these bytes at offset by a descriptor, whatever views of it there are; NULL: so
+   many zeros. pre: the run's source is `pages` */
+void record_pwrite(struct self *me, arena_id stack, uint32_t file, uint64_t offset,
+                   const uint8_t *bytes, uint64_t length);
 
 /* An event of a signal handler waits, or waits no longer. */
 void record_deferred(bool waits);

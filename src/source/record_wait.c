@@ -84,7 +84,10 @@ void record_sync_begin(struct sync *sync) {
         .sync = sync};
     record_settle(sync->me);
     waiting.act.kind = LOG_KINDS; /* nothing becomes of a stretch but what was found there */
-    tokens_each_live(sync->me, look_at_view, &waiting);
+    if (pages_wanted())
+        pages_interval(sync->me, sync->stack);
+    else
+        tokens_each_live(sync->me, look_at_view, &waiting);
     sync->begun.length = 0;
     sync_each_stretch(sync, begin_stretch, &waiting);
 }

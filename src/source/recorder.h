@@ -4,6 +4,7 @@
 #define SOURCE_RECORDER_H
 
 #include "arena/log.h"
+#include "source/pages.h"
 #include "source/tokens.h"
 
 struct act {
@@ -26,6 +27,33 @@ static inline struct arena *arena_here(void) {
 /* Adds a record of the thread. bytes: size of them */
 void recorder_append(const struct act *act, enum log_kind kind, uint32_t file, uint64_t offset,
                      uint64_t length, const void *bytes, size_t size);
+
+/* One page's share of a stretch. */
+struct share {
+    struct model_page *page;
+    uint8_t *shadow;       /* what the log explains of the page */
+    const uint8_t *memory; /* of the page's first byte */
+    uint64_t offset;       /* likewise, in the file */
+    uint32_t file, from, to;
+};
+
+/* The lines of a page's bytes [from, to), one bit each. */
+static inline uint64_t recorder_lines(uint32_t from, uint32_t to) {
+    uint32_t first = from / MODEL_LINE_SIZE, last = (to - 1) / MODEL_LINE_SIZE;
+    return UINT64_MAX << first & UINT64_MAX >> (63 - last);
+}
+
+/* A store to bytes of the page is about to be made. false: the log does not have their lines, and
+   nothing was done. */
+bool recorder_begin_known(const struct self *me, struct model_page *page, uint32_t from,
+                          size_t length);
+
+/* Records the store that the thread has made, if that went the short way and was just now. false:
+   it was not. */
+bool recorder_settle_quick(struct self *me);
+
+/* Tells what the lines of the share hold that are new to the log. pre: page is locked */
+void recorder_base(const struct act *act, const struct share *share);
 
 /* Looks at the stretch of memory (its context is a struct act) and adds what act->kind and the
    event make of it. */

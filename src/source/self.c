@@ -221,6 +221,7 @@ static bool attach(void) {
 void self_confine(void) {
     if (self_not_forked == NULL || source_process.confined)
         return;
+    code_begin();
     code_note();
     source_process.confined = true;
     atomic_fetch_add(&source_process.arena.head->confined, 1);

@@ -19,6 +19,7 @@
 
 #include "arena/shadow.h"
 #include "base/bits.h"
+#include "source/record.h"
 
 #define BUFFER_SIZE ((size_t)64 << 10)
 #define STACK_SIZE ((size_t)64 << 10)
@@ -31,6 +32,7 @@ struct snapshot {
     const struct stretch *stretch;
     uint64_t end, done; /* in the file, bytes */
     uint64_t room;      /* pages that may still be copied */
+    bool recorded;      /* what is known already stays: what has become of it is to be told */
     uint8_t buffer[BUFFER_SIZE];
     _Alignas(16) uint8_t stack[STACK_SIZE];
 };
@@ -47,7 +49,11 @@ static struct shadow_page *page_at(const struct snapshot *snapshot, uint64_t ind
 /* The page holds these bytes. false: there is no room. */
 static bool keep(struct snapshot *snapshot, uint64_t index, const uint8_t *bytes) {
     bool empty = memcmp(bytes, zeros, MODEL_PAGE_SIZE) == 0;
-    struct shadow_page *page = page_at(snapshot, index, !empty && snapshot->room != 0);
+    struct shadow_page *page = page_at(snapshot, index, false);
+    if (page != NULL && snapshot->recorded)
+        return true;
+    if (page == NULL)
+        page = page_at(snapshot, index, !empty && snapshot->room != 0);
     if (page == NULL)
         return empty;
     if (!empty && snapshot->room != 0)
@@ -186,6 +192,7 @@ void snapshot_take(const struct stretch *stretch) {
         snapshot->done = start;
         snapshot->end = end;
         snapshot->room = room_for_pages();
+        snapshot->recorded = record_wanted();
         run_helper(snapshot);
         done = snapshot->done;
         munmap(snapshot, sizeof *snapshot);

@@ -2,6 +2,7 @@
 #include "source/watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
@@ -117,9 +118,11 @@ static void add_region(struct self *me, const struct map_region *region, arena_i
         file->watched = exact ? ARENA_WATCH_NAMED : ARENA_WATCH_FOUND;
     token->watched = 1;
     code_begin();
-    if (pages_wanted())
+    if (record_wanted())
+        record_got(me, token, stack);
+    else if (pages_wanted())
         pages_got(me, token);
-    if (explain_wanted())
+    if (explain_wanted() && !record_wanted())
         tokens_stretches(token, 0, UINT64_MAX, forget_part, me);
 }
 
@@ -180,7 +183,7 @@ static void look_at_part(void *context, const struct stretch *stretch) {
     unmapping->touched = true;
     if (pages_wanted())
         pages_look(unmapping->me, unmapping->token, stretch, unmapping->stack);
-    if (explain_wanted())
+    if (explain_wanted() && !record_wanted())
         explain_stretch(&actor, stretch);
 }
 
@@ -250,6 +253,39 @@ static void settle_part(void *context, const struct stretch *stretch) {
         pages_settle(wait->sync.me, stretch, wait->sync.stack);
 }
 
+/* What was stored through another view of the same bytes is waited for as well. */
+struct settling {
+    const struct watch_sync *wait;
+    const struct stretch *range;
+};
+
+static void settle_view(void *context, const struct stretch *view) {
+    const struct settling *settling = context;
+    const struct stretch *range = settling->range;
+    uint64_t from = range->offset > view->offset ? range->offset : view->offset;
+    uint64_t end = range->offset + range->length, stop = view->offset + view->length;
+    end = end < stop ? end : stop;
+    const struct stretch part = {.file = view->file,
+                                 .offset = from,
+                                 .length = end - from,
+                                 .address = view->address + (from - view->offset)};
+    if (view->file == range->file && from < end && part.address != range->address)
+        settle_part((void *)settling->wait, &part);
+}
+
+static void settle_views(struct self *me, struct arena_token *token, void *context) {
+    (void)me;
+    tokens_stretches(token, 0, UINT64_MAX, settle_view, context);
+}
+
+static void settle_range(void *context, const struct stretch *range) {
+    const struct watch_sync *wait = context;
+    struct settling settling = {wait, range};
+    settle_part(context, range);
+    if (pages_wanted())
+        tokens_each_live(wait->sync.me, settle_views, &settling);
+}
+
 static void settle_token(struct self *me, struct arena_token *token, void *context) {
     const struct watch_sync *wait = context;
     const struct arena_file *file = &arena_here()->head->files[token->file];
@@ -296,7 +332,7 @@ static void sync_begins(struct watch_sync *wait, const struct watch_site *site, 
         if (length != 0)
             regions_stretches(align_down(address, MODEL_PAGE_SIZE),
                               align_up(length + address % MODEL_PAGE_SIZE, MODEL_PAGE_SIZE),
-                              settle_part, wait);
+                              settle_range, wait);
         else
             tokens_each_live(me, settle_token, wait);
         sync_begin(&wait->sync);
@@ -338,18 +374,71 @@ static void explain(struct self *me, uint32_t file, uint64_t offset, const uint8
     }
 }
 
-static void wrote(int descriptor, int64_t offset, const struct iovec *parts, size_t count,
-                  size_t length) {
+static void give_up_lines(struct model_page *page, void *context, uint64_t from, uint64_t to) {
+    uint32_t first = (uint32_t)(from % MODEL_PAGE_SIZE);
+    model_make_durable(page, context, first, first + (uint32_t)(to - from));
+}
+
+/* The program has cut bytes out of the file, or off it: it wants nothing of them any more. */
+static void give_up(struct self *me, arena_id stack, uint32_t file, uint64_t offset,
+                    size_t length) {
+    if (record_wanted()) {
+        record_pwrite(me, stack, file, offset, NULL, length);
+        return;
+    }
+    uint64_t end = atomic_load(&arena_here()->head->files[file].end);
+    if (offset >= end)
+        return;
+    const struct stretch stretch = {
+        .file = file, .offset = offset, .length = length < end - offset ? length : end - offset};
+    const struct arena_pages pages = {file, stretch.offset, stretch.length, me->thread + 1};
+    struct model_lines lines = arena_lines(arena_here());
+    if (pages_wanted())
+        explain(me, file, offset, NULL, length);
+    if (explain_wanted())
+        explain_forget(me, &stretch);
+    arena_each_page(arena_here(), &pages, give_up_lines, &lines);
+}
+
+/* For a report the bytes are explained, for a trace they are stores. */
+static void tell(struct self *me, arena_id stack, uint32_t file, uint64_t offset,
+                 const uint8_t *bytes, size_t length) {
+    if (record_wanted())
+        record_pwrite(me, stack, file, offset, bytes, length);
+    else
+        explain(me, file, offset, bytes, length);
+}
+
+/* Does what is written by the descriptor wait until it is durable? */
+static bool waits(int descriptor) {
+    int flags = fcntl(descriptor, F_GETFL);
+    return flags >= 0 && (flags & O_DSYNC) != 0;
+}
+
+static void wait_for_part(struct self *me, arena_id stack, const struct sync *file, uint64_t offset,
+                          uint64_t size) {
+    struct sync sync = *file;
+    sync.me = me;
+    sync.stack = stack;
+    sync.offset = offset;
+    sync.size = size;
+    sync_begin(&sync);
+    sync_end(&sync);
+}
+
+static void wrote(const struct watch_site *site, int descriptor, int64_t offset,
+                  const struct iovec *parts, size_t count, size_t length) {
     int error = errno;
     struct sync sync = {.inode = 0};
     const struct arena_head *head;
-    if (atomic_load(&regions_high) == 0 || !is_on() || !pages_wanted() || source_process.confined ||
-        !file_of(descriptor, &sync)) {
+    if (atomic_load(&regions_high) == 0 || !is_on() || (!pages_wanted() && count != 0) ||
+        source_process.confined || !file_of(descriptor, &sync)) {
         errno = error;
         return;
     }
     struct self *me = enter(__builtin_frame_address(0));
     head = arena_here()->head;
+    arena_id stack = me != NULL && record_wanted() ? stack_at(me, site) : 0;
     if (offset < 0)
         offset = (int64_t)lseek(descriptor, 0, SEEK_CUR) - (int64_t)length;
     for (uint32_t i = 0; me != NULL && offset >= 0 && i < atomic_load(&head->file_count); i++) {
@@ -359,13 +448,15 @@ static void wrote(int descriptor, int64_t offset, const struct iovec *parts, siz
             continue;
         for (size_t p = 0; p < count && left != 0; p++) {
             size_t part = parts[p].iov_len < left ? parts[p].iov_len : left;
-            explain(me, i, at, parts[p].iov_base, part);
+            tell(me, stack, i, at, parts[p].iov_base, part);
             at += part;
             left -= part;
         }
         if (count == 0)
-            explain(me, i, at, NULL, length);
+            give_up(me, stack, i, at, length);
     }
+    if (me != NULL && record_wanted() && count != 0 && offset >= 0 && waits(descriptor))
+        wait_for_part(me, stack, &sync, (uint64_t)offset, length);
     if (me != NULL)
         runtime_leave(me);
     errno = error;

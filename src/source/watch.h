@@ -35,8 +35,8 @@ struct watch_calls {
                        size_t length, int descriptor);
     void (*sync_end)(struct watch_sync *sync, bool done);
     /* The file has got these bytes at offset (-1: before its position), or, without any, zeros. */
-    void (*wrote)(int descriptor, int64_t offset, const struct iovec *parts, size_t count,
-                  size_t length);
+    void (*wrote)(const struct watch_site *site, int descriptor, int64_t offset,
+                  const struct iovec *parts, size_t count, size_t length);
     /* The process is about to forbid itself system calls. */
     void (*confining)(void);
     /* It is about to limit its address space: the limit is made one with the runtime in it. */

@@ -86,8 +86,10 @@ static void fill_slot(struct token_slot *slot, const struct event *event,
     atomic_store_explicit(&slot->length, event->length, memory_order_release);
     atomic_store_explicit(&slot->last, event->address + (event->length - 1), memory_order_release);
     atomic_store_explicit(&slot->mapped_offset, region.segments[0].offset, memory_order_release);
-    atomic_store_explicit(&slot->pending, 0, memory_order_release);
-    atomic_store_explicit(&slot->in_flight, 0, memory_order_release);
+    for (unsigned i = 0; i < TOKEN_SPANS; i++) {
+        atomic_store_explicit(&slot->pending[i], 0, memory_order_release);
+        atomic_store_explicit(&slot->in_flight[i], 0, memory_order_release);
+    }
     atomic_store_explicit(&slot->lent, 0, memory_order_release);
     atomic_store_explicit(&slot->operations, word, memory_order_release);
 }
@@ -179,8 +181,7 @@ enum result token_defer(uint64_t handle, bool defers) {
 void token_end_rest(const struct token_view *view) {
     if (!token_is_rest(view) || !os_lock(&token_table.lock))
         return; /* a later drain of the file does it */
-    if (token_lives(view) && atomic_load(&view->slot->pending) == 0 &&
-        atomic_load(&view->slot->in_flight) == 0) {
+    if (token_lives(view) && !token_is_waiting(view->slot)) {
         token_table.rests--;
         pending_end(view, view->state & ~(TOKEN_REST | 1));
         table_give_file(token_file(view));

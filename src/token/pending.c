@@ -6,7 +6,7 @@
 void pending_add_all(struct token_slot *slot) {
     const struct token_view view = {.base = atomic_load(&slot->base),
                                     .length = atomic_load(&slot->length)};
-    span_add(&slot->pending, token_span(&view, view.base, view.length));
+    span_add(&slot->pending[0], token_span(&view, view.base, view.length));
 }
 
 /* A token ended with pages that were flushed and not drained. A drain of its file promises them
@@ -42,7 +42,8 @@ static void keep_rest(struct token_slot *slot, uint64_t state) {
     operations.flags |= TOKEN_INTERNAL;
     memcpy(&word, &operations, sizeof word);
     atomic_store(&slot->operations, word);
-    span_add(&slot->pending, atomic_exchange(&slot->in_flight, 0));
+    for (unsigned i = 0; i < TOKEN_SPANS; i++)
+        span_add(&slot->pending[i], atomic_exchange(&slot->in_flight[i], 0));
     atomic_store(&slot->lent, TOKEN_LENT_PENDING);
     token_table.rests++;
     atomic_store(&slot->state, state | TOKEN_REST | 1);
@@ -54,7 +55,7 @@ bool pending_end(const struct token_view *view, uint64_t state) {
     os_lock(&token_table.flight_lock);
     atomic_store(&slot->state, state);
     /* Still under the lock: a drain that finds the token dead finds its pages with the others. */
-    bool waits = atomic_load(&slot->pending) != 0 || atomic_load(&slot->in_flight) != 0;
+    bool waits = token_is_waiting(slot);
     bool internal = (view->operations.flags & TOKEN_INTERNAL) != 0;
     if (waits && !unsettle(view) && atomic_load(&slot->lent) != 0 && !internal) {
         kept = token_table.rests < TOKEN_RESTS_MAX;
@@ -74,22 +75,24 @@ bool token_abandon(const struct token_view *view) {
     return atomic_load(&view->slot->lent) != 0;
 }
 
-enum result token_take_pending(const struct token_view *view, span *pages) {
+enum result token_take_pending(const struct token_view *view, span pages[TOKEN_SPANS]) {
     struct token_slot *slot = view->slot;
-    *pages = 0;
+    memset(pages, 0, TOKEN_SPANS * sizeof *pages);
     /* Without the lock, as most tokens of a file have nothing: what comes to this one now, from a
        token that ends, counts as a move, and the drain looks again. */
-    if (atomic_load(&slot->pending) == 0)
+    if (!token_is_pending(slot))
         return RESULT_OK;
     if (!os_lock(&token_table.flight_lock))
         return RESULT_BUSY;
     if (token_lives(view)) {
-        *pages = atomic_load(&slot->pending);
-        /* In flight before it stops being pending: a fork, or a look without the lock, finds it in
-           one of the two. */
-        do
-            atomic_store(&slot->in_flight, *pages);
-        while (!atomic_compare_exchange_weak(&slot->pending, pages, 0));
+        for (unsigned i = 0; i < TOKEN_SPANS; i++) {
+            pages[i] = atomic_load(&slot->pending[i]);
+            /* In flight before it stops being pending: a fork, or a look without the lock, finds it
+               in one of the two. */
+            do
+                atomic_store(&slot->in_flight[i], pages[i]);
+            while (!atomic_compare_exchange_weak(&slot->pending[i], &pages[i], 0));
+        }
         if (atomic_exchange(&slot->lent, 0) != 0)
             atomic_fetch_or(&slot->lent, TOKEN_LENT_IN_FLIGHT);
     }
@@ -97,18 +100,20 @@ enum result token_take_pending(const struct token_view *view, span *pages) {
     return RESULT_OK;
 }
 
-void token_end_flight(const struct token_view *view, span left) {
+void token_end_flight(const struct token_view *view, const span pages[TOKEN_SPANS], bool left) {
     os_lock(&token_table.flight_lock);
     /* Of a token that died its pages are with the others already, because they were in flight. */
     if (token_lives(view)) {
         uint8_t lent = atomic_fetch_and(&view->slot->lent, (uint8_t)~TOKEN_LENT_IN_FLIGHT);
-        if (left != 0) {
+        if (left) {
             if ((lent & TOKEN_LENT_IN_FLIGHT) != 0)
                 atomic_fetch_or(&view->slot->lent, TOKEN_LENT_PENDING);
-            span_add(&view->slot->pending, left);
+            for (unsigned i = 0; i < TOKEN_SPANS; i++)
+                span_add(&view->slot->pending[i], pages[i]);
             token_table.moves++;
         }
-        atomic_store(&view->slot->in_flight, 0);
+        for (unsigned i = 0; i < TOKEN_SPANS; i++)
+            atomic_store(&view->slot->in_flight[i], 0);
     }
     os_unlock(&token_table.flight_lock);
 }

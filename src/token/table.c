@@ -35,12 +35,16 @@ static enum result table_reserve(void) {
 /* A handler that interrupted Get may fork too: a lock is then the interrupted call's to give. */
 static struct os_lock *const fork_locks[] = {&token_table.lock, &token_table.flight_lock};
 static bool fork_took[ARRAY_LENGTH(fork_locks)];
-static uint32_t forking; /* the thread */
 
+/* In the parent, and before it goes on: it may be drained there again when the child looks. */
 static void before_fork(void) {
-    forking = os_thread_id();
+    uint32_t forking = os_thread_id();
     for (size_t i = 0; i < ARRAY_LENGTH(fork_locks); i++)
         fork_took[i] = os_lock(fork_locks[i]);
+    for (uint32_t i = 0; i < atomic_load(&token_table.files_used); i++) {
+        struct token_file *file = &token_table.files[i];
+        atomic_store(&file->forked_in, kin_mark_of(file->kin, forking));
+    }
 }
 
 static void after_fork(void) {
@@ -55,15 +59,17 @@ static void after_fork(void) {
 static void after_fork_in_child(void) {
     struct token_slot *slots = atomic_load_explicit(&token_table.slots, memory_order_relaxed);
     for (uint32_t i = 0; i < atomic_load(&token_table.slots_used); i++) {
-        span taken = atomic_exchange(&slots[i].in_flight, 0);
-        if (taken != 0)
-            span_add(&slots[i].pending, taken);
+        for (unsigned part = 0; part < TOKEN_SPANS; part++) {
+            span taken = atomic_exchange(&slots[i].in_flight[part], 0);
+            if (taken != 0)
+                span_add(&slots[i].pending[part], taken);
+        }
     }
     for (uint32_t i = 0; i < atomic_load(&token_table.files_used); i++) {
         struct token_file *file = &token_table.files[i];
         atomic_store(&file->lock.owner, 0);
         /* A handler that forked in the middle of a drain may make its parent wait for the child. */
-        atomic_store(&file->left_behind, kin_mark_of(file->kin, forking));
+        atomic_store(&file->left_behind, atomic_load(&file->forked_in));
     }
     for (size_t i = 0; i < ARRAY_LENGTH(fork_locks); i++)
         atomic_store(&fork_locks[i]->owner, fork_took[i] ? 0 : os_thread_id());
@@ -114,7 +120,7 @@ static void identify(struct token_file *file, uint64_t device, uint64_t inode) {
     file->inode = inode;
     file->kin = kin_find(device, inode);
     file->heard = 0;
-    file->left_behind = 0;
+    file->left_behind = file->forked_in = 0;
     file->deaths = atomic_load(&file->kin->deaths);
 }
 

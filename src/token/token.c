@@ -73,8 +73,7 @@ enum result token_still_mapped(const struct token_view *view) {
     enum result stands = token_stands(view);
     if (stands != RESULT_INVALID)
         return stands;
-    bool waits = atomic_load(&view->slot->pending) != 0 || atomic_load(&view->slot->in_flight) != 0;
-    if (waits && atomic_load(&view->slot->lent) != 0)
+    if (token_is_waiting(view->slot) && atomic_load(&view->slot->lent) != 0)
         atomic_store(&token_table.lost, true);
     const struct event event = {
         .kind = EVENT_FREE, .effect = EFFECT_INTERNAL, .token = token_handle(view)};

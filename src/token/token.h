@@ -67,6 +67,11 @@ enum token_key {
     TOKEN_KEYS
 };
 
+/* What is flushed of a token is kept as so many spans, which lie more than so many units apart, or
+   are drained as one. */
+#define TOKEN_SPANS 2
+#define TOKEN_SPANS_NEAR 4096
+
 /* One place of the table. state is generation * 2 + live; every other field changes only while the
    state says dead, by release stores. Two cache lines: neighbours never share one. */
 struct token_slot {
@@ -76,8 +81,8 @@ struct token_slot {
     _Atomic uintptr_t last;            /* byte of the region */
     _Atomic uint64_t keys[TOKEN_KEYS]; /* for each: the handle, or token_no_key */
     _Atomic uint64_t operations;       /* struct token_operations */
-    _Atomic span pending;              /* page-cache: flushed and not yet drained */
-    _Atomic span in_flight;         /* page-cache: being drained; a forked child drains it again */
+    /* page-cache: flushed and not yet drained; being drained, which a forked child does again */
+    _Atomic span pending[TOKEN_SPANS], in_flight[TOKEN_SPANS];
     _Atomic uint64_t mapped_offset; /* TOKEN_INTERNAL: of its mapping, in the file */
     _Atomic uint8_t lent; /* page-cache: TOKEN_LENT_..., what was flushed with the default token */
     uint32_t next_free;   /* under the table's lock */
@@ -93,6 +98,9 @@ struct token_file {
     _Atomic uint32_t heard;         /* their failures that a retry has made up for */
     _Atomic uint32_t deaths;        /* theirs, that a drain has made up for */
     _Atomic uint64_t left_behind;   /* mark of a write-back that this process was forked out of */
+    _Atomic uint64_t forked_in;     /* the same, for the process that is being forked */
+    _Atomic uint64_t begun;         /* drains of it, ever */
+    _Atomic uint64_t settled;       /* the last of them that ended well, by its number */
     _Atomic uint64_t device, inode; /* changed under the table's lock */
     uint32_t tokens; /* under the table's lock; 0: may be reused, if there is nothing to remember */
 };
@@ -258,13 +266,26 @@ const char *token_path(const struct token_view *view);
 /* The file of a view. Never NULL; another file's, should the token have died. */
 struct token_file *token_file(const struct token_view *view);
 
-/* Takes what is pending of a live token, to be drained: it is in flight from then on. 0: nothing,
-   or the token died, and its pages are its file's business. RESULT_BUSY: this thread is inside this
-   call, or frees a token, already (a signal handler). */
-enum result token_take_pending(const struct token_view *view, span *pages);
+/* Is some of it flushed, and not taken by a drain? */
+static inline bool token_is_pending(const struct token_slot *slot) {
+    return (atomic_load(&slot->pending[0]) | atomic_load(&slot->pending[1])) != 0;
+}
 
-/* What was in flight is drained, or its file has failed; or it is left to be drained again. */
-void token_end_flight(const struct token_view *view, span left);
+/* Is some of it flushed, and not drained? Asked in this order, because a drain by another thread
+   moves it from the first to the second. */
+static inline bool token_is_waiting(const struct token_slot *slot) {
+    return token_is_pending(slot) ||
+           (atomic_load(&slot->in_flight[0]) | atomic_load(&slot->in_flight[1])) != 0;
+}
+
+/* Takes what is pending of a live token, to be drained: it is in flight from then on. Empty spans:
+   nothing, or the token died, and its pages are its file's business. RESULT_BUSY: this thread is
+   inside this call, or frees a token, already (a signal handler). */
+enum result token_take_pending(const struct token_view *view, span pages[TOKEN_SPANS]);
+
+/* What was in flight, these pages, is drained, or its file has failed; or it is left to be drained
+   again. */
+void token_end_flight(const struct token_view *view, const span pages[TOKEN_SPANS], bool left);
 
 /* How often pages moved from a token to others, or from in flight back to pending: a look at the
    tokens beside such a move may have missed them. Waits for a move under way. RESULT_BUSY as

@@ -15,7 +15,8 @@ const char *trace_kind_name(enum trace_kind kind) {
         [TRACE_CLFLUSH] = "clflush",     [TRACE_DRAIN] = "drain",
         [TRACE_BARRIER] = "barrier",     [TRACE_MSYNC_BEGIN] = "msync-begin",
         [TRACE_MSYNC_END] = "msync-end", [TRACE_RELEASE] = "release",
-        [TRACE_ACQUIRE] = "acquire",     [TRACE_MARK] = "mark"};
+        [TRACE_ACQUIRE] = "acquire",     [TRACE_MARK] = "mark",
+        [TRACE_FOUND] = "found"};
     return names[kind];
 }
 

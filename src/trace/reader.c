@@ -89,10 +89,23 @@ const struct trace_region *reader_region(const struct trace_reader *reader, uint
     return NULL;
 }
 
+/* A region that is told of again has grown. */
+static bool check_growth(struct trace_reader *reader, const struct trace_event *event) {
+    struct trace_region *region = &reader->regions[0];
+    while (region->number != event->region)
+        region++;
+    if (event->length <= region->size || event->length > TRACE_SIZE ||
+        event->line_size != region->line_size)
+        return reader_fail(reader, "region %" PRIu32 " was told of before, and has not grown",
+                           event->region);
+    region->size = event->length;
+    return true;
+}
+
 static bool check_region(struct trace_reader *reader, const struct trace_event *event) {
     uint32_t line = event->line_size;
     if (reader_region(reader, event->region) != NULL)
-        return reader_fail(reader, "region %" PRIu32 " was told of before", event->region);
+        return check_growth(reader, event);
     if (event->length == 0 || event->length > TRACE_SIZE)
         return reader_fail(reader, "a region has 1 to %" PRIu64 " bytes", TRACE_SIZE);
     if (line < 64 || line > TRACE_LINE_MAX || (line & (line - 1)) != 0)

@@ -277,10 +277,11 @@ static bool parse_thread(struct trace_reader *reader, const char *thread, char *
         return reader_fail(reader, "'%.40s' begins no event, and is no thread", thread);
     event->thread = (uint32_t)number;
     const char *word = next_word(&line);
-    while (word != NULL && kind <= TRACE_ACQUIRE &&
-           strcmp(word, trace_kind_name((enum trace_kind)kind)) != 0)
+    while (word != NULL && kind < TRACE_KINDS &&
+           (!trace_has_thread((enum trace_kind)kind) ||
+            strcmp(word, trace_kind_name((enum trace_kind)kind)) != 0))
         kind++;
-    if (word == NULL || kind > TRACE_ACQUIRE)
+    if (word == NULL || kind == TRACE_KINDS)
         return reader_fail(reader, "'%.40s' is nothing that a thread does",
                            word != NULL ? word : "");
     event->kind = (enum trace_kind)kind;

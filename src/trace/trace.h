@@ -40,7 +40,9 @@ enum trace_kind {
     TRACE_MSYNC_END,   /* the one that its thread began last has succeeded */
     TRACE_RELEASE,     /* of the object id */
     TRACE_ACQUIRE,
-    TRACE_MARK, /* mark, id, text */
+    TRACE_MARK,  /* mark, id, text */
+    TRACE_FOUND, /* a store: found by what memory holds, so that its order is not known: of each
+                    line all or nothing */
     TRACE_KINDS
 };
 
@@ -90,7 +92,7 @@ bool trace_model_named(const char *name, enum trace_model *model);
 
 /* Does the event store bytes? */
 static inline bool trace_stores(enum trace_kind kind) {
-    return kind >= TRACE_STORE && kind <= TRACE_UNSEEN;
+    return (kind >= TRACE_STORE && kind <= TRACE_UNSEEN) || kind == TRACE_FOUND;
 }
 /* Does the event name a part of a region? */
 static inline bool trace_has_range(enum trace_kind kind) {
@@ -99,7 +101,7 @@ static inline bool trace_has_range(enum trace_kind kind) {
 }
 /* Did a thread do it? */
 static inline bool trace_has_thread(enum trace_kind kind) {
-    return kind >= TRACE_STORE && kind <= TRACE_ACQUIRE;
+    return (kind >= TRACE_STORE && kind <= TRACE_ACQUIRE) || kind == TRACE_FOUND;
 }
 
 /* Reading. */

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "arena/log.h"
+#include "arena/stream.h"
 #include "base/bits.h"
 #include "verify/collect.h"
 
@@ -110,10 +110,11 @@ struct verify_session *verify_begin(const struct verify_options *options) {
     session->arena.head->stacks_mode =
         (uint32_t)find_name(stacks, ARRAY_LENGTH(stacks), options->stacks);
     if (options->record) {
-        uint64_t pages = (uint64_t)sysconf(_SC_AVPHYS_PAGES);
-        session->arena.head->log.room =
-            atomic_load(&session->arena.head->used) + pages * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
         session->arena.head->log.on = LOG_TRACE;
+        if (!stream_make(&session->arena)) {
+            verify_end(session);
+            return NULL;
+        }
     }
     return session;
 }

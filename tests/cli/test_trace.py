@@ -29,6 +29,7 @@ stack 3 append ledger.c:38; main ledger.c:74
 1 pwrite 1 0x200 4 01020304
 2 read-into 1 0xffc 4 01020304
 2 unseen 7 0x63 1 ff
+2 found 7 0x60 2 ffee
 2 release 0xffffffffffffffff
 1 acquire 0x1
 mark begin 17

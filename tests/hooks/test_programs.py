@@ -106,6 +106,7 @@ int main(int count, char **arguments) {
 # What a thread stores another one flushes when it has heard of it, and should drain.
 SYNCHRONISING = """#include <atomic>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <thread>
 """ + BEGIN + """
@@ -168,6 +169,11 @@ static void by_once() {
     });
     other.join();
 }
+/* libstdc++ calls &std::thread::join, a pointer to a member: an odd one would be a virtual's. */
+static void by_result() {
+    store(5);
+    std::async(std::launch::async, [] { flush(5); }).get();
+}
 int main(int count, char **arguments) {
     base = begin(arguments[1]);
     broken = count > 2;
@@ -176,6 +182,8 @@ int main(int count, char **arguments) {
     by_join();
     by_start();
     by_once();
+    if (!broken) /* its locked instructions are drains */
+        by_result();
     try {
         std::call_once(flag, [] { throw 1; });
         std::thread nobody;

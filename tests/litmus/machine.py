@@ -15,7 +15,8 @@ at any moment leaves the media of some combination of them.
 import itertools
 import sys
 
-STORES = ("store", "copy", "stream", "direct", "atomic", "pwrite", "read-into", "unseen")
+STORES = ("store", "copy", "stream", "direct", "atomic", "pwrite", "read-into", "unseen",
+          "found")
 RANGES = STORES + ("flush", "clflush", "msync-begin")
 
 
@@ -194,7 +195,7 @@ class Machine:
         """The bytes [start, end) of a region, in one line, as what is written at once."""
         whole = (self.trace.atomic64 and event.kind == "direct" and event.size == 64 and
                  event.offset % 64 == 0)
-        width = 64 if whole else 8
+        width = self.unit if event.kind == "found" else 64 if whole else 8
         for word, group in itertools.groupby(range(start, end), lambda at: at // width):
             yield {at % self.unit: event.data[at - event.offset] for at in group}
 

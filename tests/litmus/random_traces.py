@@ -16,7 +16,7 @@ import machine
 
 MODELS = ("x86", "x86", "arm", "arm", "eadr", "page", "page")
 KINDS = (("store", 8), ("copy", 3), ("stream", 5), ("direct", 3), ("atomic", 2), ("pwrite", 1),
-         ("read-into", 1), ("unseen", 1), ("flush", 8), ("clflush", 1), ("drain", 6),
+         ("read-into", 1), ("unseen", 1), ("found", 2), ("flush", 8), ("clflush", 1), ("drain", 6),
          ("barrier", 2), ("msync-begin", 2), ("msync-end", 2), ("release", 2), ("acquire", 2))
 IMAGES_MOST = 3000  # of a trace, about: more take long and show nothing new
 

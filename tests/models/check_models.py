@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Checks the models of docs/models by spin, each over all of its states: the model itself must
-hold, and each variant that its first comment lists must fail."""
+hold, also with what its first comment adds by a +, and each variant that it lists must fail."""
 
 import argparse
 import re
@@ -12,6 +12,7 @@ from pathlib import Path
 
 MODELS = Path(__file__).resolve().parents[2] / "docs" / "models"
 VARIANT = re.compile(r"^ \* -D(\w+) ", re.MULTILINE)
+ADDITION = re.compile(r"^ \* \+(\w+) ", re.MULTILINE)
 ERRORS = re.compile(r"errors: (\d+)")
 STATES = re.compile(r"(\d+) states, stored")
 
@@ -23,13 +24,13 @@ def run(*command, folder):
     ).stdout  # fmt: skip
 
 
-def search(model, variant=None):
-    """(errors, states) of an exhaustive search."""
+def search(model, define, holds):
+    """(errors, states) of an exhaustive search; holds: no error is expected."""
     with tempfile.TemporaryDirectory() as folder:
-        defines = [f"-D{variant}=1"] if variant else []
+        defines = [f"-D{define}=1"] if define else []
         run("spin", *defines, "-a", str(model), folder=folder)
         how, size = ["-O2"], ["-w24"]
-        if variant:
+        if not holds:
             # A search in random order, of the same states, comes upon an error a hundred times
             # sooner; most of its time is the compiler's.
             how, size = ["-O1", "-DT_RAND", "-DP_RAND"], ["-w20", "-RS1"]
@@ -46,14 +47,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help="the name of a file in docs/models, without .pml")
     model = MODELS / f"{parser.parse_args().model}.pml"
-    variants = VARIANT.findall(model.read_text())
+    text = model.read_text()
+    variants = VARIANT.findall(text)
     if not variants:
         sys.exit(f"{model}: lists no variant that must fail")
+    searches = [(variant, False) for variant in variants]
+    searches += [(addition, True) for addition in [*ADDITION.findall(text), None]]
     failed = False
-    for variant in [*variants, None]:
-        errors, states = search(model, variant)
-        failed = failed or (errors == 0) != (variant is None)
-        print(f"{model.name} {variant or 'as it is'}: {errors} errors, {states} states", flush=True)
+    for define, holds in searches:
+        errors, states = search(model, define, holds)
+        failed = failed or (errors == 0) != holds
+        print(f"{model.name} {define or 'as it is'}: {errors} errors, {states} states", flush=True)
     sys.exit(failed)
 
 

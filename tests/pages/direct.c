@@ -4,6 +4,7 @@
 #include "../verify/program.h"
 
 #include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -159,7 +160,6 @@ CASE(by_a_thread) {
 
 #define THREADS 4
 #define ROUNDS 3000
-static _Atomic unsigned turn;
 
 /* Each has words of its own on lines that they share, and flushes and drains what it stores. */
 static void *share_lines(void *argument) {
@@ -185,15 +185,19 @@ CASE(shared_lines) {
     CLOSE();
 }
 
-/* A page goes from hand to hand, its flushes with it: one waits for a drain as the other begins. */
+/* A page goes from hand to hand, its flushes with it: one waits for a drain as the other begins.
+   Each sleeps until it has the page: one that asks again and again keeps the other from running
+   where there are more programs than CPUs, and a thousand turns take minutes. */
+static sem_t turn[2];
+
 static void *hand_over(void *argument) {
     unsigned me = (unsigned)(uintptr_t)argument;
     for (unsigned i = 0; i < 500; i++) {
-        while (atomic_load(&turn) % 2 != me)
-            sched_yield();
+        while (sem_wait(&turn[me]) != 0) {
+        }
         WORD(i % 100 * 8) = i + 1;
         FLUSH(i % 100 * 8, 8, NO_DRAIN);
-        atomic_fetch_add(&turn, 1);
+        sem_post(&turn[1 - me]);
         WORD(4096 * (me + 1)) = i;
         FLUSH(4096 * (me + 1), 8, NO_DRAIN);
         DRAIN();
@@ -204,6 +208,8 @@ static void *hand_over(void *argument) {
 CASE(handed_over) {
     pthread_t other;
     OPEN();
+    sem_init(&turn[0], 0, 1);
+    sem_init(&turn[1], 0, 0);
     pthread_create(&other, NULL, hand_over, (void *)(uintptr_t)1);
     hand_over(0);
     pthread_join(other, NULL);
@@ -229,6 +235,68 @@ CASE(taken_over) {
     FLUSH(1024, 8, NO_DRAIN);
     in_thread(flush_another_line);
     RIGHT DRAIN();
+    CLOSE();
+}
+
+static sem_t stored, ended;
+
+static void *drain_all_the_time(void *done) {
+    sem_post(&stored);
+    while (!atomic_load((_Atomic bool *)done)) {
+        WORD(SIZE - 64) += 1;
+        FLUSH(SIZE - 64, 8, 0);
+    }
+    return NULL;
+}
+
+/* Each line is stored to and flushed once, while another thread drains: with pages=interval that
+   looks at these pages at any moment. */
+CASE(looked_at_meanwhile) {
+    static _Atomic bool done;
+    pthread_t other;
+    OPEN();
+    sem_init(&stored, 0, 0);
+    pthread_create(&other, NULL, drain_all_the_time, &done);
+    while (sem_wait(&stored) != 0) {
+    }
+    for (size_t at = 0; at < SIZE - 64; at += 64) {
+        WORD(at) = SOME;
+        if (!broken || at != 4096)
+            FLUSH(at, 8, 0);
+    }
+    atomic_store(&done, true);
+    pthread_join(other, NULL);
+    CLOSE();
+}
+
+/* Stores before the runtime knows of it, and flushes when it has the place of the thread that has
+   flushed that meanwhile. */
+static void *come_late(void *unused) {
+    WORD(64) = SOME;
+    sem_post(&stored);
+    while (sem_wait(&ended) != 0) {
+    }
+    FLUSH(64, 8, 0);
+    WRONG FLUSH(64, 8, 0);
+    return unused;
+}
+
+static void *flush_for_another(void *unused) {
+    FLUSH(64, 8, 0);
+    return unused;
+}
+
+CASE(place_of_another) {
+    pthread_t late;
+    OPEN();
+    sem_init(&stored, 0, 0);
+    sem_init(&ended, 0, 0);
+    pthread_create(&late, NULL, come_late, NULL);
+    while (sem_wait(&stored) != 0) {
+    }
+    in_thread(flush_for_another);
+    sem_post(&ended);
+    pthread_join(late, NULL);
     CLOSE();
 }
 
@@ -346,6 +414,7 @@ PROGRAM({"forgotten", forgotten}, {"second_line", second_line}, {"never_drained"
         {"old_content", old_content}, {"read_into", read_into}, {"written_beside", written_beside},
         {"two_views", two_views}, {"two_tokens", two_tokens}, {"by_a_thread", by_a_thread},
         {"shared_lines", shared_lines}, {"handed_over", handed_over}, {"taken_over", taken_over},
+        {"looked_at_meanwhile", looked_at_meanwhile}, {"place_of_another", place_of_another},
         {"after_fork", after_fork}, {"of_a_child", of_a_child}, {"in_a_handler", in_a_handler},
         {"many_lines", many_lines}, {"many_flushes", many_flushes},
         {"two_tokens_pending", two_tokens_pending}, {"forgotten_pages", forgotten_pages},

@@ -36,6 +36,8 @@ EXPECTED = {
     "shared_lines": (*UNFLUSHED, 1, [(8192, 8)]),
     "handed_over": (*UNFLUSHED, 1, [(8, 8)]),
     "taken_over": ("undrained-flush", "error", 1, [(1024, 8)]),
+    "looked_at_meanwhile": (*UNFLUSHED, 1, [(4096, 8)]),
+    "place_of_another": ("redundant-flush", "performance", 1, []),
     "after_fork": (*UNFLUSHED, 1, [(64, 8)]),
     "of_a_child": (*UNFLUSHED, 1, [(72, 8)]),
     "in_a_handler": (*UNFLUSHED, 1, [(1024, 8)]),
@@ -119,7 +121,8 @@ class PagesTest(unittest.TestCase):
         self.assertRegex(report["findings"][0]["message"],
                          r"^8 bytes at offset 64 stored directly between the calls at "
                          r"direct\.c:\d+ and direct\.c:\d+ were never flushed$")
-        for case in ("forgotten", "stored_again", "two_tokens", "shared_lines", "many_flushes"):
+        for case in ("forgotten", "stored_again", "two_tokens", "shared_lines", "many_flushes",
+                     "looked_at_meanwhile"):
             report, text = self.run_case("direct", "right", case, stores="pages=interval")
             self.assertEqual(self.told(report), [], text)
         report, text = self.run_case("direct", "wrong", "stored_again", stores="pages=interval")

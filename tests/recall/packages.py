@@ -95,7 +95,7 @@ def edit(path, edits):
 def prepare(name, cache, folder):
     """Unpacks and edits. The folder of the sources."""
     package = PACKAGES[name]
-    cache = Path(cache)
+    cache = Path(cache).resolve()  # apt takes other names for its own folders
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / "lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

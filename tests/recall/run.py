@@ -184,6 +184,15 @@ def read_results(path):
         return json.load(file)
 
 
+def write_results(path, known):
+    """Whole or not at all: the run may be ended at any moment."""
+    if not path:
+        return
+    with open(f"{path}.part", "w", encoding="utf-8") as file:
+        json.dump(known, file)
+    os.replace(f"{path}.part", path)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="one compiler and level a build")
@@ -204,16 +213,18 @@ def main():
     shared = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None
     with tempfile.TemporaryDirectory(prefix="nvrtl-recall-", dir=shared) as folder:
         bench = Bench(folder)
-        programs = []
+        programs, skipped = [], 0
         for name in names:
             try:
                 program = Program(name, [bug for bug in bugs if bug.program == name],
                                   options.packages, folder)
             except packages.CannotFetch as reason:
                 print(f"skipped: {name}: {reason}")
+                skipped += 1
                 continue
             if program.needs_cpu and not {"-mclwb", "-mclflushopt"} & set(bench.cpu):
                 print(f"skipped: {name} (this CPU has neither clwb nor clflushopt)")
+                skipped += 1
                 continue
             programs.append(program)
         known = read_results(options.results)
@@ -222,12 +233,13 @@ def main():
                 (not options.ways or "-".join(job[2]) in options.ways.split(",")) and
                 key_of(job) not in known]
         kept = {job: known[key_of(job)] for job in plan(programs, False) if key_of(job) in known}
+        results = {}
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            results = dict(zip(jobs, pool.map(lambda job: work_off(bench, job), jobs)))
-    if options.results:
-        known |= {key_of(job): result for job, result in results.items() if not result[1]}
-        with open(options.results, "w", encoding="utf-8") as file:
-            json.dump(known, file)
+            for job, result in zip(jobs, pool.map(lambda job: work_off(bench, job), jobs)):
+                results[job] = result
+                if not result[1]:
+                    known[key_of(job)] = result
+                write_results(options.results, known)
     results |= kept
     wrong = 0
     for (program, bug, way), (_, words) in results.items():
@@ -235,13 +247,17 @@ def main():
             wrong += 1
             print(f"{program.name} bug {bug} {'-'.join(way)} {stores}: {word}")
     print(summary.table(programs, results))
+    if options.table and skipped:
+        print(f"{options.table} stays as it is: {skipped} programs were skipped")
+        wrong += skipped
     if options.table and not wrong:
         with open(options.table, "w", encoding="utf-8") as file:
             file.write(summary.document(programs, results))
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     print(f"{len(jobs)} builds, {sum(runs for runs, _ in results.values())} runs, "
           f"{sum(one.ru_utime + one.ru_stime for one in used):.0f} s of CPU, {wrong} wrong")
-    return 1 if wrong or not results else 0
+    nothing = not results and not (options.short and skipped)
+    return 1 if wrong or nothing else 0
 
 
 if __name__ == "__main__":

@@ -242,6 +242,43 @@ static void test_large_regions(void **state) {
     }
 }
 
+/* Flushes two pages with so many between, and drains: in so many calls, of nothing else. */
+static void check_apart(PVOID token, size_t between, unsigned calls) {
+    const uintptr_t far = BASE + (between + 1) * PAGE;
+    syncs_reset(0);
+    flush(token, far, 1);
+    flush(token, BASE, 1);
+    assert_int_equal(drain(token), STATUS_SUCCESS);
+    assert_int_equal(syncs.count, calls);
+    assert_true(syncs_covered(BASE, PAGE) && syncs_covered(far, PAGE));
+    assert_int_equal(syncs_covered(BASE + PAGE, PAGE), calls == 1);
+}
+
+/* What lies far apart is not drained in one call over all that is between, in which the program may
+   have stored, and flushed nothing; in two calls at most, whatever is flushed. */
+static void test_far_apart(void **state) {
+    (void)state;
+    const size_t pages = 8 * TOKEN_SPANS_NEAR;
+    PVOID token = get(new_file(), BASE, pages * PAGE);
+    check_apart(token, 1, 1);
+    check_apart(token, TOKEN_SPANS_NEAR, 1);
+    check_apart(token, TOKEN_SPANS_NEAR + 1, 2);
+    check_apart(token, pages - 2, 2);
+    for (size_t page = 0; page < pages; page += TOKEN_SPANS_NEAR) /* they grow together */
+        flush(token, BASE + page * PAGE, 1);
+    check_apart(token, pages - 2, 1);
+    /* Whichever of the two is refused: both are tried again. */
+    for (unsigned refused = 0; refused < 2; refused++) {
+        flush(token, BASE, 1);
+        flush(token, BASE + (pages - 1) * PAGE, 1);
+        syncs_reset(0);
+        syncs.errors[refused] = EBUSY;
+        assert_int_equal(drain(token), STATUS_DEVICE_BUSY);
+        check_apart(token, pages - 2, 2);
+    }
+    end(token);
+}
+
 /* Everything that was flushed of the file, through whichever token. */
 static void test_other_tokens_of_the_file(void **state) {
     (void)state;
@@ -448,6 +485,7 @@ int main(void) {
         cmocka_unit_test_setup(test_failure_is_kept, reset),
         cmocka_unit_test_setup(test_coverage, reset),
         cmocka_unit_test_setup(test_large_regions, reset),
+        cmocka_unit_test_setup(test_far_apart, reset),
         cmocka_unit_test_setup(test_other_tokens_of_the_file, reset),
         cmocka_unit_test_setup(test_busy_view, reset),
         cmocka_unit_test_setup(test_every_token, reset),

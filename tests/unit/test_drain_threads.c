@@ -126,6 +126,71 @@ static void test_second_waits(void **state) {
     check_second_waits(ENOMEM, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, 2);
 }
 
+#define JOINERS 3
+
+/* In the middle of a wait a retry on another thread has made up for a failure of before. */
+static void fail_and_make_up(void) {
+    struct token_view view;
+    hold_up();
+    assert_true(token_find((uintptr_t)one, &view));
+    struct token_file *file = token_file(&view);
+    uint32_t failures = atomic_load(&file->kin->failures) + (1 << 8 | RESULT_IO_ERROR);
+    atomic_store(&file->kin->failures, failures);
+    atomic_store(&file->heard, failures);
+}
+
+/* Some flush and drain while another drains: of these one drains for all, and goes through the
+   statuses of the others, in any order. What is flushed after it has begun is not its matter. */
+static void check_joined(int error, void (*during)(void), const NTSTATUS statuses[JOINERS],
+                         unsigned waits) {
+    struct drainer first, joiners[JOINERS];
+    unsigned left = 0;
+    begin_first_drain(&first, 0);
+    syncs.errors[1] = error;
+    for (size_t i = 0; i < JOINERS; i++) {
+        assert_int_equal(flush_only(one, BASE + (i + 1) * PAGE, 1), STATUS_SUCCESS);
+        start(&joiners[i], i % 2 ? two : one);
+        await_wait(&joiners[i]);
+        assert_false(joiners[i].done);
+    }
+    atomic_flag_clear(&held_up);
+    syncs.during = during;
+    sem_post(&go_on);
+    assert_int_equal(finish(&first), STATUS_SUCCESS);
+    while (sem_wait(&begun) != 0)
+        continue;
+    assert_int_equal(flush_only(one, BASE + 9 * PAGE, 1), STATUS_SUCCESS);
+    sem_post(&go_on);
+    for (size_t i = 0; i < JOINERS; i++) {
+        NTSTATUS status = finish(&joiners[i]);
+        for (size_t j = 0; j < JOINERS; j++) {
+            if (statuses[j] == status && (left >> j & 1) == 0) {
+                left |= 1u << j;
+                break;
+            }
+        }
+        assert_int_equal(__builtin_popcount(left), i + 1);
+    }
+    assert_int_equal(syncs.count, waits);
+    assert_int_equal(syncs_covered(BASE + 9 * PAGE, PAGE), waits > 2);
+    for (size_t i = 0; i < JOINERS; i++)
+        assert_true(syncs_covered(BASE + (i + 1) * PAGE, PAGE));
+    end_tokens();
+}
+
+static void test_one_drains_for_all(void **state) {
+    (void)state;
+    static const NTSTATUS good[JOINERS] = {0};
+    static const NTSTATUS failed[] = {STATUS_IO_DEVICE_ERROR, STATUS_IO_DEVICE_ERROR,
+                                      STATUS_IO_DEVICE_ERROR};
+    static const NTSTATUS busy[] = {STATUS_DEVICE_BUSY, STATUS_SUCCESS, STATUS_SUCCESS};
+    check_joined(0, hold_up, good, 2);
+    check_joined(EIO, hold_up, failed, 2);
+    check_joined(EBUSY, hold_up, busy, 3);
+    /* Though nobody has a failure to tell by then, what they flushed may be lost. */
+    check_joined(0, fail_and_make_up, failed, 2);
+}
+
 /* Everything else goes on meanwhile; what has to wait hangs, and the child's alarm ends it. */
 static void check_others_go_on(void) {
     struct drainer first;
@@ -282,9 +347,8 @@ static void test_storm(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_second_waits),
-        cmocka_unit_test(test_others_go_on),
-        cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_second_waits), cmocka_unit_test(test_one_drains_for_all),
+        cmocka_unit_test(test_others_go_on), cmocka_unit_test(test_fork),
         cmocka_unit_test(test_storm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,8 +210,10 @@ static bool is_new_state(void) {
         struct token_slot *slot = &atomic_load(&token_table.slots)[i];
         mix(slot->state & 1);
         mix(slot->base);
-        mix(slot->pending);
-        mix(slot->in_flight);
+        for (unsigned part = 0; part < TOKEN_SPANS; part++) {
+            mix(slot->pending[part]);
+            mix(slot->in_flight[part]);
+        }
     }
     for (size_t i = 0; i < atomic_load(&token_table.files_used); i++) {
         if (token_table.files[i].tokens == 0)
@@ -219,6 +221,7 @@ static bool is_new_state(void) {
         mix(token_table.files[i].lock.owner);
         mix(token_table.files[i].failure);
         mix(token_table.files[i].unsettled);
+        mix(token_table.files[i].begun - token_table.files[i].settled);
         mix(token_table.files[i].tokens);
     }
     mix(token_table.lock.owner);

@@ -265,6 +265,40 @@ static void check_forked_by_handler(void) {
     hear(there);
 }
 
+/* What is written back since the fork, by the thread that forked, is none of the child's business:
+   the child waits for it and is not turned away, however late it gets there. */
+static bool waits_for_parent;
+static void begin_late(void) {
+    if (waits_for_parent)
+        hear(there);
+}
+static int sync_in_parent(void *address, size_t size, int flags) {
+    (void)address, (void)size, (void)flags;
+    say(there);
+    hear(back);
+    return 0;
+}
+static int sync_in_child(void *address, size_t size, int flags) {
+    say(back);
+    return sync_well(address, size, flags);
+}
+static void check_forked_before(void) {
+    CHILD_NEED(pthread_atfork(NULL, NULL, begin_late) == 0); /* runs before the library's */
+    begin();
+    waits_for_parent = true;
+    pid_t child = fork();
+    CHILD_NEED(child >= 0);
+    if (child == 0) {
+        os_calls.msync = sync_in_child;
+        CHILD_NEED(flush_all(0) == STATUS_SUCCESS);
+        _exit(0);
+    }
+    close(back[1]); /* what this one waits for ends with the child */
+    os_calls.msync = sync_in_parent;
+    CHILD_NEED(flush_all(0) == STATUS_SUCCESS);
+    CHILD_NEED(status_of(child) == 0);
+}
+
 /* What failed here and was made good is not held against the file when its record was another's in
    between. */
 static void check_record_again(void) {
@@ -338,6 +372,7 @@ CHILD_TEST(retry_beside)
 CHILD_TEST(died)
 CHILD_TEST(all_died)
 CHILD_TEST(forked_by_handler)
+CHILD_TEST(forked_before)
 CHILD_TEST(record_again)
 CHILD_TEST(life)
 CHILD_TEST(records)
@@ -349,7 +384,7 @@ int main(void) {
         cmocka_unit_test(test_retry_beside), cmocka_unit_test(test_died),
         cmocka_unit_test(test_all_died),     cmocka_unit_test(test_forked_by_handler),
         cmocka_unit_test(test_record_again), cmocka_unit_test(test_life),
-        cmocka_unit_test(test_records),
+        cmocka_unit_test(test_records),      cmocka_unit_test(test_forked_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

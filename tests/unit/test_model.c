@@ -198,12 +198,23 @@ static void test_placed_streams(void **state) {
     assert_false(model_store_word(&page, &actor, 0, 8));
     assert_placed(0, 8, 9);
     /* Pages know no lines. */
-    model_make_durable(&page, &lines);
+    model_make_durable(&page, &lines, 0, MODEL_PAGE_SIZE);
     judge = MODEL_JUDGE_PAGES;
     stream(10, 128, 8, MODEL_PLACED);
     drain();
     assert_one(128, 8, 10, 0);
     assert_false(holes[0].placed);
+}
+
+/* What is given up is whole lines: a part of one may go on in the file. */
+static void test_given_up(void **state) {
+    (void)state;
+    store(1, 60, 8);
+    store(2, 128, 8);
+    model_make_durable(&page, &lines, 32, 192);
+    assert_one(60, 4, 1, 0);
+    model_make_durable(&page, &lines, 0, MODEL_PAGE_SIZE);
+    assert_durable();
 }
 
 static void test_persist(void **state) {
@@ -298,6 +309,7 @@ int main(void) {
         cmocka_unit_test_setup(test_two_tokens_of_one_thread, fresh),
         cmocka_unit_test_setup(test_streams, fresh),
         cmocka_unit_test_setup(test_placed_streams, fresh),
+        cmocka_unit_test_setup(test_given_up, fresh),
         cmocka_unit_test_setup(test_persist, fresh),
         cmocka_unit_test_setup(test_redundant_flushes, fresh),
         cmocka_unit_test_setup(test_flushes_of_several, fresh),

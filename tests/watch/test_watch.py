@@ -26,6 +26,10 @@ EXPECTED = {
     "written": (1, [(4096, 1)]),
     "protected": (1, [(4096, 40)]),
     "by_a_child": (1, [(4096, 40)]),
+    "two_views": (1, [(12288, 40)]),
+    "cut_off": (1, [(8192, 40)]),
+    "unmapped_and_cut_off": (1, [(8192, 40)]),
+    "cut_off_and_on": (1, [(8200, 1)]),
 }
 LMDB = """
 import lmdb, sys

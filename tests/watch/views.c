@@ -124,6 +124,45 @@ static void by_a_child(void) {
     waitpid(child, NULL, 0);
 }
 
+static void two_views(void) {
+    char *other = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    need(other != MAP_FAILED, "mmap");
+    memset(other + 4096, 'y', 40);
+    memset(other + 12288, 'y', 40);
+    wait_for(4096, MS_SYNC);
+    if (!broken)
+        wait_for(12288, MS_SYNC);
+}
+
+/* What the program has cut off need not last, whoever it is that unmaps it, and when. */
+static void cut_off(void) {
+    store(0);
+    store(8192);
+    wait_for(0, MS_SYNC);
+    need(ftruncate(file, broken ? SIZE - 4096 : 8192) == 0, "ftruncate");
+    need(munmap(base, SIZE) == 0, "munmap");
+}
+
+static void unmapped_and_cut_off(void) {
+    store(0);
+    store(8192);
+    store(12288);
+    wait_for(0, MS_SYNC);
+    need(munmap(base, SIZE) == 0, "munmap");
+    need(ftruncate(file, broken ? 12288 : 8192) == 0, "ftruncate");
+}
+
+/* It comes back as zeros, which nobody has stored. */
+static void cut_off_and_on(void) {
+    store(4096);
+    store(8192);
+    wait_for(8192, MS_SYNC);
+    need(ftruncate(file, 4096) == 0 && ftruncate(file, SIZE) == 0, "ftruncate");
+    base[8200] = 'z';
+    if (!broken)
+        wait_for(8192, MS_SYNC);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -136,7 +175,11 @@ static const struct {
              {"moved", moved},
              {"written", written},
              {"protected", protected},
-             {"by_a_child", by_a_child}};
+             {"by_a_child", by_a_child},
+             {"two_views", two_views},
+             {"cut_off", cut_off},
+             {"unmapped_and_cut_off", unmapped_and_cut_off},
+             {"cut_off_and_on", cut_off_and_on}};
 
 int main(int count, char **arguments) {
     if (count != 4)

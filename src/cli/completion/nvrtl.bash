@@ -31,7 +31,8 @@ _nvrtl_offer_value() {
         ;;
     -s | --stores)
         [[ ${COMP_WORDS[1]} == run ]] && _nvrtl_offer 'auto api hooks pages pages=interval'
-        [[ ${COMP_WORDS[1]} == record ]] && _nvrtl_offer 'auto api hooks'
+        [[ ${COMP_WORDS[1]} == record || $1 == --stores && ${COMP_WORDS[1]} != run ]] &&
+            _nvrtl_offer 'auto api hooks pages=interval'
         return 0
         ;;
     --streams) _nvrtl_offer 'drain inplace' ;;
@@ -66,17 +67,17 @@ _nvrtl_offer_options() {
         options+=' --profile'
         options+=' --report= --stacks= --stores= --streams= --suppressions= --watch= -j -r -s'
         ;;
-    record) options+=' --output= --stores= -o -s' ;;
+    record) options+=' --output= --stores= --watch= -o -s' ;;
     cut)
-        options+=' --at= --check= --first= --jobs= --keep= --model= --reset= --runs= --seed= --time='
-        options+=' --timeout= -c -j -n -s'
+        options+=' --at= --check= --first= --jobs= --keep= --model= --reset= --runs= --seed='
+        options+=' --stores= --time= --timeout= --watch= -c -j -n -s'
         ;;
     crash)
         options+=' --atomic --check-timeout= --check= --direct64= --enumerate --exhaustive='
         options+=' --explain= --image= --nested'
         options+=' --images= --import-pmemcheck= --isolate --jobs= --keep= --memory= --model='
         options+=' --output= --replay= --report= --respawn= --resume= --seed= --shard='
-        options+=' --stable-pages --streams= --time= -c -j -r'
+        options+=' --stable-pages --stores= --streams= --time= --watch= -c -j -r'
         ;;
     trace) options+=' --import-pmemcheck= --output= -o' ;;
     report) options+=' --base= --json --severity= --suppressions=' ;;

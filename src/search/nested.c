@@ -138,7 +138,7 @@ static enum nested_result record(struct search *outer, const struct walk *walk,
     const struct search_options *options = outer->options;
     char folder[SCRATCH_PATH], *real = sandbox_scratch(outer->queue.sandbox, "nested");
     if (real != NULL && strlen(real) < sizeof folder)
-        strcpy(folder, real);
+        memcpy(folder, real, strlen(real) + 1);
     else
         folder[0] = '\0';
     free(real);

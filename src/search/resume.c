@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "search/number.h"
 #include "search/state.h"
 
 #define MAGIC "nvrtl-crash-resume/2"
@@ -16,24 +17,13 @@ static bool wrong(struct search *search) {
     return false;
 }
 
-/* The next number, as large as that at most; a word before it is its name. */
-static bool read_number(FILE *in, const char *name, uint64_t most, uint64_t *number) {
-    char word[32], *end;
-    if (name != NULL && (fscanf(in, "%31s", word) != 1 || strcmp(word, name) != 0))
-        return false;
-    if (fscanf(in, "%31s", word) != 1 || *word < '0' || *word > '9')
-        return false;
-    *number = strtoull(word, &end, 10);
-    return *end == '\0' && *number <= most;
-}
-
 static bool read_picks(FILE *in, size_t count, uint16_t **to) {
     uint16_t *picks = calloc(count + 1, sizeof *picks);
     if (picks == NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
         uint64_t pick;
-        if (!read_number(in, NULL, UINT16_MAX, &pick)) {
+        if (!number_read(in, NULL, UINT16_MAX, &pick)) {
             free(picks);
             return false;
         }
@@ -47,7 +37,7 @@ static bool read_failure(struct search *search, FILE *in) {
     struct search_outcome *outcome = search->outcome;
     uint64_t numbers[11];
     for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
-        if (!read_number(in, NULL, UINT64_MAX, &numbers[i]))
+        if (!number_read(in, NULL, UINT64_MAX, &numbers[i]))
             return false;
     }
     struct search_failure failure = {.place = {(uint32_t)numbers[0], numbers[1], numbers[2]},
@@ -76,7 +66,7 @@ static bool read_failure(struct search *search, FILE *in) {
 static bool read_lines(FILE *in, struct guided_stretch *stretch, size_t count) {
     uint64_t line, least = 0;
     for (stretch->count = 0; stretch->count < count; stretch->count++) {
-        if (!read_number(in, NULL, UINT32_MAX, &line) || line < least)
+        if (!number_read(in, NULL, UINT32_MAX, &line) || line < least)
             return false;
         stretch->lines[stretch->count] = (uint32_t)line;
         least = line + 1;
@@ -89,9 +79,9 @@ static bool read_stretches(struct search *search, FILE *in, uint64_t stretches) 
     struct guided *guided = &search->guided;
     uint64_t tried, count, confirms;
     for (uint64_t i = 0; i <= stretches; i++) {
-        if (!read_number(in, "tried", UINT64_MAX, &tried) ||
-            !read_number(in, "confirms", 1, &confirms) ||
-            !read_number(in, "lines", UINT16_MAX, &count))
+        if (!number_read(in, "tried", UINT64_MAX, &tried) ||
+            !number_read(in, "confirms", 1, &confirms) ||
+            !number_read(in, "lines", UINT16_MAX, &count))
             return false;
         struct guided_stretch *stretch = &guided->looked;
         if (i < stretches)
@@ -111,8 +101,8 @@ static bool read_stretches(struct search *search, FILE *in, uint64_t stretches) 
 static bool read_looks(struct search *search, FILE *in, uint64_t looks) {
     for (uint64_t i = 0; i < looks; i++) {
         uint64_t key, count;
-        if (!read_number(in, "look", UINT64_MAX, &key) ||
-            !read_number(in, NULL, UINT64_MAX, &count))
+        if (!number_read(in, "look", UINT64_MAX, &key) ||
+            !number_read(in, NULL, UINT64_MAX, &count))
             return false;
         *groups_count(&search->alike, key) = count;
     }
@@ -166,7 +156,7 @@ static bool read_head(struct search *search, FILE *in, uint64_t *failures, uint6
                    {"stretches", stretches, UINT16_MAX}};
     bool good = fgets(magic, sizeof magic, in) != NULL && strcmp(magic, MAGIC) == 0;
     for (size_t i = 0; good && i < ARRAY_LENGTH(numbers); i++)
-        good = read_number(in, numbers[i].name, numbers[i].most, numbers[i].number);
+        good = number_read(in, numbers[i].name, numbers[i].most, numbers[i].number);
     if (good)
         search->from.pass = (uint32_t)pass;
     search->guided.exact = exact != 0;

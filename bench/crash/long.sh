@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# A long trace: how much memory do record, stat and a search under a budget take? Prints for each the
-# peak of its memory, and seconds. The default is 100 million events.
+# A long trace: how much memory do record, stat and a search under a budget take? Prints for each
+# the peak of its memory, and seconds. The default is 100 million events.
 #
 #   bench/crash/long.sh BUILD [DIRECTORY [EVENTS [SECONDS]]]
 set -eu
@@ -14,8 +14,8 @@ here=$(dirname "$0")
 work=$(mktemp -d "$directory/nvrtl-long-XXXXXX")
 trap 'rm -rf "$work"' EXIT INT TERM
 library=$(cd "$build/lib" && pwd)/libnvrtl.so
-"$build/bin/nvrtl-cc" -O2 -g -mclflushopt -I"$here/../../include" "$here/appends.c" -o "$work/appends" \
-    "$library" -Wl,-rpath,"$(dirname "$library")"
+"$build/bin/nvrtl-cc" -O2 -g -mclflushopt -I"$here/../../include" "$here/appends.c" \
+    -o "$work/appends" "$library" -Wl,-rpath,"$(dirname "$library")"
 cc -O2 -shared -fPIC -I"$here/../../include" "$here/reader.c" -o "$work/reader.so"
 
 # measure NAME COMMAND...: its output goes to a file.
@@ -36,7 +36,7 @@ EOF
 
 measure record "$build/bin/nvrtl" record -o "$work/trace" -- \
     "$work/appends" "$work/file" $((events / 4))
-ls -l "$work/trace" | awk '{ printf "trace: %.0f MiB\n", $5 / 1048576 }'
+wc -c < "$work/trace" | awk '{ printf "trace: %.0f MiB\n", $1 / 1048576 }'
 measure stat "$build/bin/nvrtl" trace stat "$work/trace"
 grep -E '^(events|store|flush|drain) ' "$work/out"
 measure search "$build/bin/nvrtl" crash --check "$work/reader.so" --seed=1 --memory=256M \

@@ -6,8 +6,8 @@
 #include "source/regions.h"
 
 /* Clocks of the CPU, about: so soon after its store a thread may read what it has stored. Later on
-   the file may have been cut off by somebody whom the thread has told of it meanwhile, in a way that
-   nobody sees. */
+   the file may have been cut off by somebody whom the thread has told of it meanwhile, in a way
+   that nobody sees. */
 #define SOON 100000u
 
 static uint64_t clock_now(void) {

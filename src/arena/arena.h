@@ -223,12 +223,14 @@ struct arena_log {
 
 /* The ring of a run whose trace is written meanwhile; see stream.h. */
 struct arena_stream {
+    _Atomic uint64_t taken;    /* bytes since the beginning that writers have taken */
+    uint64_t apart[7];         /* all writers store to that, and only read what follows */
+    _Atomic uint64_t released; /* likewise, that the parent has done with */
     arena_id ring;
-    _Atomic uint32_t moved;    /* counts what the parent has released, for those who wait */
-    _Atomic uint32_t closed;   /* the parent reads no more */
-    _Atomic uint64_t released; /* bytes since the beginning that the parent has done with */
-    _Alignas(64) _Atomic uint64_t taken;                  /* likewise, by writers */
-    _Alignas(64) _Atomic uint32_t writing[ARENA_THREADS]; /* who is about to write, by index */
+    _Atomic uint32_t moved;  /* counts releases, for those who wait for one */
+    _Atomic uint32_t closed; /* the parent reads no more */
+    uint32_t unused;
+    _Atomic uint32_t writing[ARENA_THREADS]; /* who is about to write, by index */
 };
 
 struct arena_head {

@@ -262,7 +262,7 @@ static int explore_trace(FILE *trace, struct crash_arguments *arguments) {
 /* Records the program; its trace stays with the images, if there are any. */
 static int record_and_explore(struct crash_arguments *arguments) {
     struct crash_explore *explore = &arguments->explore;
-    char path[PATH_MAX];
+    static char path[PATH_MAX]; /* the arguments refer to it */
     int status = 0;
     crash_choose_folder(explore);
     bool made = mkdir(explore->keep, 0777) == 0;

@@ -75,9 +75,11 @@ static void choose_stores(struct cut_options *options, struct argp_state *state)
                                         [CUT_STORES_INTERVAL] = "pages=interval"};
     bool watched = options->watch != NULL;
     const char *name = run_recorded_stores(options->stores_name, watched);
-    if (name == NULL)
+    if (name == NULL) {
         argp_error(state, "stores%s are not seen by '%s'", watched ? " to watched files" : "",
-                   options->stores_name);
+                   options->stores_name != NULL ? options->stores_name : "auto");
+        return;
+    }
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         if (strcmp(names[i], name) == 0)
             options->stores = (enum cut_stores)i;

@@ -6,8 +6,6 @@
 
 #include "pages.h"
 
-__attribute__((visibility("default"))) int nvrtl_check(const struct NvRtlCrash *crash);
-
 static bool is_sound(const struct meta *meta) {
     return meta->number != 0 && meta->sum == SUM(*meta);
 }

@@ -33,6 +33,9 @@
  * - The files of the recorded run are not there to be changed: no file can be opened for writing
  *   where the system can see to that (Landlock), but in the folder that TMPDIR names.
  *
+ * Built with nvrtl-cc it tells which lines it reads, and images that it cannot tell apart need not
+ * all be tried. Without, that is known page by page.
+ *
  * With `nvrtl crash --nested` it is called in a process of its own as well, and recorded there:
  * what a power cut could leave of what it stores meets it once more. Its stores are seen where it
  * uses the routines, or was built with nvrtl-cc. So let it store what recovery stores, and nothing

@@ -36,7 +36,7 @@ EOF
 
 measure record "$build/bin/nvrtl" record -o "$work/trace" -- \
     "$work/appends" "$work/file" $((events / 4))
-wc -c < "$work/trace" | awk '{ printf "trace: %.0f MiB\n", $1 / 1048576 }'
+wc -c <"$work/trace" | awk '{ printf "trace: %.0f MiB\n", $1 / 1048576 }'
 measure stat "$build/bin/nvrtl" trace stat "$work/trace"
 grep -E '^(events|store|flush|drain) ' "$work/out"
 measure search "$build/bin/nvrtl" crash --check "$work/reader.so" --seed=1 --memory=256M \

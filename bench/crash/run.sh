@@ -1,15 +1,23 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# How many images a second does recovery meet? A checker in a shared object that reads 4 KiB and
-# writes nothing, a region of 1 MiB, points of 4096 images each; with --isolate as well. And what
-# recording costs: B-tree inserts (bench/verifier) recorded, against those under the hooks alone,
-# and the bytes of a store in the trace.
+# What nvrtl crash takes. Each row is the median of some rounds, and their least and most:
 #
-#   bench/crash/run.sh BUILD [DIRECTORY]
+#   images a second of a checker in a shared object that reads 4 KiB and writes nothing, in a region
+#   of 1 MiB, at points of 4096 images each; with one worker; and with --isolate
+#   the same of the example store's own recovery (its table and batches small, see tests/crash)
+#   eight stores to eight lines under one fence, as pmemcheck logs them: distinct images a second,
+#   the start of nvrtl included, where pmreorder runs 109,601 checks
+#   stores a second of --import-pmemcheck, of a million stores with a flush each
+#   what recording costs: B-tree inserts (bench/verifier) recorded, against those under the hooks
+#   alone, round by round, and the bytes of a store in the trace
+#
+#   bench/crash/run.sh BUILD [DIRECTORY [ROUNDS [LOG...]]]     LOG: other store logs of pmemcheck
 set -eu
-build=${1:?usage: bench/crash/run.sh BUILD [DIRECTORY]}
+build=$(cd "${1:?usage: bench/crash/run.sh BUILD [DIRECTORY [ROUNDS [LOG...]]]}" && pwd)
 directory=${2:-/dev/shm}
-here=$(dirname "$0")
+rounds=${3:-5}
+here=$(cd "$(dirname "$0")" && pwd)
+shift $(($# < 3 ? $# : 3))
 
 work=$(mktemp -d "$directory/nvrtl-bench-XXXXXX")
 trap 'rm -rf "$work"' EXIT INT TERM
@@ -30,20 +38,82 @@ make_trace() {
     }'
 }
 
-# Prints the images a second of a search with these options.
-speed() {
-    start=$(date +%s%N)
-    images=$("$build/bin/nvrtl" crash --check "$work/reader.so" --seed=1 --keep="$work/images" \
-        "$@" "$work/trace" 2>&1 | sed -n 's/.*- \([0-9]*\) images\{0,1\} checked.*/\1/p')
-    end=$(date +%s%N)
-    echo "$images $((end - start))" | awk '{ printf "%d images, %.0f a second", $1, $1 * 1e9 / $2 }'
+# Prints a log of pmemcheck: so many fences, each behind so many stores to lines of their own with
+# a flush each.
+make_log() {
+    awk -v fences="$1" -v stores="$2" 'BEGIN {
+        printf "==1== START\nREGISTER_FILE;/nowhere/file;0x300000000000;0x1000;0x0"
+        for (f = 1; f <= fences; f++) {
+            for (i = 0; i < stores; i++)
+                printf "|STORE;0x300000000%03x;0x%x;0x8", i * 64, f
+            for (i = 0; i < stores; i++)
+                printf "|FLUSH;0x300000000%03x;0x40", i * 64
+            printf "|FENCE"
+        }
+        print "|STOP"
+    }'
 }
 
-make_trace 50 > "$work/trace"
-echo "shared object: $(speed)"
-echo "one worker: $(speed --jobs=1)"
-make_trace 1 > "$work/trace"
-echo "isolated: $(speed --isolate)"
+# The median of the numbers, their least and most, with a format for each.
+spread() {
+    sort -n | awk -v format="$1" '{ all[NR] = $1 } END {
+        printf format " (" format " to " format ")", all[int((NR + 1) / 2)], all[1], all[NR] }'
+}
+
+# Prints the seconds of a command whose output goes to a file.
+seconds() {
+    start=$(date +%s%N)
+    "$@" >"$work/out" 2>&1 || true
+    end=$(date +%s%N)
+    echo "$start $end" | awk '{ printf "%.6f\n", ($2 - $1) / 1e9 }'
+}
+
+# Prints the images a second of each round of a search with these options.
+speeds() {
+    for _ in $(seq "$rounds"); do
+        took=$(seconds "$build/bin/nvrtl" crash --seed=1 --keep="$work/images" "$@")
+        images=$(sed -n 's/.*- \([0-9]*\) images\{0,1\} checked.*/\1/p' "$work/out")
+        echo "$images $took" | awk '{ printf "%.0f\n", $1 / $2 }'
+    done
+}
+
+make_trace 50 >"$work/trace"
+echo "shared object: $(speeds --check "$work/reader.so" "$work/trace" | spread %d) images/s"
+echo "one worker: $(speeds --check "$work/reader.so" --jobs=1 "$work/trace" | spread %d) images/s"
+make_trace 1 >"$work/trace"
+echo "isolated: $(speeds --check "$work/reader.so" --isolate "$work/trace" |
+    spread %d) images/s"
+
+check=$build/tests/crash/libcrash-wordstore-check.so
+if [ -e "$check" ]; then
+    seq 16 | sed 's/^/word/' >"$work/words"
+    "$build/bin/nvrtl" record -o "$work/words.trace" -- "$build/tests/crash/crash-wordstore" \
+        "$work/store" load "$work/words"
+    echo "word store: $(speeds --check "$check" --exhaustive=4096 "$work/words.trace" |
+        spread %d) images/s"
+fi
+
+# compare LOG: the images of a log, all and none twice, against those that --enumerate prints.
+compare() {
+    "$build/bin/nvrtl" trace --import-pmemcheck "$1" -o "$work/log.trace" 2>/dev/null
+    speeds --check "$work/reader.so" "$work/log.trace" >"$work/speeds"
+    checked=$(sed -n 's/.*- \([0-9]*\) images\{0,1\} checked.*/\1/p' "$work/out")
+    listed=$("$build/bin/nvrtl" crash --enumerate --import-pmemcheck "$1" 2>/dev/null | wc -l)
+    echo "$(basename "$1"): $checked images checked, $listed that can be," \
+        "$(spread %d <"$work/speeds") images/s"
+}
+make_log 1 8 >"$work/eight.log"
+compare "$work/eight.log"
+for log in "$@"; do
+    compare "$log"
+done
+
+make_log 125000 8 >"$work/million.log"
+for _ in $(seq "$rounds"); do
+    seconds "$build/bin/nvrtl" trace --import-pmemcheck "$work/million.log" -o "$work/m.trace" |
+        awk '{ printf "%.0f\n", 1e6 / $1 }'
+done >"$work/speeds"
+echo "import: $(spread %d <"$work/speeds") stores/s"
 
 "$build/bin/nvrtl-cc" -O2 -g -I"$here/../../include" "$here/../verifier/btree.c" \
     -o "$work/btree" "$build/lib/libnvrtl.so" -Wl,-rpath,"$(cd "$build/lib" && pwd)"
@@ -65,16 +135,12 @@ print(told.split()[0], open(cpu).read())
 EOF
 }
 
-for _ in 1 2 3 4 5; do
+for _ in $(seq "$rounds"); do
     insert "$build/bin/nvrtl" run --report=json --output "$work/out" -- | tr '\n' ' '
     insert "$build/bin/nvrtl" record -o "$work/b.trace" --
-done | awk '{ print $3 / $1, $4 / $2 }' > "$work/ratios"
-# Prints the median, and from where to where the ratios are, of a column.
-spread() {
-    cut -d' ' -f"$1" "$work/ratios" | sort -n |
-        awk '{ all[NR] = $1 } END { printf "%.2f (%.2f to %.2f)", all[3], all[1], all[NR] }'
-}
-echo "recording: $(spread 1) times the hooks run, $(spread 2) of its processor time"
+done | awk '{ print $3 / $1, $4 / $2 }' >"$work/ratios"
+echo "recording: $(cut -d' ' -f1 "$work/ratios" | spread %.2f) times the hooks run," \
+    "$(cut -d' ' -f2 "$work/ratios" | spread %.2f) of its processor time"
 stores=$("$build/bin/nvrtl" trace stat "$work/b.trace" |
     awk '/^(store|copy|atomic) / { sum += $2 } END { print sum }')
 wc -c < "$work/b.trace" | awk -v stores="$stores" '{

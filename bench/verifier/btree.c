@@ -155,6 +155,7 @@ int main(int count, char **arguments) {
     unsigned inserts = count > 2 ? (unsigned)strtoul(arguments[2], NULL, 10) : 1000000;
     unsigned before = count > 3 ? (unsigned)strtoul(arguments[3], NULL, 10) : 400000;
     check(NvRtlMapFile(arguments[1], 0, SIZE, NVRTL_MAP_CREATE, 0600, &map));
+    announce(map.base, SIZE);
     double memory = verifier_memory();
     nodes = map.base;
     double touch = touch_pages();

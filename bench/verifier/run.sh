@@ -16,6 +16,9 @@
 #   outstanding  inserts while 100,000 stores wait for a flush, under hooks, against none waiting
 #   paced        a million Write and Flush a second (paced.c), under api
 #   memory       when all of a file waits for its flush (sweep.c)
+#   valgrind     the B-tree under hooks against valgrind, in turn: pmemcheck, where NVRTL_VALGRIND
+#                (else "valgrind") has that tool, and valgrind with no tool, which is beneath it.
+#                Without pmemcheck lackey, which counts what it sees and knows nothing of memory
 set -eu
 build=${1:?usage: bench/verifier/run.sh BUILD [DIRECTORY [ROUNDS [PART...]]]}
 directory=${2:-/dev/shm}
@@ -23,7 +26,7 @@ rounds=${3:-7}
 if [ $# -gt 3 ]; then
     shift 3
 else
-    set -- btree interval threads outstanding paced memory
+    set -- btree interval threads outstanding paced memory valgrind
 fi
 programs=$build/bench
 
@@ -138,6 +141,35 @@ part_paced() {
 part_memory() {
     echo "memory: all of it waiting: hooks $(run hooks sweep), api $(run api sweep write)," \
         "pages $(run pages sweep), pages and Write $(run pages sweep write) bytes a byte"
+}
+
+valgrind=${NVRTL_VALGRIND:-valgrind}
+grind() {
+    tool=$1
+    shift
+    rm -f "$work/file"
+    "$valgrind" --tool="$tool" --log-file=/dev/null "$@" "$programs/btree" "$work/file" 4000 4000
+}
+round_grind_bare() { run none btree 4000 4000; }
+round_grind_hooks() { run hooks btree 4000 4000; }
+round_grind_none() { grind none; }
+round_grind_pmemcheck() { grind pmemcheck --expect-fence-after-clflush=yes; }
+round_grind_lackey() { grind lackey; }
+part_valgrind() {
+    if ! "$valgrind" --tool=none --log-file=/dev/null true 2> /dev/null; then
+        echo "valgrind: skipped, there is none"
+        return
+    fi
+    other=pmemcheck
+    if ! "$valgrind" --tool=pmemcheck --log-file=/dev/null true > /dev/null 2>&1; then
+        other=lackey
+        echo "valgrind: this one has no pmemcheck"
+    fi
+    rounds_of grind_bare grind_hooks grind_none "grind_$other"
+    for tool in hooks none "$other"; do
+        echo "valgrind: $tool $(ratio "grind_$tool" grind_bare) times without"
+    done
+    echo "valgrind: $other $(ratio "grind_$other" grind_hooks) times hooks"
 }
 
 for part in "$@"; do

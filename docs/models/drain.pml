@@ -9,7 +9,8 @@
  * -DFAULTS=2 the search takes hours.
  *
  * Searched as well, by themselves, as all at once would take hours too:
- * +LENT     no write-back fails; flushes and drains with the default token
+ * +LENT     no write-back fails, and there is one token at first; all flush with the default
+ *           token, and most drain with it
  * +REFUSED  no write-back fails, but one may be refused for once
  *
  * Checked: a drain that returns success has on the medium whatever any thread had flushed before it
@@ -62,7 +63,7 @@ bool lost = false;       /* what was stored to it last is nowhere any more */
 bool error_owed[TOKENS]; /* the view was not told of the last error */
 bool unseen = false;     /* nor was any other */
 
-byte state[TOKENS]; /* generation * 2 + live; both live at first */
+byte state[TOKENS]; /* generation * 2 + live */
 bool pending[TOKENS], in_flight[TOKENS];
 bool lent[TOKENS], lent_in_flight[TOKENS]; /* by the default token */
 byte failures = 0;      /* of write-backs, ever, as far as anybody was told */
@@ -456,12 +457,14 @@ proctype thread(byte left; bool stores, drains) {
         :: token = 1
         fi;
         if
-        :: !drains -> store(); flush(token, false)
 #ifdef LENT
         :: !drains -> store(); flush(token, true)
         :: !stores -> drain_every()
-#endif
+        :: !stores && !drains -> drain(token)
+#else
+        :: !drains -> store(); flush(token, false)
         :: !stores -> drain(token)
+#endif
         :: !stores && !drains -> end(token)
         :: !stores && !drains -> get(token)
 #if FAULTS > 0
@@ -482,10 +485,15 @@ proctype kernel() {
 init {
     atomic {
         state[0] = 1;
-        state[1] = 1;
         run kernel();
+#ifdef LENT
+        run thread(1, true, false);
+        run thread(2, false, false);
+#else
+        state[1] = 1;
         run thread(2, true, false);
         run thread(STEPS, false, false);
+#endif
         run thread(1, false, true)
     }
 }

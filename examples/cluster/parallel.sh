@@ -4,6 +4,7 @@
 set -eu
 here=$(dirname "$0")
 trace=$1 check=$2 parts=${3:-8}
-seq "$parts" | parallel --halt now,fail=1 "$here/shard.sh" {} "$parts" "$trace" "$check"
-"${NVRTL:-nvrtl}" report text shards/*/report.json
-! grep -q crash-inconsistency shards/*/report.json
+CRASH_OPTIONS="--jobs=1 ${CRASH_OPTIONS:-}"
+export CRASH_OPTIONS
+seq "$parts" | parallel --will-cite --halt now,fail=1 "$here/shard.sh" {} "$parts" "$trace" "$check"
+exec "$here/merge.sh" "$parts"

@@ -45,6 +45,7 @@ LANE(pmem_copy_persist, peers_libpmem.copy(at, pass->source, pass->length, PMEM_
      peers_libpmem.persist(at, pass->length))
 LANE(pmem_default, peers_libpmem.copy(at, pass->source, pass->length, 0))
 LANE(raw_cached, memcpy(at, pass->source, pass->length); peers_flush(at, pass->length); isa_fence())
+LANE(raw_copy, peers_copy_back(at, pass->source, pass->length); isa_fence())
 LANE(raw_streaming, peers_stream(at, pass->source, pass->length); isa_fence())
 
 LANE(own_zero,
@@ -160,7 +161,8 @@ static const struct memory_question write_persist = {
               {"libpmem", pmem_default, true, STREAMS},
               {"copy+persist", pmem_copy_persist, true, 0},
               {"memcpy+raw", raw_cached, false, 0},
-              {"streaming", raw_streaming, false, 1}},
+              {"streaming", raw_streaming, false, 1},
+              {"raw", raw_copy, false, 0}},
 };
 static const struct memory_question fill_zero = {
     .sizes = {4096, 16384, 65536, 1 << 20},
@@ -168,7 +170,8 @@ static const struct memory_question fill_zero = {
     .goals = {{ALL, 4096, ANY, 0, 1.2, "libpmem"}},
     .lanes = {{"nvrtl", own_zero, false, 0},
               {"libpmem", pmem_zero, true, STREAMS},
-              {"memset+raw", raw_zero, false, 0}},
+              {"memset+raw", raw_zero, false, 0},
+              {"write-back alone", raw_persist, false, 0}},
 };
 static const struct memory_question ranges = {
     .sizes = {1000},

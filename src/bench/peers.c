@@ -33,6 +33,44 @@ const char *peers_load_libpmem(void) {
     return NULL;
 }
 
+#define LINE ((size_t)64)
+/* From so many bytes on streaming stores are faster, and then the write-back of so many lines at a
+   time, once they have left the buffers that combine such stores. */
+#define STREAMS_FROM ((size_t)4096)
+#define BURST (16 * LINE)
+
+/* pre: to is aligned to a line */
+static void store_line(char *to, const char *from, bool streams) {
+#if defined(__x86_64__)
+    for (size_t i = 0; streams && i < LINE; i += 16)
+        _mm_stream_si128((__m128i *)(void *)(to + i),
+                         _mm_loadu_si128((const __m128i *)(const void *)(from + i)));
+    if (streams)
+        return;
+#endif
+    memcpy(to, from, LINE);
+}
+
+void peers_copy_back(char *to, const char *from, size_t length) {
+    const bool streams = length >= STREAMS_FROM;
+    const size_t behind = streams ? 2 * BURST : LINE, burst = streams ? BURST : LINE;
+    size_t head = -(uintptr_t)to & (LINE - 1);
+    if (head > length)
+        head = length;
+    memcpy(to, from, head);
+    char *back = to - (uintptr_t)to % LINE;
+    to += head, from += head, length -= head;
+    for (; length >= LINE; to += LINE, from += LINE, length -= LINE) {
+        store_line(to, from, streams);
+        if ((size_t)(to + LINE - back) < behind)
+            continue;
+        peers_flush(back, burst);
+        back += burst;
+    }
+    memcpy(to, from, length);
+    peers_flush(back, (size_t)(to - back) + length);
+}
+
 void peers_stream(char *to, const char *from, size_t length) {
 #if defined(__x86_64__)
     for (; length >= 64 && (uintptr_t)to % 16 == 0; to += 64, from += 64, length -= 64) {

@@ -16,8 +16,8 @@
 /* Libraries' functions that store, which gcc would turn into instructions behind its own
    instrumentation's back. clang calls them when it instruments. */
 static const char *const builtins[] = {
-    "memcpy", "memmove", "memset", "mempcpy", "memccpy", "bcopy",   "bzero",
-    "strcpy", "strncpy", "stpcpy", "stpncpy", "strcat",  "strncat",
+    "memcpy", "memmove", "memset", "mempcpy", "memccpy", "bcopy", "bzero",  "strcpy", "strncpy",
+    "stpcpy", "stpncpy", "strcat", "strncat", "memcmp",  "bcmp",  "memchr", "strcmp", "strncmp",
 };
 
 static bool is_program(const char *path) {

@@ -82,6 +82,7 @@ APART static uint128_t swap_told(struct swap *swap, const void *site) {
                                                 int order) {                                       \
         volatile uint##bits##_t *word = at;                                                        \
         uint##bits##_t found = load_##bits(word), before;                                          \
+        hook_also_reads(at, bytes);                                                                \
         struct sync_point point = {NULL, NULL, order};                                             \
         if (UNLIKELY(hook_on)) {                                                                   \
             tell_change((uintptr_t)at, HOOK_SITE, bytes);                                          \
@@ -103,6 +104,7 @@ APART static uint128_t swap_told(struct swap *swap, const void *site) {
         struct swap swap = {at, expected, value, 0, bytes, order};                                 \
         if (UNLIKELY(hook_on))                                                                     \
             return (uint##bits##_t)swap_told(&swap, site);                                         \
+        hook_also_reads(at, bytes);                                                                \
         return swap_##bits((volatile uint##bits##_t *)at, expected, value);                        \
     }                                                                                              \
     uint##bits##_t __tsan_atomic##bits##_compare_exchange_val(                                     \
@@ -129,6 +131,7 @@ APART static uint128_t swap_told(struct swap *swap, const void *site) {
 /* A store in the strongest order is an exchange, or has a fence behind it. */
 #define STORE(bits, bytes)                                                                         \
     uint##bits##_t __tsan_atomic##bits##_load(const volatile void *at, int order) {                \
+        hook_also_reads(at, bytes);                                                                \
         if (LIKELY(!hook_on || !sync_acquires(order)))                                             \
             return load_##bits((const volatile uint##bits##_t *)at);                               \
         struct sync_point point;                                                                   \

@@ -70,6 +70,8 @@ void hook_attempt(const struct hook_act *act, hooks_attempt *attempt, void *cont
 void hook_tell(const struct hook_act *act) {
     int error = errno;
     struct self *me = hook_on ? self_get() : NULL;
+    if (UNLIKELY(hook_traced) && act->length != 0)
+        hook_read_traced(act->address, act->length);
     if (me != NULL) {
         const struct event event = event_of(act);
         if (act->kind != EVENT_RAW_STORE)
@@ -87,6 +89,10 @@ void hook_tell(const struct hook_act *act) {
 /* A signal handler's read is not looked at where the runtime is busy: that may miss something. */
 void hook_read_told(uintptr_t address, const void *site, size_t length) {
     const char *frame = HOOK_FRAME;
+    if (UNLIKELY(hook_traced)) {
+        hook_read_traced(address, length);
+        return;
+    }
     int error = errno;
     struct self *me = hook_enter(__builtin_frame_address(0));
     if (me != NULL) {
@@ -110,7 +116,7 @@ void hook_announce(uintptr_t address, size_t length, const void *site, const cha
 }
 
 void hook_copy(uintptr_t address, size_t length, const void *site, const char *frame) {
-    struct self *me = self_get();
+    struct self *me = hook_on ? self_get() : NULL;
     uintptr_t distance = me != NULL ? (uintptr_t)site - (uintptr_t)me->announced.site : UINTPTR_MAX;
     if (distance < ANNOUNCED_WITHIN && address - me->announced.address < me->announced.length &&
         length <= me->announced.length - (address - me->announced.address))

@@ -61,6 +61,8 @@ APART static void tell(const struct call *call) {
 
 static inline ssize_t wrote(struct call call, ssize_t size) {
     call.size = size;
+    for (size_t i = 0; UNLIKELY(hook_traced) && i < call.count; i++)
+        hook_read_traced((uintptr_t)call.parts[i].iov_base, call.parts[i].iov_len);
     if (UNLIKELY(hook_on) && size > 0 && written_matters() && !source_process.confined)
         tell(&call);
     return size;

@@ -27,6 +27,17 @@ extern bool hook_on;
 /* Are its reads looked at? Set with it. */
 extern bool hook_reads;
 
+/* In place of a run: are the lines that it reads noted? What it stores counts as read, since some
+   compilers do not tell of a load that a store to the same place follows. See base/reads.h. */
+extern bool hook_traced;
+/* pre: hook_traced */
+void hook_read_traced(uintptr_t address, size_t length);
+
+static inline void hook_also_reads(const volatile void *address, size_t length) {
+    if (UNLIKELY(hook_traced))
+        hook_read_traced((uintptr_t)address, length);
+}
+
 /* The first object with hooks was loaded. */
 void hook_begin(void);
 

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "hook/hook.h"
+#include "hook/real.h"
 
 void __chk_fail(void) __attribute__((noreturn)); /* libc's */
 
@@ -51,5 +51,15 @@ HOOK_EXPORT char *hook_strcat_chk(char *restrict to, const char *restrict from, 
     HOOK_AS("__strcat_chk");
 HOOK_EXPORT char *hook_strncat_chk(char *restrict to, const char *restrict from, size_t size,
                                    size_t room) HOOK_AS("__strncat_chk");
+
+#define MEMORY_READERS(NAMED)                                                                      \
+    NAMED(int, memcmp, (const void *one, const void *other, size_t size))                          \
+    NAMED(int, bcmp, (const void *one, const void *other, size_t size))                            \
+    NAMED(void *, memchr, (const void *in, int byte, size_t size))                                 \
+    NAMED(size_t, strlen, (const char *text))                                                      \
+    NAMED(size_t, strnlen, (const char *text, size_t size))                                        \
+    NAMED(int, strcmp, (const char *one, const char *other))                                       \
+    NAMED(int, strncmp, (const char *one, const char *other, size_t size))
+MEMORY_READERS(REAL_NAMED)
 
 #endif

@@ -25,7 +25,58 @@ static void *plain_memset(void *to, int byte, size_t size) {
     return to;
 }
 
-struct real real = {.memcpy = plain_memmove, .memmove = plain_memmove, .memset = plain_memset};
+static size_t plain_strnlen(const char *text, size_t size) {
+    const volatile char *at = text;
+    size_t length = 0;
+    while (length < size && at[length] != '\0')
+        length++;
+    return length;
+}
+
+static size_t plain_strlen(const char *text) {
+    return plain_strnlen(text, SIZE_MAX);
+}
+
+/* Of bytes; text: up to the end of both. */
+static int compare(const void *one, const void *other, size_t size, bool text) {
+    const volatile unsigned char *a = one, *b = other;
+    for (size_t i = 0; i < size; i++) {
+        if (a[i] != b[i] || (text && a[i] == '\0'))
+            return a[i] - b[i];
+    }
+    return 0;
+}
+
+static int plain_memcmp(const void *one, const void *other, size_t size) {
+    return compare(one, other, size, false);
+}
+
+static int plain_strncmp(const char *one, const char *other, size_t size) {
+    return compare(one, other, size, true);
+}
+
+static int plain_strcmp(const char *one, const char *other) {
+    return compare(one, other, SIZE_MAX, true);
+}
+
+static void *plain_memchr(const void *in, int byte, size_t size) {
+    const volatile unsigned char *at = in;
+    for (size_t i = 0; i < size; i++) {
+        if (at[i] == (unsigned char)byte)
+            return (void *)(uintptr_t)&at[i];
+    }
+    return NULL;
+}
+
+struct real real = {.memcpy = plain_memmove,
+                    .memmove = plain_memmove,
+                    .memset = plain_memset,
+                    .memcmp = plain_memcmp,
+                    .memchr = plain_memchr,
+                    .strlen = plain_strlen,
+                    .strnlen = plain_strnlen,
+                    .strcmp = plain_strcmp,
+                    .strncmp = plain_strncmp};
 
 /* Beside libnvrtl-watch.so this library comes after libc, so that it takes no calls of the program
    that were not meant for it: then the first ones of these names are the next ones, too. */

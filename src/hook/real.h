@@ -23,7 +23,13 @@
 #define REAL_MEMORY(REAL)                                                                          \
     REAL(void *, memcpy, (void *to, const void *from, size_t size))                                \
     REAL(void *, memmove, (void *to, const void *from, size_t size))                               \
-    REAL(void *, memset, (void *to, int byte, size_t size))
+    REAL(void *, memset, (void *to, int byte, size_t size))                                        \
+    REAL(int, memcmp, (const void *one, const void *other, size_t size))                           \
+    REAL(void *, memchr, (const void *in, int byte, size_t size))                                  \
+    REAL(size_t, strlen, (const char *text))                                                       \
+    REAL(size_t, strnlen, (const char *text, size_t size))                                         \
+    REAL(int, strcmp, (const char *one, const char *other))                                        \
+    REAL(int, strncmp, (const char *one, const char *other, size_t size))
 #define REAL_SYSTEM(REAL)                                                                          \
     REAL(ssize_t, read, (int file, void *to, size_t size))                                         \
     REAL(ssize_t, pread, (int file, void *to, size_t size, off_t at))                              \

@@ -19,7 +19,8 @@ bool member_fail(struct members *members, const char *key, const char *format, .
     if (vasprintf(&what, format, arguments) < 0)
         what = NULL;
     va_end(arguments);
-    if (what == NULL || asprintf(&members->wrong, "%s%s: %s", members->path, key, what) < 0)
+    const char *colon = members->path[0] != '\0' || key[0] != '\0' ? ": " : "";
+    if (what == NULL || asprintf(&members->wrong, "%s%s%s%s", members->path, key, colon, what) < 0)
         members->wrong = NULL;
     free(what);
     if (members->wrong != NULL)

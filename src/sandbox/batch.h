@@ -56,6 +56,7 @@ struct batch {
     uint32_t change_count, patch_count, byte_count;
     _Atomic uint32_t untracked; /* somebody wrote without being seen: compare all */
     _Atomic uint32_t untraced;  /* what was touched is not known */
+    _Atomic uint32_t blind;     /* which lines are read is not known */
     _Atomic uint32_t told;      /* images of a traced batch that did not end their process */
     _Atomic uint32_t unlimited; /* files outside of the folder can be written to */
     _Atomic uint32_t broken;    /* no worker can do anything: problem */
@@ -73,6 +74,7 @@ struct batch_region {
     uint8_t *bytes;            /* the base; written by the sandbox alone */
     uint64_t room;             /* size in whole pages, bytes */
     _Atomic uint64_t *touched; /* one bit a page; shared */
+    _Atomic uint64_t *lines;   /* one bit for 64 bytes that a checker with hooks has read; shared */
 };
 
 struct sandbox {
@@ -150,6 +152,8 @@ bool limits_set(const struct sandbox *sandbox);
 /* The judges. object_open: false: the batch's problem says why. */
 bool object_open(const struct sandbox *sandbox);
 struct sandbox_verdict object_judge(const struct live *live, struct batch_image *image);
+/* From here on, or no more, the lines are noted that the checker reads. false: it has no hooks. */
+bool object_trace(const struct live *live, bool on);
 struct sandbox_verdict command_judge(const struct live *live, struct batch_image *image);
 
 /* In the child: becomes the command, or the program. output: its standard output, or -1. */

@@ -4,10 +4,12 @@
 #include <nvrtl_crash.h>
 #include <stdio.h>
 
+#include "base/reads.h"
 #include "sandbox/batch.h"
 
 static int (*check)(const struct NvRtlCrash *crash);
 static int (*dump)(const struct NvRtlCrash *crash, struct NvRtlCrashDump *dump);
+static void (*trace_reads)(const struct reads_range *ranges, size_t count); /* NULL: no hooks */
 
 bool object_open(const struct sandbox *sandbox) {
     struct batch *batch = sandbox->batch;
@@ -17,10 +19,24 @@ bool object_open(const struct sandbox *sandbox) {
         *(void **)&check = dlsym(object, "nvrtl_check");
     if (object != NULL && states)
         *(void **)&dump = dlsym(object, "nvrtl_dump");
+    if (object != NULL)
+        *(void **)&trace_reads = dlsym(object, READS_TRACE);
     bool found = states ? dump != NULL : check != NULL;
     if (!found)
         snprintf(batch->problem, sizeof batch->problem, "%s", dlerror());
     return found;
+}
+
+bool object_trace(const struct live *live, bool on) {
+    static struct reads_range ranges[SANDBOX_REGIONS];
+    size_t count = on ? live->sandbox->options.region_count : 0;
+    for (size_t i = 0; i < count; i++)
+        ranges[i] = (struct reads_range){.address = (uintptr_t)live->regions[i].view,
+                                         .length = live->regions[i].size,
+                                         .lines = live->sandbox->regions[i].lines};
+    if (trace_reads != NULL)
+        trace_reads(ranges, count);
+    return trace_reads != NULL;
 }
 
 /* The check first, where there is one, then the state. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "base/reads.h"
 #include "sandbox/processes.h"
 
 uint64_t batch_now(void) {
@@ -37,6 +38,10 @@ static void *share(size_t size) {
     return memory != MAP_FAILED ? memory : NULL;
 }
 
+static size_t bits_size(const struct batch_region *region, uint64_t unit) {
+    return (size_t)(region->room / unit / CHAR_BIT + sizeof(uint64_t));
+}
+
 static bool make_region(struct sandbox *sandbox, size_t index) {
     struct batch_region *region = &sandbox->regions[index];
     uint64_t size = sandbox->options.regions[index].size;
@@ -46,8 +51,9 @@ static bool make_region(struct sandbox *sandbox, size_t index) {
         return false;
     region->bytes =
         mmap(NULL, region->room, PROT_READ | PROT_WRITE, MAP_SHARED, region->descriptor, 0);
-    region->touched = share(region->room / SANDBOX_PAGE / CHAR_BIT + sizeof(uint64_t));
-    return region->bytes != MAP_FAILED && region->touched != NULL;
+    region->touched = share(bits_size(region, SANDBOX_PAGE));
+    region->lines = share(bits_size(region, READS_LINE));
+    return region->bytes != MAP_FAILED && region->touched != NULL && region->lines != NULL;
 }
 
 static bool make_folder(struct sandbox *sandbox) {
@@ -107,7 +113,9 @@ static void end_region(const struct batch_region *region) {
     if (region->bytes != MAP_FAILED && region->bytes != NULL)
         munmap(region->bytes, region->room);
     if (region->touched != NULL)
-        munmap(region->touched, region->room / SANDBOX_PAGE / CHAR_BIT + sizeof(uint64_t));
+        munmap(region->touched, bits_size(region, SANDBOX_PAGE));
+    if (region->lines != NULL)
+        munmap(region->lines, bits_size(region, READS_LINE));
 }
 
 void sandbox_end(struct sandbox *sandbox) {
@@ -226,6 +234,11 @@ bool sandbox_patch(struct sandbox *sandbox, size_t region, uint64_t offset, cons
     return true;
 }
 
+static void forget(const struct batch_region *region) {
+    memset((void *)region->touched, 0, bits_size(region, SANDBOX_PAGE));
+    memset((void *)region->lines, 0, bits_size(region, READS_LINE));
+}
+
 bool sandbox_run(struct sandbox *sandbox, enum sandbox_run run, const volatile int *stop) {
     struct batch *batch = sandbox->batch;
     sandbox->ran = true;
@@ -233,9 +246,9 @@ bool sandbox_run(struct sandbox *sandbox, enum sandbox_run run, const volatile i
     batch->keeps_records = run == SANDBOX_RECORDS;
     batch->record_count = 0;
     atomic_store(&batch->told, 0);
+    atomic_store(&batch->blind, 0);
     for (size_t i = 0; batch->traced && i < sandbox->options.region_count; i++)
-        memset((void *)sandbox->regions[i].touched, 0,
-               sandbox->regions[i].room / SANDBOX_PAGE / CHAR_BIT + sizeof(uint64_t));
+        forget(&sandbox->regions[i]);
     return processes_run(sandbox, stop);
 }
 
@@ -275,12 +288,38 @@ const uint64_t *sandbox_touched(const struct sandbox *sandbox, size_t region) {
     return (const uint64_t *)sandbox->regions[region].touched;
 }
 
+static bool is_set(const _Atomic uint64_t *bits, uint64_t number) {
+    return (atomic_load(&bits[number / 64]) >> number % 64 & 1) != 0;
+}
+
+static bool any_line(const struct batch_region *region, uint64_t offset, uint64_t length) {
+    bool any = false;
+    uint64_t last = (offset + length - 1) / READS_LINE;
+    for (uint64_t line = offset / READS_LINE; line <= last; line++)
+        any = any || is_set(region->lines, line);
+    return any;
+}
+
+/* The page was touched, and code with hooks has not said so. */
+static bool is_unsaid(const struct batch_region *region, uint64_t page, bool by_lines) {
+    return is_set(region->touched, page) &&
+           !(by_lines && any_line(region, page * SANDBOX_PAGE, SANDBOX_PAGE));
+}
+
 bool sandbox_looked(const struct sandbox *sandbox, size_t region, uint64_t offset,
                     uint64_t length) {
-    const uint64_t *touched = sandbox_touched(sandbox, region);
-    bool looked = touched == NULL;
-    for (uint64_t page = offset / SANDBOX_PAGE; page <= (offset + length - 1) / SANDBOX_PAGE;
-         page++)
-        looked = looked || (touched[page / 64] >> page % 64 & 1) != 0;
+    const struct batch_region *at = &sandbox->regions[region];
+    bool by_lines = atomic_load(&sandbox->batch->blind) == 0;
+    bool by_pages = sandbox_touched(sandbox, region) != NULL;
+    bool looked = (!by_pages && !by_lines) || (by_lines && any_line(at, offset, length));
+    uint64_t last = (offset + length - 1) / SANDBOX_PAGE;
+    for (uint64_t page = offset / SANDBOX_PAGE; by_pages && page <= last; page++)
+        looked = looked || is_unsaid(at, page, by_lines);
     return looked;
+}
+
+bool sandbox_is_exact(const struct sandbox *sandbox) {
+    const struct batch *batch = sandbox->batch;
+    return batch->traced != 0 && atomic_load(&batch->blind) == 0 &&
+           atomic_load(&batch->untraced) == 0 && atomic_load(&batch->told) == batch->count;
 }

@@ -152,7 +152,10 @@ const struct sandbox_record *sandbox_records(const struct sandbox *sandbox, size
    or write? One bit a page. Images that ended their process do not count; NULL: there are no
    others, or it is not known. */
 const uint64_t *sandbox_touched(const struct sandbox *sandbox, size_t region);
-/* Could they have made it read this range? */
+/* Could they have made it read this range? Of a checker with hooks that is known line by line, but
+   for pages on which only code without hooks reads. */
 bool sandbox_looked(const struct sandbox *sandbox, size_t region, uint64_t offset, uint64_t length);
+/* Is that all that they can have made it read? */
+bool sandbox_is_exact(const struct sandbox *sandbox);
 
 #endif

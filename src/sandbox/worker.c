@@ -84,10 +84,15 @@ static bool serve(struct live *live, struct batch_image *image, const struct wor
     if (batch->traced != 0 && !traced)
         atomic_store(&batch->untraced, 1);
     live_apply(live, image);
+    bool object = sandbox->options.judge == SANDBOX_OBJECT;
+    if (batch->traced != 0 && !(object && object_trace(live, true)))
+        atomic_store(&batch->blind, 1);
     if (apart)
         judge_apart(live, image, worker);
     else
         tell(image, judge(live, image, worker));
+    if (batch->traced != 0 && object)
+        object_trace(live, false);
     if (traced)
         live_tell_touched(live);
     return live_restore(live, image, apart || atomic_load(&batch->untracked) != 0);

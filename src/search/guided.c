@@ -12,6 +12,7 @@
 
 static void forget_stretches(struct guided *guided) {
     guided->point = 0;
+    guided->exact = true;
     for (size_t i = 0; i < guided->count; i++)
         free(guided->stretches[i].lines);
     guided->count = guided->looked.count = 0;
@@ -49,6 +50,7 @@ void guided_look(void *context) {
     free(looked->lines);
     looked->lines = lines;
     looked->count = count;
+    search->guided.exact = search->guided.exact && sandbox_is_exact(search->queue.sandbox);
 }
 
 static struct guided_stretch *last_of(struct search *search) {
@@ -121,15 +123,26 @@ static bool is_new(struct search *search, const struct walk *walk) {
     return !seen_has(&search->seen, hash) && seen_add(&search->guided.seen, hash);
 }
 
+/* How many images a stretch has at most: to confirm something those near the fullest and the least,
+   and some by chance. */
+static uint64_t most_of(const struct search *search, const struct guided_stretch *stretch) {
+    uint64_t most = search->options->exhaustive, near = GUIDED_IMAGES;
+    for (size_t i = 0; i < search->space.line_count; i++)
+        near += 2 * (uint64_t)(search->space.lines[i].count - 1);
+    return stretch->confirms && near < most ? near : most;
+}
+
 /* The images of a stretch; known: it was tried before, and is only gone through. *whole: it has all
    images of its lines. */
 static bool try_stretch(struct search *search, const struct walk *walk,
                         struct guided_stretch *stretch, bool known, bool *whole) {
-    const uint64_t most = search->options->exhaustive;
+    const uint64_t most = most_of(search, stretch);
     bool bounded = space_images(&search->space, most + 1) > most;
     struct space_turn turn = space_begin(bounded, search->options->seed + walk->point);
     uint64_t repeated = 0, tried = 0, before = stretch->tried;
-    *whole = !bounded && !is_cut_down(&search->space);
+    search->guided.confirming = stretch->confirms;
+    if (!stretch->confirms)
+        *whole = !bounded && !is_cut_down(&search->space);
     while (tried < (known ? before : most) && repeated < 4 * most &&
            space_next(&search->space, &turn, search->picks)) {
         if (!is_new(search, walk)) {
@@ -173,6 +186,17 @@ static bool go_through(struct search *search, const struct walk *walk, bool *who
     return true;
 }
 
+/* Code without hooks may read where code with hooks does as well, which nobody sees. */
+static bool confirm(struct search *search, const struct walk *walk) {
+    bool whole = true;
+    for (size_t i = 0; i < search->space.line_count; i++)
+        search->space.lines[i].varied = true;
+    if (!begin_stretch(search))
+        return false;
+    last_of(search)->confirms = true;
+    return try_stretch(search, walk, last_of(search), false, &whole);
+}
+
 static bool try_all(struct search *search, const struct walk *walk, bool *whole) {
     for (size_t i = 0; i < search->space.line_count; i++)
         search->space.lines[i].varied = false;
@@ -186,7 +210,7 @@ static bool try_all(struct search *search, const struct walk *walk, bool *whole)
         if (!try_stretch(search, walk, last_of(search), false, whole))
             return false;
     }
-    return true;
+    return !*whole || !search->guided.exact || last_of(search)->confirms || confirm(search, walk);
 }
 
 bool guided_try(struct search *search, const struct walk *walk) {
@@ -203,6 +227,8 @@ bool guided_try(struct search *search, const struct walk *walk) {
     search_come_to(search, (struct search_place){search->pass, walk->point, 0});
     search->queue.traced = true;
     bool go_on = try_all(search, walk, &whole);
-    search->queue.traced = false;
+    search->queue.traced = search->guided.confirming = false;
+    if (go_on && whole && guided->exact && !search->outcome->left_out)
+        search->counts.lazy++;
     return go_on;
 }

@@ -87,9 +87,10 @@ static bool read_lines(FILE *in, struct guided_stretch *stretch, size_t count) {
 /* The stretches of the point where the search has come to; behind them what was looked at. */
 static bool read_stretches(struct search *search, FILE *in, uint64_t stretches) {
     struct guided *guided = &search->guided;
-    uint64_t tried, count;
+    uint64_t tried, count, confirms;
     for (uint64_t i = 0; i <= stretches; i++) {
         if (!read_number(in, "tried", UINT64_MAX, &tried) ||
+            !read_number(in, "confirms", 1, &confirms) ||
             !read_number(in, "lines", UINT16_MAX, &count))
             return false;
         struct guided_stretch *stretch = &guided->looked;
@@ -100,6 +101,7 @@ static bool read_stretches(struct search *search, FILE *in, uint64_t stretches) 
         if (stretch == NULL || stretch->lines == NULL || !read_lines(in, stretch, (size_t)count))
             return false;
         stretch->tried = tried;
+        stretch->confirms = confirms != 0;
     }
     guided->pass = search->from.pass;
     guided->point = search->from.point;
@@ -144,7 +146,7 @@ static bool read_head(struct search *search, FILE *in, uint64_t *failures, uint6
                       uint64_t *stretches) {
     struct search_outcome *outcome = search->outcome;
     char magic[sizeof MAGIC];
-    uint64_t options, pass;
+    uint64_t options, pass, exact = 0;
     const struct {
         const char *name;
         uint64_t *number, most;
@@ -158,6 +160,7 @@ static bool read_head(struct search *search, FILE *in, uint64_t *failures, uint6
                    {"unconfirmed", &outcome->unconfirmed, UINT64_MAX},
                    {"recoveries", &outcome->recoveries, UINT64_MAX},
                    {"unrecorded", &outcome->unrecorded, UINT64_MAX},
+                   {"exact", &exact, 1},
                    {"failures", failures, UINT16_MAX},
                    {"looks", looks, UINT64_MAX},
                    {"stretches", stretches, UINT16_MAX}};
@@ -166,6 +169,7 @@ static bool read_head(struct search *search, FILE *in, uint64_t *failures, uint6
         good = read_number(in, numbers[i].name, numbers[i].most, numbers[i].number);
     if (good)
         search->from.pass = (uint32_t)pass;
+    search->guided.exact = exact != 0;
     return good && options == options_hash(search);
 }
 
@@ -202,7 +206,8 @@ static void write_failure(FILE *out, const struct search_failure *failure) {
 }
 
 static void write_stretch(FILE *out, const struct guided_stretch *stretch) {
-    fprintf(out, "tried %" PRIu64 " lines %zu", stretch->tried, stretch->count);
+    fprintf(out, "tried %" PRIu64 " confirms %d lines %zu", stretch->tried, stretch->confirms,
+            stretch->count);
     for (size_t i = 0; i < stretch->count; i++)
         fprintf(out, " %" PRIu32, stretch->lines[i]);
     putc('\n', out);
@@ -224,11 +229,11 @@ static void write_all(struct search *search, FILE *out, bool done) {
             done ? 0 : search->at.number);
     fprintf(out,
             "images %" PRIu64 " lazy %" PRIu64 " failing %" PRIu64 " unconfirmed %" PRIu64
-            "\nrecoveries %" PRIu64 " unrecorded %" PRIu64
+            "\nrecoveries %" PRIu64 " unrecorded %" PRIu64 " exact %d"
             "\nfailures %zu looks %zu stretches %zu\n",
             outcome->images, outcome->counts.lazy, outcome->failing, outcome->unconfirmed,
-            outcome->recoveries, outcome->unrecorded, outcome->failure_count, search->alike.count,
-            stretches);
+            outcome->recoveries, outcome->unrecorded, search->guided.exact, outcome->failure_count,
+            search->alike.count, stretches);
     for (size_t i = 0; i < outcome->failure_count; i++)
         write_failure(out, &outcome->failures[i]);
     groups_each(&search->alike, write_look, out);

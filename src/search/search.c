@@ -86,6 +86,7 @@ static bool see_verdict(void *context, const struct queue_image *image, const ui
         uint64_t key =
             space_mix(image->key + space_mix(verdict.outcome * 4096u + (uint32_t)verdict.status));
         outcome->failing++;
+        search->guided.exact = search->guided.exact && !search->guided.confirming;
         if (count_alike(search, key) < SEARCH_ALIKE) {
             if (!sandbox_run_again(search->queue.sandbox, number, -1, search->stop))
                 return false;

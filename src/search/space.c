@@ -11,13 +11,14 @@ uint64_t space_mix(uint64_t value) {
 }
 
 uint64_t space_hash_line(size_t region, uint64_t offset, const uint8_t *bytes, uint32_t size) {
-    uint64_t hash = space_mix(offset * 1024 + region + 1);
+    uint64_t hash = space_mix(offset * 1024 + region + 1), any = 0;
     for (uint32_t at = 0; at < size; at += 8) {
         uint64_t word = 0;
         memcpy(&word, bytes + at, size - at < 8 ? size - at : 8);
         hash = space_mix(hash + word) + at;
+        any |= word;
     }
-    return hash;
+    return any != 0 ? hash : 0;
 }
 
 static bool grow(struct space *space) {

@@ -51,6 +51,7 @@ struct space_turn space_begin(bool bounded, uint64_t seed);
 bool space_next(const struct space *space, struct space_turn *turn, uint16_t *picks);
 
 uint64_t space_mix(uint64_t value);
+/* 0 of zeros: a line that nothing has been stored to is not looked at. */
 uint64_t space_hash_line(size_t region, uint64_t offset, const uint8_t *bytes, uint32_t size);
 
 #endif

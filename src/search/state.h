@@ -11,6 +11,7 @@ struct guided_stretch {
     uint64_t tried;
     size_t count;
     uint32_t *lines; /* by their place in the space */
+    bool confirms; /* all images were tried that recovery can tell apart: can it not, the others? */
 };
 
 /* What a point that is guided by recovery's reads has come to. */
@@ -21,8 +22,10 @@ struct guided {
     struct guided_stretch *stretches;
     size_t count, room;
     struct guided_stretch
-        looked;   /* lines that recovery has looked at since the last stretch began */
-    size_t known; /* stretches that an earlier search has left; the last one may go on */
+        looked;      /* lines that recovery has looked at since the last stretch began */
+    bool confirming; /* the stretch does that: a failure means that not all reads were seen */
+    bool exact;      /* all that recovery has read of the point is known, line by line */
+    size_t known;    /* stretches that an earlier search has left; the last one may go on */
 };
 
 struct search {

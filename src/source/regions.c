@@ -285,7 +285,7 @@ static void cut(uintptr_t address, uintptr_t end, const struct region *like) {
     }
 }
 
-static void widen(uintptr_t low, uintptr_t high) {
+void regions_widen(uintptr_t low, uintptr_t high) {
     if (low < atomic_load(&regions_low))
         atomic_store(&regions_low, low);
     if (high > atomic_load(&regions_high))
@@ -311,7 +311,7 @@ void regions_add(struct self *me, const struct arena_token *token) {
             atomic_fetch_add(&source_process.arena.head->lost.memory, 1);
         end_write();
         refresh(region.address, region.length);
-        widen(region.address, region.address + region.length);
+        regions_widen(region.address, region.address + region.length);
     }
     give();
 }

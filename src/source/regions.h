@@ -88,6 +88,10 @@ void regions_stretches(uintptr_t address, uint64_t length, tokens_visit *visit, 
 void regions_add(struct self *me, const struct arena_token *token);
 void regions_remove(struct self *me, const struct arena_token *token);
 
+/* From now on call-outs of all from low to high are not for nothing, though no region lies there.
+   */
+void regions_widen(uintptr_t low, uintptr_t high);
+
 /* The memory is mapped no more, or holds something else now. */
 void regions_forget(struct self *me, uintptr_t address, uint64_t length);
 

@@ -85,7 +85,9 @@ int mprotect(void *address, size_t length, int access) {
     return result;
 }
 
-int dlclose(void *library) {
+/* The system's header names it as only the system may.
+   NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
+WATCH_EXPORT int dlclose(void *library) {
     watch_runtime()->unloading();
     return watch_real()->dlclose(library);
 }

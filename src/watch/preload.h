@@ -58,7 +58,6 @@ WATCH_EXPORT int munmap(void *address, size_t length);
 WATCH_EXPORT void *mremap(void *old, size_t old_size, size_t size, int flags, ...);
 WATCH_EXPORT int mprotect(void *address, size_t length, int access);
 WATCH_EXPORT int msync(void *address, size_t length, int flags);
-WATCH_EXPORT int dlclose(void *library);
 WATCH_EXPORT int fsync(int file);
 WATCH_EXPORT int fdatasync(int file);
 WATCH_EXPORT void sync(void);

@@ -382,7 +382,7 @@ class InputTest(ReportTest):
 
     def test_what_is_no_report(self):
         for content, words in (
-                (b"", "no JSON"), (b"{", "line 1"), (b"[1]\n", "no nvrtl-report/1"),
+                (b"", "no JSON"), (b"{", "line 1"), (b"[1]\n", "file: this is no nvrtl-report/1"),
                 (b"{}", "schema: is missing"), (b"\xff", "no JSON"), (b"[" * 100000, "no JSON"),
                 (b'{"schema": "nvrtl-report/1", "schema": "nvrtl-report/1"}', "no JSON"),
                 (b'{"schema": "nvrtl-report/9\\u001b[31m"}', "schema: 'nvrtl-report/9?[31m'")):

@@ -48,7 +48,10 @@ static void wait_for_all(void) {
 }
 
 static int begin(const struct NvRtlCrashRegion *region) {
-    return RtlGetNonVolatileToken(region->image, region->size, &token) != 0;
+    if (RtlGetNonVolatileToken(region->image, region->size, &token) != 0)
+        return 1;
+    NvRtlVerifierMark(token, NVRTL_OP_BEGIN, 99, NULL); /* none of the run's operations */
+    return 0;
 }
 
 static void end(void) {
@@ -80,6 +83,8 @@ int nvrtl_check(const struct NvRtlCrash *crash) {
     end();
     if (account->commit > 1)
         return 1;
+    if (crash->begunCount > 1)
+        return 4;
     if (crash->ackedCount != 0 && account->balance == 0)
         return 2;
     return account->balance != 0 && account->balance != 5 ? 3 : 0;

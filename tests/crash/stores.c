@@ -283,6 +283,35 @@ static void count_wide(const char *bug) {
     }
 }
 
+/* Pages that the kernel writes in the order that it likes. */
+static void publish(const char *bug) {
+    struct meta_file *file = mapping.base;
+    bool first = wrong && strcmp(bug, "meta-before-pages") == 0;
+    bool at_once = wrong && strcmp(bug, "meta-with-pages") == 0;
+    uint64_t words[512];
+    begin(STORE_META);
+    for (uint64_t id = 1; id <= STORES_OPERATIONS; id++) {
+        for (size_t i = 0; i < 512; i++)
+            words[i] = id * 5;
+        MARK(NVRTL_OP_BEGIN, id);
+        if (first) {
+            PUT(&file->newest, id); /* at meta-before-pages */
+            FLUSH(&file->newest, 8);
+            DRAIN();
+        }
+        WRITE(file->pages[id - 1], words, 4096); /* missing meta-before-pages,
+                                                    missing meta-with-pages */
+        FLUSH(file->pages[id - 1], 4096);
+        if (!at_once)
+            DRAIN();
+        if (!first)
+            PUT(&file->newest, id); /* at meta-with-pages */
+        FLUSH(&file->newest, 8);
+        DRAIN();
+        MARK(NVRTL_OP_ACK, id);
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(const char *bug);
@@ -297,7 +326,8 @@ static const struct {
     {"index-before-data", put_both},  {"data-not-flushed", put_both},
     {"index-after-ack", put_both},    {"old-table-freed", resize},
     {"table-before-entries", resize}, {"counter-torn", count_wide},
-    {"pair-torn", count_wide},
+    {"pair-torn", count_wide},        {"meta-before-pages", publish},
+    {"meta-with-pages", publish},
 };
 
 int main(int argc, char **argv) {

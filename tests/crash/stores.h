@@ -9,7 +9,15 @@
 #define STORES_OPERATIONS 3 /* numbered from 1; each adds an item */
 
 /* The first word of a file says which store it is. */
-enum store_kind { STORE_LOG = 1, STORE_TREE, STORE_ARRAY, STORE_TWO, STORE_TABLE, STORE_WIDE };
+enum store_kind {
+    STORE_LOG = 1,
+    STORE_TREE,
+    STORE_ARRAY,
+    STORE_TWO,
+    STORE_TABLE,
+    STORE_WIDE,
+    STORE_META
+};
 
 /* STORE_LOG: so many records are there. */
 struct log_record {
@@ -71,6 +79,13 @@ struct wide_file {
         uint32_t one, two; /* equal */
         uint64_t three;    /* likewise */
     } pair;
+};
+
+/* STORE_META: pages as LMDB has them; the meta page names the newest of the data pages. */
+struct meta_file {
+    uint64_t kind, spare[7];
+    uint64_t newest, spare_too[503]; /* place + 1 */
+    uint64_t pages[3][512];          /* each word id * 5 */
 };
 
 #endif

@@ -108,6 +108,16 @@ static int check_wide(const struct wide_file *file) {
     return file->pair.three != 0 && file->pair.three != both ? 2 : 0;
 }
 
+static int check_meta(const struct NvRtlCrash *crash, const struct meta_file *file) {
+    if (file->newest > 3)
+        return 1;
+    for (size_t i = 0; file->newest != 0 && i < 512; i++) {
+        if (file->pages[file->newest - 1][i] != file->newest * 5)
+            return 2;
+    }
+    return judge_count(crash, file->newest);
+}
+
 int nvrtl_check(const struct NvRtlCrash *crash) {
     const void *image = crash->regions[0].image;
     switch (*(const uint64_t *)image) {
@@ -123,6 +133,8 @@ int nvrtl_check(const struct NvRtlCrash *crash) {
         return check_table(crash, image);
     case STORE_WIDE:
         return check_wide(image);
+    case STORE_META:
+        return check_meta(crash, image);
     default:
         return crash->begunCount == 0 ? 0 : 1;
     }

@@ -173,6 +173,19 @@ class CheckTest(command.FolderTest):
             images += own
         self.assertEqual(f"{images} images", " ".join(whole["remarks"][0].split(" ")[:2]))
 
+    def test_shards_of_one_point(self):
+        """Where one point has all the images, each part has its share of them."""
+        stores = "".join(f"1 store 1 0x{256 + i * 64:x} 8 01{14 * '0'}\n" for i in range(8))
+        for part in (1, 2, 3):
+            report = self.search(stores, f"--shard={part}/3", status=0)
+            self.assertRegex(report["remarks"][0], r"^part \d of 3: [5-9]\d images checked at 1 ")
+
+    def test_no_image_is_tried_twice(self):
+        """What a line holds before its first store is the same image as not having got there."""
+        events = DATA + DRAIN + "1 store 1 0x80 8 4200000000000000\n1 flush 1 0x80 8\n" + DRAIN
+        report = self.search(events, status=0)
+        self.assertRegex(report["remarks"][0], "^3 images checked at 3 crash points")
+
     def test_other_searches_are_not_parts(self):
         """Reports of two searches lose nothing when they are told as one."""
         parts = []

@@ -125,6 +125,40 @@ int main(int count, char **arguments) {
 }
 """
 
+# All at once, on lines that they share and on lines of their own.
+THREADS = "#include <pthread.h>" + BEGIN + """
+#define THREADS 64
+static long *base;
+static int broken;
+static pthread_barrier_t all;
+static void *work(void *argument) {
+    long me = (long)argument;
+    pthread_barrier_wait(&all);
+    for (long i = 1; i <= 4000; i++) {
+        long at = me / 8 * 512 + me % 8 + (i % 16) * 8;
+        base[at] = i;
+        RtlFlushNonVolatileMemory(map.token, base + at, 8, FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN);
+        if (i % 4 == 0)
+            RtlDrainNonVolatileFlush(map.token);
+    }
+    base[4096 + me * 8] = me; /* blamed */
+    if (!broken || me != 63)
+        RtlFlushNonVolatileMemory(map.token, base + 4096 + me * 8, 8, 0);
+    return NULL;
+}
+int main(int count, char **arguments) {
+    pthread_t threads[THREADS];
+    broken = count > 2;
+    base = begin(arguments[1]);
+    pthread_barrier_init(&all, NULL, THREADS);
+    for (long i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, work, (void *)i);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    return NvRtlUnmapFile(&map) != 0;
+}
+"""
+
 MANY = BEGIN + """
 #define CLFLUSHOPT(at) __asm__ volatile(".byte 0x66; clflush %0" : "+m"(*(at)))
 int main(int count, char **arguments) {
@@ -237,6 +271,10 @@ class ExtremesTest(ProgramsCase):
         for report in self.check(LARGE, "gcc"):
             self.assertEqual(report["findings"][0]["ranges"],
                              [{"offset": (64 << 30) - 8, "length": 8}])
+
+    def test_64_threads_at_once(self):
+        for report in self.check(THREADS, "gcc", "clang", flags=["-pthread"]):
+            self.assertEqual(report["findings"][0]["ranges"], [{"offset": 36800, "length": 8}])
 
     @unittest.skipUnless(has("clflushopt"), "this CPU has no clflushopt")
     def test_ten_million_equal_findings(self):

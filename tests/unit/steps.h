@@ -98,20 +98,29 @@ static inline void steps_deadlock(void) {
     _exit(1);
 }
 
-bool __wrap_os_lock(struct os_lock *lock);
-bool __wrap_os_lock(struct os_lock *lock) {
+enum os_locked __wrap_os_lock_or(struct os_lock *lock, const _Atomic uint64_t *count,
+                                 uint64_t limit);
+enum os_locked __wrap_os_lock_or(struct os_lock *lock, const _Atomic uint64_t *count,
+                                 uint64_t limit) {
     for (unsigned tries = 0; tries < 3; tries++) {
         uint32_t seen = 0;
         if (atomic_compare_exchange_strong(&lock->owner, &seen, steps_id()))
-            return true;
+            return OS_LOCKED;
         if (seen == steps_id())
-            return false;
+            return OS_LOCKED_BY_SELF;
+        if (count != NULL && atomic_load(count) > limit)
+            return OS_LOCK_SPARED;
         if (!steps.begun || steps.ended)
             break;
         steps_switch();
     }
     steps_deadlock();
-    return false;
+    return OS_LOCKED_BY_SELF;
+}
+
+bool __wrap_os_lock(struct os_lock *lock);
+bool __wrap_os_lock(struct os_lock *lock) {
+    return __wrap_os_lock_or(lock, NULL, 0) == OS_LOCKED;
 }
 
 static inline void steps_second(void) {

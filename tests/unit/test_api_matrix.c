@@ -83,6 +83,10 @@ enum fault __wrap_isa_fill_lines(enum isa_lines how, enum isa_vector vector, voi
 enum result __wrap_os_sync_view(void *address, size_t size);
 bool __real_os_lock(struct os_lock *lock);
 bool __wrap_os_lock(struct os_lock *lock);
+enum os_locked __real_os_lock_or(struct os_lock *lock, const _Atomic uint64_t *count,
+                                 uint64_t limit);
+enum os_locked __wrap_os_lock_or(struct os_lock *lock, const _Atomic uint64_t *count,
+                                 uint64_t limit);
 
 enum fault __wrap_isa_write_back(enum isa_flush how, const void *address, size_t length,
                                  uint32_t line) {
@@ -166,6 +170,12 @@ enum result __wrap_os_sync_view(void *address, size_t size) {
 bool __wrap_os_lock(struct os_lock *lock) {
     seen.locks++;
     return __real_os_lock(lock);
+}
+
+enum os_locked __wrap_os_lock_or(struct os_lock *lock, const _Atomic uint64_t *count,
+                                 uint64_t limit) {
+    seen.locks++;
+    return __real_os_lock_or(lock, count, limit);
 }
 
 static void check_durable(size_t start, size_t length) {

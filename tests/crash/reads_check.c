@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The checker of test_reads.py. Word 0 says how many lines are to hold 0x42 in each byte, word 1 by
+   what they are looked at, word 2 which is the first. Built with hooks and without. */
+#include <nvrtl_crash.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "crash/reads_plain.h"
+
+enum { BY_WORDS, BY_MEMCMP, BY_STRLEN, BY_MEMCPY, BY_ATOMIC, BY_EXCHANGE, BY_OTHERS, BY_MEMCHR };
+
+static const unsigned char wanted[64] =
+    "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
+
+static int is_there(uint64_t how, unsigned char *line) {
+    const uint64_t all = 0x4242424242424242;
+    volatile uint64_t *words = (uint64_t *)line;
+    unsigned char copy[64];
+    uint64_t expected = all;
+    switch (how) {
+    case BY_MEMCMP:
+        return memcmp(line, wanted, sizeof wanted) == 0;
+    case BY_STRLEN:
+        return strlen((const char *)line) >= sizeof wanted;
+    case BY_MEMCPY:
+        memcpy(copy, line, sizeof copy);
+        return copy[3] == 0x42;
+    case BY_ATOMIC:
+        return atomic_load((_Atomic uint64_t *)line) == all;
+    case BY_EXCHANGE:
+        return atomic_compare_exchange_strong((_Atomic uint64_t *)line, &expected, all);
+    case BY_OTHERS:
+        return plain_read(line) == all;
+    case BY_MEMCHR:
+        return memchr(line, 0x42, 64) == line;
+    default:
+        return words[0] == all;
+    }
+}
+
+int nvrtl_check(const struct NvRtlCrash *crash) {
+    unsigned char *image = crash->regions[0].image;
+    uint64_t *head = (uint64_t *)image;
+    uint64_t count = head[0], how = head[1], first = head[2];
+    if (count > 2)
+        return 1;
+    for (uint64_t i = 0; i < count; i++) {
+        if (!is_there(how, image + 64 * (first + i)))
+            return 3;
+    }
+    return 0;
+}

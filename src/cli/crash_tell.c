@@ -154,10 +154,11 @@ static char *say_mend(const struct walk_facts *facts, const struct search_cause 
     bool found =
         (missing != NULL && cause->missing[0].found) || (early != NULL && cause->early[0].found);
     if (found && missing != NULL)
-        mend = strdup("wait for the pages of what has to come first, before the rest is stored");
+        length = asprintf(&mend, "wait for the pages of what has to come first, before the rest is "
+                                 "stored");
     else if (found && cause->torn)
-        mend =
-            strdup("put into one line what belongs together, or let recovery see that it is torn");
+        length = asprintf(&mend, "put into one line what belongs together, or let recovery see "
+                                 "that it is torn");
     else if (cause->torn)
         length = asprintf(&mend, "publish it by one aligned store of 8 bytes");
     else if (cause->lost && missing != NULL)

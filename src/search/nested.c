@@ -86,7 +86,7 @@ static bool write_all(const struct search *outer, const struct walk *walk,
 static bool match_regions(const struct search *outer, struct nested *nested, const char *folder) {
     const struct sandbox_options judge = judge_of(outer);
     struct walk_facts *facts = &nested->facts;
-    struct walk_region own[SANDBOX_REGIONS];
+    struct walk_region own[SANDBOX_REGIONS] = {{0}};
     char images[SCRATCH_PATH + 16], path[PATH_MAX];
     size_t matched = 0;
     snprintf(images, sizeof images, "%.1023s/" PLAN_IMAGES, folder);

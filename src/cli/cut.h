@@ -112,6 +112,7 @@ struct cut_campaign {
     bool late;                /* the first run did not end by itself */
     uint64_t skipped;         /* cuts that could not be judged */
     uint64_t gone;            /* cuts that left a file as it was: nothing leads to it any more */
+    uint64_t idle;            /* cuts when no store was in flight */
     FILE *told;               /* what there is to tell of a failure */
 };
 

@@ -23,7 +23,7 @@ struct cut_board {
     _Atomic int stop;       /* a signal for all of them, or 0 */
     struct {
         _Atomic uint64_t at; /* number of the cut that it makes; UINT64_MAX: it makes no more */
-        _Atomic uint64_t done, skipped, gone;
+        _Atomic uint64_t done, skipped, gone, idle;
     } jobs[CUT_JOBS];
 };
 
@@ -141,6 +141,7 @@ static int make_cuts(struct cut_campaign *campaign, size_t job, uint64_t start) 
             atomic_fetch_add(&board->jobs[job].done, 1);
         atomic_store(&board->jobs[job].skipped, campaign->skipped);
         atomic_store(&board->jobs[job].gone, campaign->gone);
+        atomic_store(&board->jobs[job].idle, campaign->idle);
     }
     atomic_store(&board->jobs[job].at, UINT64_MAX);
     return result;
@@ -257,10 +258,11 @@ static const char *cuts(uint64_t count) {
 /* What the answer does not cover. */
 static void tell_limits(const struct team *team) {
     const struct cut_options *options = team->options;
-    uint64_t skipped = 0, gone = 0;
+    uint64_t skipped = 0, gone = 0, idle = 0;
     for (size_t job = 0; job < options->jobs; job++) {
         skipped += atomic_load(&team->board->jobs[job].skipped);
         gone += atomic_load(&team->board->jobs[job].gone);
+        idle += atomic_load(&team->board->jobs[job].idle);
     }
     if (skipped != 0)
         printf("%" PRIu64 " %s could not be judged: not all of what the program did was seen\n",
@@ -268,6 +270,11 @@ static void tell_limits(const struct team *team) {
     if (gone != 0)
         printf("%" PRIu64 " %s left a file as it was: it was deleted or moved away\n", gone,
                cuts(gone));
+    /* A program that finds its work done stores nothing. */
+    if (options->reset == NULL && options->at == 0 && idle > sum_done(team) / 2)
+        printf("%" PRIu64 " %s met no store in flight: without --reset a run begins with what the "
+               "last one has left\n",
+               idle, cuts(idle));
     if (team->late)
         printf("the program did not end within %" PRIu64
                " seconds (--timeout): later moments were not tried\n",

@@ -267,6 +267,7 @@ static int judge(struct cut_campaign *campaign, struct attempt *attempt, int sta
         return CLI_RUN_FAILED;
     }
     campaign->gone += attempt->outcome.gone != 0;
+    campaign->idle += attempt->outcome.lost + attempt->outcome.torn + attempt->outcome.kept == 0;
     return check(campaign, attempt);
 }
 

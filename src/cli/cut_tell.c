@@ -59,6 +59,17 @@ static void put_option(FILE *out, const char *name, const char *value) {
     put_word(out, value);
 }
 
+/* The patterns, one a line. */
+static void put_watch(FILE *out, const char *patterns) {
+    while (patterns != NULL && *patterns != '\0') {
+        size_t length = strcspn(patterns, "\n");
+        char *one = strndup(patterns, length);
+        put_option(out, "watch", one);
+        free(one);
+        patterns += length + (patterns[length] != '\0');
+    }
+}
+
 static void put_replay(FILE *out, const struct cut_failure *failure, const char *folder) {
     const struct cut_options *options = failure->options;
     char *reset = options->reset == NULL ? own_reset(failure, folder) : NULL;
@@ -66,6 +77,8 @@ static void put_replay(FILE *out, const struct cut_failure *failure, const char 
             failure->run, failure->records + failure->ended);
     if (options->model != GENERATION_X86)
         put_option(out, "model", options->model_name);
+    put_option(out, "stores", options->stores_name);
+    put_watch(out, options->watch);
     if (options->timeout != CUT_TIMEOUT)
         fprintf(out, " --timeout %" PRIu64, options->timeout);
     put_option(out, "reset", options->reset != NULL ? options->reset : reset);

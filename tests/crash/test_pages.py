@@ -115,6 +115,24 @@ class PagesTest(command.FolderTest):
                                      *(word.format(mode) for word in program))
                 self.assertEqual(result.returncode, int(mode == "wrong"),
                                  (program, mode, result.stdout, result.stderr))
+                if mode == "wrong":
+                    self.assert_cut_again(result.stdout)
+
+    def assert_cut_again(self, told):
+        """The printed replay cuts at the same place, and recovery fails in the same way."""
+        replay = told[told.index("    nvrtl cut "):].strip()
+        again = subprocess.run(replay.replace("nvrtl ", f"'{command.NVRTL}' ", 1), shell=True,
+                               cwd=self.folder, capture_output=True, text=True, timeout=60,
+                               check=False)
+        self.assertEqual(again.returncode, 1, again.stderr)
+        self.assertEqual(again.stdout.splitlines()[:2], told.splitlines()[:2])
+
+    def test_cuts_of_a_program_that_has_nothing_left_to_do(self):
+        file = self.path("done")
+        result = command.run("cut", "--runs=6", f"--watch={file}", "--check=true", "--",
+                             PAGES, "right", file, "none")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertIn("6 cuts met no store in flight: without --reset ", result.stdout)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 
 #include "arena/shadow.h"
 #include "base/bits.h"
+#include "verify/cutoff.h"
 #include "verify/path.h"
 #include "verify/remarks.h"
 #include "verify/screen.h"
@@ -238,7 +239,9 @@ static bool add_finding(struct collector *collector, const struct arena_finding 
         direct.watched = collector->run->arena->head->files[record->file - 1].watched != 0;
     finding->kind = (enum kind)record->kind;
     direct.unheard = unheard;
-    finding->severity = unheard ? SEVERITY_NOTE : severity_of(collector, record, &direct);
+    direct.cut_off = cutoff_has_all(collector->run->arena, record);
+    finding->severity =
+        unheard || direct.cut_off ? SEVERITY_NOTE : severity_of(collector, record, &direct);
     finding->count = atomic_load(&record->count);
     finding->region = record->file;
     if (record->rescue == ARENA_RESCUE_PAGE)

@@ -24,6 +24,7 @@ struct collect_direct {
     uint32_t mark;
     bool watched; /* a view of a watched file, whose program calls no routine */
     bool unheard; /* the program may have flushed by itself */
+    bool cut_off; /* the file ends before it by now */
     struct source_stack since;
 };
 

@@ -300,9 +300,14 @@ bool collect_words(struct finding *finding, const struct arena_finding *record,
         said = say_undrained(finding, record, place, when);
     else if (said)
         said = say_call(finding, record, place);
-    if (direct->unheard) {
+    if (direct->unheard || direct->cut_off) {
         free(finding->mend); /* it may be mended already */
         finding->mend = NULL;
+    }
+    if (said && direct->cut_off) {
+        char *message = finding->message;
+        said = say(&finding->message, "%s; the file was cut off before them since", message);
+        free(message);
     }
     free(when);
     free(place);

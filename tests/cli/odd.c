@@ -311,6 +311,16 @@ static int counts_memory(const char *path, char **arguments) {
     return 0;
 }
 
+/* Leaves a store in flight, cuts the file off at so many bytes, and ends the token if told so. */
+static int cut_off(const char *path, char **arguments) {
+    NvRtlMapping mapping = odd_map(path);
+    odd_forget(&mapping, 0);
+    odd_need(truncate(path, atoi(arguments[0])) == 0, path);
+    if (arguments[1] != NULL)
+        tell("unmap", NvRtlUnmapFile(&mapping));
+    return 0;
+}
+
 static const struct {
     const char *name;
     odd_case *run;
@@ -318,6 +328,7 @@ static const struct {
     {"clean", clean},
     {"dirty", dirty},
     {"end-abruptly", end_abruptly},
+    {"cut-off", cut_off},
     {"echo", echo},
     {"close-all", close_all},
     {"new-root", new_root},

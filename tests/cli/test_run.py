@@ -339,6 +339,17 @@ class FindingsTest(RunTest):
         region, = report["regions"]
         self.assertEqual((region["path"], region["size"]), (self.path("file"), 65536))
 
+    def test_a_file_that_was_cut_off(self):
+        """What the program has cut off it need not flush; of what it has kept it must."""
+        for end in ([], ["free"]):
+            for size, severity in (("0", "note"), ("4096", "error")):
+                with self.subTest(end=end, size=size):
+                    report, result = self.report(program=self.odd("cut-off", size, *end))
+                    found = [one for one in report["findings"] if one["kind"] == "unflushed-write"]
+                    self.assertEqual([one["severity"] for one in found], [severity])
+                    self.assertEqual("cut off" in found[0]["message"], severity == "note")
+                    self.assertEqual(result.returncode, int(severity == "error"))
+
     def test_a_file_that_was_renamed(self):
         """What nobody uses any more is not that file when its inode has another name."""
         script = 'for f in one two; do mv -f one two 2>/dev/null; "$0" dirty $f; done'

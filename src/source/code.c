@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <link.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "map/read.h"
 #include "source/self.h"
 #include "source/stack.h"
+#include "source/watch.h"
 
 /* Bytes of a line of the table of mappings; names are no longer than half of it. */
 #define LINE_SIZE 2048
@@ -63,28 +65,47 @@ static bool note(const struct map_entry *entry) {
 /* Is anything of interest? Forked children go on with what their parent knows. */
 static _Atomic bool begun;
 
-void code_note(void) {
-    static _Atomic bool told; /* of code of no file */
+/* false: the system does not say. *all: as note, for all. */
+static bool note_mapped(bool *all) {
     struct map_lines lines;
     struct map_span line;
     struct map_entry entry;
     char buffer[LINE_SIZE];
+    if (!map_lines_open(&lines, "/proc/self/maps", buffer, sizeof buffer))
+        return false;
+    while (map_lines_next(&lines, &line)) {
+        if (map_parse_entry(line, &entry) && entry.executable)
+            *all = note(&entry) && *all;
+    }
+    map_lines_close(&lines);
+    return true;
+}
+
+static int note_loaded(struct dl_phdr_info *info, size_t size, void *unused) {
+    const char *name = info->dlpi_name[0] != '\0' ? info->dlpi_name : source_process.executable;
+    (void)size, (void)unused;
+    if (name[0] == '/')
+        stack_note_module(name);
+    return 0;
+}
+
+/* asks: it may ask the system; otherwise the loader, which knows nothing of code of no file. */
+static void look(bool asks) {
+    static _Atomic bool told; /* of code of no file */
     int error = errno;
     bool all = true;
     if (!atomic_load(&begun) || source_process.confined || self_get() == NULL)
         return;
-    if (map_lines_open(&lines, "/proc/self/maps", buffer, sizeof buffer)) {
-        while (map_lines_next(&lines, &line)) {
-            if (map_parse_entry(line, &entry) && entry.executable)
-                all = note(&entry) && all;
-        }
-        map_lines_close(&lines);
-    } else {
-        all = false;
-    }
+    if (!asks || !note_mapped(&all))
+        dl_iterate_phdr(note_loaded, NULL);
     if (!all && !atomic_exchange(&told, true))
         atomic_fetch_add(&source_process.arena.head->made_code, 1);
     errno = error;
+}
+
+/* Only the preloaded library sees every way to forbid system calls, and tells in time. */
+void code_note(void) {
+    look(atomic_load_explicit(&watch_loaded, memory_order_relaxed));
 }
 
 bool code_matters(void) {
@@ -92,6 +113,7 @@ bool code_matters(void) {
 }
 
 void code_begin(void) {
+    /* The Get has just read the same file. */
     if (!atomic_load(&begun) && !atomic_exchange(&begun, true))
-        code_note();
+        look(true);
 }

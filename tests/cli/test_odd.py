@@ -159,7 +159,7 @@ class LimitsTest(OddTest):
     def test_address_space(self):
         """An eighth of it is enough; with less the program runs unwatched, and that is told."""
         self.check(["limit", "as", str(512 << 20), "before", "64"], FORGOT)
-        report = self.check(["limit", "as", str(160 << 20), "before", "64"],
+        report = self.check(["limit", "as", str(176 << 20), "before", "64"],
                             incomplete=True, remark="1 process was not watched")
         self.assertEqual(report["regions"], [])
 

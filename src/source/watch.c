@@ -383,7 +383,8 @@ static void give_up_lines(struct model_page *page, void *context, uint64_t from,
 static void give_up(struct self *me, arena_id stack, uint32_t file, uint64_t offset,
                     size_t length) {
     if (record_wanted()) {
-        record_pwrite(me, stack, file, offset, NULL, length);
+        if (pages_wanted())
+            record_pwrite(me, stack, file, offset, NULL, length);
         return;
     }
     uint64_t end = atomic_load(&arena_here()->head->files[file].end);

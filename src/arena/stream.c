@@ -44,12 +44,12 @@ bool stream_make(const struct arena *arena) {
 }
 
 /* One call of the system for the memory ahead is much cheaper than a fault for each of its pages.
-   Fails where it is not known, and does no harm then. */
+   Fails where it is not known, and does no harm then; but a program may have forbidden it. */
 static void prepare_memory(const struct arena *arena, uint64_t at) {
     static _Atomic uint64_t prepared; /* up to here, in this process */
     const uint64_t step = UINT64_C(1) << 20;
     uint64_t known = atomic_load_explicit(&prepared, memory_order_relaxed);
-    if (LIKELY(known > at) || known >= STREAM_SIZE)
+    if (LIKELY(known > at) || known >= STREAM_SIZE || atomic_load(&arena->head->confined) != 0)
         return;
     uint64_t end = align_down(at, step) + 2 * step;
     end = end < STREAM_SIZE ? end : STREAM_SIZE;

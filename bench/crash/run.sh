@@ -136,7 +136,7 @@ EOF
 }
 
 for _ in $(seq "$rounds"); do
-    insert "$build/bin/nvrtl" run --report=json --output "$work/out" -- | tr '\n' ' '
+    insert "$build/bin/nvrtl" run --report=json --output "$work/report" -- | tr '\n' ' '
     insert "$build/bin/nvrtl" record -o "$work/b.trace" --
 done | awk '{ print $3 / $1, $4 / $2 }' >"$work/ratios"
 echo "recording: $(cut -d' ' -f1 "$work/ratios" | spread %.2f) times the hooks run," \

@@ -85,9 +85,8 @@ void hooks_store(const struct hooks_site *site, uintptr_t address, size_t length
 bool hooks_store_quick(const struct hooks_site *site, uintptr_t address, size_t length) {
     struct model_page *page = regions_page(address);
     uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE);
-    if (UNLIKELY(record_wanted()))
-        return record_quick(site->me, address, length, site->stack);
-    if (UNLIKELY(page == NULL || page->based == 0 || commit_any() || extra_any(UINT32_MAX)))
+    if (UNLIKELY(page == NULL || record_wanted() || page->based == 0 || commit_any() ||
+                 extra_any(UINT32_MAX)))
         return false;
     lock_page(site, page);
     if (page->open[from / MODEL_LINE_SIZE] == 0)

@@ -251,7 +251,7 @@ static void act_on_memory(struct act *act, uintptr_t address, size_t length) {
 }
 
 void record_settle(struct self *me) {
-    if (LIKELY(me->storing.length == 0) || recorder_settle_quick(me))
+    if (LIKELY(me->storing.length == 0))
         return;
     static const struct event stored = {.kind = EVENT_STORE};
     struct act act = {.me = me,
@@ -270,7 +270,15 @@ static bool begin_known(const struct act *act, uintptr_t address, size_t length)
     /* It notes the page, for who comes next. */
     struct model_page *page =
         length <= MODEL_PAGE_SIZE - from ? regions_record(act->me, address) : NULL;
-    return page != NULL && recorder_begin_known(act->me, page, from, length);
+    if (page == NULL)
+        return false;
+    uint64_t lines = recorder_lines(from, from + (uint32_t)length);
+    arena_lock_page(arena_here(), page, act->me->thread + 1);
+    bool known = page->shadow != 0 && (page->based & lines) == lines;
+    if (known)
+        page->storing |= lines;
+    arena_unlock_page(arena_here(), page, act->me->thread + 1);
+    return known;
 }
 
 /* The lines are told of, and wait for what will be stored to them. */

@@ -23,10 +23,6 @@ void record_raw(struct self *me, const struct event *event, arena_id stack);
 /* Records the store that the thread has made by now; before anybody can be told of what follows. */
 void record_settle(struct self *me);
 
-/* A store of up to 8 bytes that is about to be made, to lines that the log has; the same without a
-   system call. false: it goes the long way, and was not recorded. */
-bool record_quick(struct self *me, uintptr_t address, size_t length, arena_id stack);
-
 /* An atomic store by attempt, which may come to nothing. */
 bool record_attempt(struct self *me, uintptr_t address, size_t length, arena_id stack,
                     bool (*attempt)(void *context), void *context);

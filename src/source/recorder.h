@@ -43,15 +43,6 @@ static inline uint64_t recorder_lines(uint32_t from, uint32_t to) {
     return UINT64_MAX << first & UINT64_MAX >> (63 - last);
 }
 
-/* A store to bytes of the page is about to be made. false: the log does not have their lines, and
-   nothing was done. */
-bool recorder_begin_known(const struct self *me, struct model_page *page, uint32_t from,
-                          size_t length);
-
-/* Records the store that the thread has made, if that went the short way and was just now. false:
-   it was not. */
-bool recorder_settle_quick(struct self *me);
-
 /* Tells what the lines of the share hold that are new to the log. pre: page is locked */
 void recorder_base(const struct act *act, const struct share *share);
 

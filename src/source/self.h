@@ -67,8 +67,6 @@ struct self {
         uintptr_t address;
         size_t length; /* 0: none */
         uint32_t kind, stack;
-        struct model_page *page; /* that all of it lies on, if it went the short way; or NULL */
-        uint64_t time;           /* of that, by the CPU's clock */
     } storing;            /* recorded when it has been made: a store that was told before it */
     bool flushing;        /* a routine is, and its lines were looked at */
     uint64_t told_handle; /* of the token below; 0: none */

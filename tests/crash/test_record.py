@@ -57,6 +57,18 @@ class RecordTest(command.FolderTest):
                 at += 1
         self.assertEqual(wanted[at:], [], "\n".join(event for event, _ in events))
 
+    def test_a_file_that_shrinks(self):
+        """What the thread has just stored may be gone: nobody reads it then, and no store is made
+        up of what is missing."""
+        for how in "ftruncate", "truncate", "number", "open":
+            with self.subTest(how):
+                result = command.run("record", "-o", self.path("trace"), "--",
+                                     os.environ["SHRINKS_BIN"], self.path("file"), how)
+                self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
+                dump = command.run("trace", "dump", self.path("trace")).stdout
+                self.assertIn("1 store 1 0x1008 8 0100000000000000", dump)
+                self.assertNotRegex(dump, r"(?m)^\d+ (found|unseen|pwrite) ")
+
     def test_killed(self):
         before = [event for event, _ in self.events(self.record())]
         os.remove(self.path("file"))

@@ -7,8 +7,10 @@
 #   tools/fuzz.sh --merge [TARGET...]     take what was found into tests/fuzz/corpus
 #
 # What a run finds worth keeping lies in build/fuzz/corpus and is where the next one goes on. The
-# seed is printed; NVRTL_FUZZ_SEED repeats it. An input that fails is left in build/fuzz/failed: run
-# it with build/fuzz/tests/fuzz/TARGET FILE (fuzz_api tells what it does when FUZZ_TRACE is set).
+# seed is printed; NVRTL_FUZZ_SEED repeats it. An input that takes over 20 s on the wall's clock
+# counts as failed: NVRTL_FUZZ_TIMEOUT says more where the machine does other things. An input that
+# fails is left in build/fuzz/failed: run it with build/fuzz/tests/fuzz/TARGET FILE (fuzz_api tells
+# what it does when FUZZ_TRACE is set).
 # The last line says how many targets were clean; the status is 0 if all were.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -44,8 +46,9 @@ fuzz() {
     local target=$1 seconds=$2 log=$build/$1.log runs
     mkdir -p "$found/$target" "$build/failed"
     echo "== $target, $seconds s, seed $seed"
-    if "$build/tests/fuzz/$target" -max_total_time="$seconds" -seed="$seed" -timeout=20 \
-        -rss_limit_mb=2048 -max_len="$(length_of "$target")" -print_final_stats=1 \
+    if "$build/tests/fuzz/$target" -max_total_time="$seconds" -seed="$seed" \
+        -timeout="${NVRTL_FUZZ_TIMEOUT:-20}" -rss_limit_mb=2048 \
+        -max_len="$(length_of "$target")" -print_final_stats=1 \
         -artifact_prefix="$build/failed/$target-" "$found/$target" "$corpus/$target" \
         >"$log" 2>&1; then
         runs=$(sed -n 's/^stat::number_of_executed_units: //p' "$log")

@@ -296,6 +296,7 @@ int crash_explore(FILE *trace, struct crash_explore *explore) {
     struct cli_progress progress;
     int status = CLI_USAGE;
     crash_choose_folder(explore);
+    explore->search.began = search_now(); /* a long trace takes its time to be read */
     if (!walk_look(trace, &facts)) {
         cli_complain("%s: %s", explore->trace, facts.problem);
         walk_forget(&facts);

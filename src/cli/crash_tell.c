@@ -335,17 +335,20 @@ bool crash_tell_end(struct crash_told *told, const char *remark) {
     const struct search_outcome *outcome = told->outcome;
     const struct search_counts *counts = &outcome->counts;
     struct report *report = &told->report;
-    char part[64] = "";
+    char part[64] = "", lazy[128] = "";
     if (told->explore->search.shards > 1)
         snprintf(part, sizeof part, "part %" PRIu64 " of %" PRIu64 ": ",
                  told->explore->search.shard, told->explore->search.shards);
-    bool good =
-        verify_remark(report,
-                      "%s%" PRIu64 " image%s checked at %" PRIu64 " crash point%s: all "
-                      "images of %" PRIu64 ", a choice of %" PRIu64 "; seed %" PRIu64,
-                      part, outcome->images, outcome->images == 1 ? "" : "s", counts->points,
-                      counts->points == 1 ? "" : "s", counts->exhausted + counts->lazy,
-                      counts->bounded - counts->lazy, told->explore->search.seed);
+    if (counts->lazy != 0)
+        snprintf(lazy, sizeof lazy,
+                 "of %" PRIu64 " all that the checker's code with hooks can tell apart, ",
+                 counts->lazy);
+    bool good = verify_remark(report,
+                              "%s%" PRIu64 " image%s checked at %" PRIu64 " crash point%s: all "
+                              "images of %" PRIu64 ", %sa choice of %" PRIu64 "; seed %" PRIu64,
+                              part, outcome->images, outcome->images == 1 ? "" : "s",
+                              counts->points, counts->points == 1 ? "" : "s", counts->exhausted,
+                              lazy, counts->bounded - counts->lazy, told->explore->search.seed);
     if (good && outcome->left_out)
         good = verify_remark(report, "a line had more stores in flight than are kept: the oldest "
                                      "were taken for durable, and no point from there on counts as "

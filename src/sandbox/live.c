@@ -207,6 +207,8 @@ bool live_restore(struct live *live, const struct batch_image *image, bool all) 
     for (size_t i = 0; i < live->sandbox->options.region_count; i++) {
         struct live_region *region = &live->regions[i];
         if (!is_whole(live, i)) {
+            if (fcntl(live->sandbox->regions[i].descriptor, F_GETFD) < 0)
+                return false; /* the checker has closed it: nobody here can read the base again */
             close_region(live, i);
             live->base = 0;
             if (!open_region(live, i))

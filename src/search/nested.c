@@ -182,7 +182,6 @@ enum nested_result nested_open(struct search *outer, const struct walk *walk, co
     nested->options.resume = NULL;
     nested->options.shards = 0;
     nested->options.images = 0; /* what is begun is done, or not counted at all */
-    nested->options.seconds = search_seconds_left(outer);
     nested->search =
         search_new(nested->trace, &nested->facts, &nested->options, &nested->outcome, outer->stop);
     if (nested->search == NULL) {

@@ -13,7 +13,7 @@
 #define FIRST_MEMBERS 4
 #define CONTENTS_MOST 4096u /* of one line */
 
-static uint64_t now_in_seconds(void) {
+uint64_t search_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec;
@@ -24,23 +24,13 @@ bool search_is_over(struct search *search) {
     struct search_outcome *outcome = search->outcome;
     uint64_t images = outcome->images - search->images_before;
     if ((options->images != 0 && images >= options->images) ||
-        (options->seconds != 0 && now_in_seconds() - search->began >= options->seconds))
+        (options->seconds != 0 && search_now() - options->began >= options->seconds))
         outcome->over = true;
     return outcome->over;
 }
 
-uint64_t search_seconds_left(const struct search *search) {
-    uint64_t passed = now_in_seconds() - search->began, most = search->options->seconds;
-    return most == 0 ? 0 : passed < most ? most - passed : 1;
-}
-
 static bool is_failing(struct sandbox_verdict verdict) {
     return verdict.outcome > SANDBOX_FINE && verdict.outcome < SANDBOX_UNUSABLE;
-}
-
-/* How many failures have had this look before. */
-static uint64_t count_alike(struct search *search, uint64_t key) {
-    return (*groups_count(&search->alike, key))++;
 }
 
 static void keep_failure(struct search *search, const struct queue_image *image,
@@ -60,6 +50,27 @@ static void keep_failure(struct search *search, const struct queue_image *image,
                                 .line_count = image->line_count,
                                 .picks = kept,
                                 .verdict = verdict};
+}
+
+/* A failure counts for those that look like it only once it was met in a fresh process: else a
+   checker that keeps something for the next image would make all the others failures. false: it was
+   interrupted. */
+static bool confirm_failure(struct search *search, const struct queue_image *image,
+                            const uint16_t *picks, size_t number, uint64_t key) {
+    uint64_t *alike = groups_count(&search->alike, key);
+    if (*alike >= SEARCH_ALIKE) {
+        ++*alike;
+        return true;
+    }
+    if (!sandbox_run_again(search->queue.sandbox, number, -1, search->stop))
+        return false;
+    struct sandbox_verdict again = search_verdict(search, image, number);
+    bool failing = is_failing(again);
+    *alike += failing;
+    search->outcome->unconfirmed += !failing;
+    if (failing)
+        keep_failure(search, image, picks, again, key);
+    return true;
 }
 
 void search_come_to(struct search *search, struct search_place place) {
@@ -87,15 +98,8 @@ static bool see_verdict(void *context, const struct queue_image *image, const ui
             space_mix(image->key + space_mix(verdict.outcome * 4096u + (uint32_t)verdict.status));
         outcome->failing++;
         search->guided.exact = search->guided.exact && !search->guided.confirming;
-        if (count_alike(search, key) < SEARCH_ALIKE) {
-            if (!sandbox_run_again(search->queue.sandbox, number, -1, search->stop))
-                return false;
-            struct sandbox_verdict again = search_verdict(search, image, number);
-            if (is_failing(again))
-                keep_failure(search, image, picks, again, key);
-            else
-                outcome->unconfirmed++;
-        }
+        if (!confirm_failure(search, image, picks, number, key))
+            return false;
     }
     return !search_is_over(search);
 }
@@ -258,7 +262,6 @@ bool search_run(struct search *search, search_tell *tell, void *context) {
     struct search_outcome *outcome = search->outcome;
     search->tell = tell;
     search->context = context;
-    search->began = now_in_seconds();
     bool more = resume_read(search) && atomic_collect(search);
     for (search->pass = 0; search->pass < 2 && more; search->pass++) {
         groups_clear(&search->ranks);

@@ -23,6 +23,7 @@ struct search_options {
     char *const *program;             /* likewise */
     uint64_t exhaustive;              /* images of a point, up to which all are tried */
     uint64_t seconds, images, memory; /* budgets; 0: none. memory: bytes, never 0 */
+    uint64_t began;                   /* search_now when the seconds began to count */
     uint64_t seed;
     uint64_t timeout, respawn; /* as the sandbox has them */
     uint64_t shard, shards;    /* 1 to shards */
@@ -60,7 +61,8 @@ struct search_failure {
 };
 
 /* Crash points that were looked at; of those all images were tried, or some. lazy: so many of the
-   latter count as exhausted, since recovery reads nothing in which others differ. */
+   latter have been tried in all lines that recovery's code with hooks reads. What else it has might
+   read the same pages unseen: they do not count as exhausted. */
 struct search_counts {
     uint64_t points, exhausted, bounded, lazy;
 };
@@ -80,6 +82,9 @@ struct search_outcome {
     size_t failure_count;
     char problem[512]; /* why there is no answer; empty: there is one */
 };
+
+/* Seconds since some moment. */
+uint64_t search_now(void);
 
 /* How far it is, now and then. */
 typedef void search_tell(void *context, const struct search_outcome *outcome, double part);

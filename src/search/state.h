@@ -51,7 +51,6 @@ struct search {
     struct search_place from, at;
     uint64_t images_before; /* by those who have begun the search */
     uint64_t number, own;   /* new images of the point so far; those that are this part's */
-    uint64_t began;         /* seconds */
     search_tell *tell;
     void *context;
     struct shrinking *shrinking; /* while a failure is shrunk */
@@ -59,8 +58,6 @@ struct search {
 
 /* Is a budget used up? */
 bool search_is_over(struct search *search);
-/* What is left of the time; 0: there is no limit. */
-uint64_t search_seconds_left(const struct search *search);
 /* Is the point, or the image of this hash, this part's of the work? */
 bool search_is_own(const struct search *search, uint64_t number);
 /* Sets the key of the point where the walk is: is it among the first with that key? pre: the space

@@ -3,11 +3,22 @@
    what they are looked at, word 2 which is the first. Built with hooks and without. */
 #include <nvrtl_crash.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "crash/reads_plain.h"
 
-enum { BY_WORDS, BY_MEMCMP, BY_STRLEN, BY_MEMCPY, BY_ATOMIC, BY_EXCHANGE, BY_OTHERS, BY_MEMCHR };
+enum {
+    BY_WORDS,
+    BY_MEMCMP,
+    BY_STRLEN,
+    BY_MEMCPY,
+    BY_ATOMIC,
+    BY_EXCHANGE,
+    BY_OTHERS,
+    BY_MEMCHR,
+    BY_ABORT
+};
 
 static const unsigned char wanted[64] =
     "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
@@ -33,6 +44,10 @@ static int is_there(uint64_t how, unsigned char *line) {
         return plain_read(line) == all;
     case BY_MEMCHR:
         return memchr(line, 0x42, 64) == line;
+    case BY_ABORT:
+        if (words[0] != all)
+            abort();
+        return 1;
     default:
         return words[0] == all;
     }

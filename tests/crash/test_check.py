@@ -233,7 +233,8 @@ class CheckTest(command.FolderTest):
                 steps, report = 0, None
                 while not os.path.exists(state) or "pass 2 " not in self.read("state").decode():
                     result = self.run_check(self.MANY, f"--resume={state}", f"--images={images}",
-                                            "--report=json", *options)
+                                            "--report=json", f"--jobs={(1, 2, 4)[steps % 3]}",
+                                            *options)
                     self.assertIn(result.returncode, (1, 3), result.stderr)
                     steps += 1
                     self.assertLess(steps, 2000)

@@ -121,6 +121,24 @@ static void children_are_taken_back(void **state) {
     sandbox_end(sandbox);
 }
 
+/* Without it now and then is looked, and then after each image. */
+static void children_are_noticed_later(void **state) {
+    (void)state;
+    const struct sandbox_options options = options_with(1);
+    struct sandbox *sandbox = make(&options);
+    for (unsigned round = 0; round < 4100 / SANDBOX_IMAGES + 1; round++) {
+        for (unsigned i = 0; i < SANDBOX_IMAGES; i++)
+            order(sandbox, round + i == 0 ? ORDER_SCRIBBLE_IN_CHILD : ORDER_NOTHING);
+        assert_true(sandbox_run(sandbox, SANDBOX_ALL, &go_on));
+    }
+    for (unsigned i = 0; i < 4; i++)
+        order(sandbox, i % 2 == 0 ? ORDER_SCRIBBLE_IN_CHILD : ORDER_NOTHING);
+    assert_true(sandbox_run(sandbox, SANDBOX_ALL, &go_on));
+    for (unsigned i = 0; i < 4; i++)
+        expect(sandbox, i, SANDBOX_FINE, 0);
+    sandbox_end(sandbox);
+}
+
 static void the_base_moves(void **state) {
     (void)state;
     const struct sandbox_options options = options_with(2);
@@ -299,6 +317,7 @@ int main(void) {
         cmocka_unit_test(verdicts_are_of_their_images),
         cmocka_unit_test(processes_can_be_fresh),
         cmocka_unit_test(children_are_taken_back),
+        cmocka_unit_test(children_are_noticed_later),
         cmocka_unit_test(the_base_moves),
         cmocka_unit_test(marks_are_told),
         cmocka_unit_test(fresh_processes_are_heard),

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The checker of test_odd.py, which does what no checker should: ODD in the environment says what.
+   Where word 0 is there, word 256 was durable before. */
+#include <fcntl.h>
+#include <nvrtl_crash.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *way;
+
+static int is(const char *name) {
+    return strcmp(way, name) == 0;
+}
+
+/* The worker's own file of the image, which no checker is told of. */
+static void truncate_image(void) {
+    for (int number = 3; number < 64; number++) {
+        char name[64], target[256] = "";
+        snprintf(name, sizeof name, "/proc/self/fd/%d", number);
+        if (readlink(name, target, sizeof target - 1) > 0 &&
+            strstr(target, "nvrtl-image") != NULL && ftruncate(number, 0) != 0)
+            abort();
+    }
+}
+
+static void close_all(void) {
+    for (int number = 3; number < 64; number++)
+        close(number);
+}
+
+/* A file of the user's. */
+static void spoil_file(void) {
+    const char *file = getenv("ODD_FILE");
+    char other[4096];
+    snprintf(other, sizeof other, "%s.new", file);
+    if (is("unlinks"))
+        unlink(file);
+    else if (truncate(file, 0) != 0 && is("makes"))
+        close(open(other, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+}
+
+static int allocate(void) {
+    char *volatile memory = malloc((size_t)256 << 20);
+    int status = memory == NULL ? 0 : 5;
+    free(memory);
+    return status;
+}
+
+int nvrtl_check(const struct NvRtlCrash *crash) {
+    static unsigned met;
+    const volatile uint64_t *words = crash->regions[0].image;
+    uint64_t first = words[0];
+    way = getenv("ODD");
+    if (first != 0 && words[256] != 7)
+        return 4;
+    if (is("keeps"))
+        return met++ == 0 ? 0 : 3;
+    if (is("truncates-image"))
+        truncate_image();
+    if (is("closes"))
+        close_all();
+    if (is("unlinks") || is("truncates") || is("makes"))
+        spoil_file();
+    if (is("allocates"))
+        return allocate();
+    if (is("waits") && first != 0) {
+        alarm(6);
+        pause();
+    }
+    if (is("interrupts") && first == 2)
+        kill(getppid(), SIGINT);
+    return is("interrupts") && first == 1 && words[8] != 0x42 ? 3 : 0;
+}

@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Checkers that do what no checker should, and searches that end early: nvrtl crash tells nothing
+that is not so, and loses nothing."""
+
+import json
+import os
+import pathlib
+import signal
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
+import command  # noqa: E402
+
+CHECKER, CLOCK = os.environ["ODD_CHECKER"], os.environ["CLOCK"]
+HEAD = """nvrtl-trace-text/1
+model x86 streams=drain
+region 1 size 65536 line 64 domain memory at 0x200000000000 path /nowhere/file
+stack 1 put /src/log.c:31; main /src/main.c:5
+stack 2 put /src/log.c:40; main /src/main.c:5
+"""
+
+
+def put(offset, value, drain="1 drain\n", stack=1):
+    return (f"1 store 1 0x{offset:x} 8 {value:02x}{14 * '0'} @{stack}\n"
+            f"1 flush 1 0x{offset:x} 8\n{drain}")
+
+
+# Some images of each of a few points, all of which are right.
+RIGHT = put(0x800, 7) + "".join(put(0x400 + 64 * i, 1) for i in range(8)) + put(0, 1)
+
+
+class OddTest(command.FolderTest):
+    def run_check(self, way, events, *options, **variables):
+        trace = self.write("trace", (HEAD + events).encode())
+        return command.run("crash", f"--check={CHECKER}", "--seed=1", "--report=json", "--jobs=1",
+                           f"--keep={self.path('images')}", *options, trace,
+                           env={**os.environ, "ODD": way, **variables},
+                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+
+    def explore(self, way, events, *options, **variables):
+        result = self.run_check(way, events, *options, **variables)
+        self.assertIn(result.returncode, (0, 1, 3), result.stderr)
+        report = json.loads(result.stderr)
+        self.assertEqual(result.returncode == 1, report["findings"] != [], report["remarks"])
+        return report
+
+    def assert_right(self, report):
+        self.assertEqual(report["findings"], [])
+        self.assertNotIn("fail", " ".join(report["remarks"]))
+
+    def test_keeps_something(self):
+        """It fails from the second image of a process on: no fresh process confirms that, and none
+        of the failures counts, however many look alike."""
+        report = self.explore("keeps", RIGHT)
+        self.assertEqual(report["findings"], [])
+        self.assertIn("failed once and not in a fresh process", " ".join(report["remarks"]))
+        images = int(report["remarks"][0].split(" ")[0])
+        self.assertGreater(images, 4)
+        self.assertIn(f"{images - 1} images failed once", " ".join(report["remarks"]))
+
+    def test_fresh_processes(self):
+        for option in ("--respawn=1", "--isolate"):
+            self.assert_right(self.explore("keeps", RIGHT, option))
+
+    def test_image_is_whole_again(self):
+        """What it has cut off, or can no longer be reached, is there for the next image."""
+        for way in ("truncates-image", "closes"):
+            with self.subTest(way):
+                self.assert_right(self.explore(way, RIGHT))
+
+    def test_files_of_the_user(self):
+        file = self.write("precious", b"precious")
+        for way in ("unlinks", "truncates", "makes"):
+            report = self.explore(way, RIGHT, ODD_FILE=file)
+            self.assert_right(report)
+            if "Landlock" not in " ".join(report["remarks"]):
+                self.assertEqual(self.read("precious"), b"precious", way)
+                self.assertFalse(os.path.exists(file + ".new"), way)
+
+    def test_memory(self):
+        """A checker has as much as the search is given."""
+        self.assert_right(self.explore("allocates", RIGHT, "--memory=64M"))
+        finding = self.explore("allocates", RIGHT, "--memory=1G")["findings"][0]
+        self.assertIn("the checker returns 5", finding["message"])
+
+    def test_timeout(self):
+        finding = self.explore("waits", put(0x800, 7) + put(0, 1), "--check-timeout=1")
+        self.assertIn("does not end in time", finding["findings"][0]["message"])
+
+    # What the search has met before is judged by then: this does not fit into the same batch.
+    APART = f"1 copy 1 0x4000 8192 {'00' * 8192}\n"
+
+    def test_interrupted(self):
+        """The report so far, with the causes of what was found."""
+        wrong = put(0x800, 7) + put(0x40, 0x42, drain="") + put(0, 1)
+        right = put(0x800, 7) + put(0x40, 0x42) + put(0, 1)
+        for events, status in ((right, 128 + 2), (wrong, 1)):
+            result = self.run_check("interrupts", events + self.APART + put(0, 2) + put(0, 3))
+            self.assertEqual(result.returncode, status, result.stderr)
+            report = json.loads(result.stderr)
+            self.assertIn("the search was not finished: it was interrupted", report["remarks"])
+        self.assertIn("no drain stands between them", report["findings"][0]["message"])
+
+    def test_time(self):
+        """What was spent on the first reading of the trace counts."""
+        variables = {"LD_PRELOAD": CLOCK, "ASAN_OPTIONS": "verify_asan_link_order=0"}
+        report = self.explore("none", RIGHT, "--time=1000", **variables)
+        self.assertIn("its budget is used up", " ".join(report["remarks"]))
+        self.assertTrue(report["remarks"][0].startswith("0 images "), report["remarks"])
+        report = self.explore("none", RIGHT, "--time=1001", **variables)
+        self.assertNotIn("budget", " ".join(report["remarks"]))
+
+    def test_near_images_first(self):
+        """One line is missing of all that is in flight: soon met, whichever line it is."""
+        others = "".join(put(0x1000 + 64 * i, 1, drain="") for i in range(9))
+        events = others + put(0x800 + 0x1000, 7, drain="") + put(0x800, 7) + put(0, 1)
+        self.assert_right(self.explore("none", events))
+        last = put(0, 1, drain="") + others + put(0x800, 7)
+        report = self.explore("none", last, "--images=30")
+        self.assertIn("the checker returns 4", report["findings"][0]["message"])
+
+    def test_first_members_first(self):
+        """Many points with the same stacks do not keep the search from the one that is another."""
+        many = "".join(put(0x1000 + 64 * i, 1) for i in range(60))
+        report = self.explore("none", many + put(0, 1, stack=2), "--images=20")
+        self.assertIn("the checker returns 4", report["findings"][0]["message"])
+
+
+if __name__ == "__main__":
+    unittest.main()

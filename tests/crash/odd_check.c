@@ -56,6 +56,8 @@ int nvrtl_check(const struct NvRtlCrash *crash) {
     way = getenv("ODD");
     if (first != 0 && words[256] != 7)
         return 4;
+    if (is("begun"))
+        return crash->begunCount != 0 && words[8] == 0 ? 6 : 0;
     if (is("keeps"))
         return met++ == 0 ? 0 : 3;
     if (is("truncates-image"))

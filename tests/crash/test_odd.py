@@ -112,11 +112,15 @@ class OddTest(command.FolderTest):
         report = self.explore("none", RIGHT, "--time=1001", **variables)
         self.assertNotIn("budget", " ".join(report["remarks"]))
 
+    def test_same_image_after_other_marks(self):
+        """What is right before an operation begins may be wrong after it."""
+        report = self.explore("begun", put(0x800, 7) + "mark begin 1\n" + put(0x40, 1))
+        self.assertIn("the checker returns 6", report["findings"][0]["message"])
+
     def test_near_images_first(self):
         """One line is missing of all that is in flight: soon met, whichever line it is."""
-        others = "".join(put(0x1000 + 64 * i, 1, drain="") for i in range(9))
-        events = others + put(0x800 + 0x1000, 7, drain="") + put(0x800, 7) + put(0, 1)
-        self.assert_right(self.explore("none", events))
+        others = "".join(put(0x100 + 64 * i, 1, drain="") for i in range(9))
+        self.assert_right(self.explore("none", others + put(0x800, 7) + put(0, 1)))
         last = put(0, 1, drain="") + others + put(0x800, 7)
         report = self.explore("none", last, "--images=30")
         self.assertIn("the checker returns 4", report["findings"][0]["message"])

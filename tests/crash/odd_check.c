@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *way;
+static const char *way = "";
 
 static int is(const char *name) {
     return strcmp(way, name) == 0;
@@ -35,6 +35,8 @@ static void close_all(void) {
 static void spoil_file(void) {
     const char *file = getenv("ODD_FILE");
     char other[4096];
+    if (file == NULL)
+        return;
     snprintf(other, sizeof other, "%s.new", file);
     if (is("unlinks"))
         unlink(file);
@@ -53,7 +55,8 @@ int nvrtl_check(const struct NvRtlCrash *crash) {
     static unsigned met;
     const volatile uint64_t *words = crash->regions[0].image;
     uint64_t first = words[0];
-    way = getenv("ODD");
+    const char *told = getenv("ODD");
+    way = told != NULL ? told : "";
     if (first != 0 && words[256] != 7)
         return 4;
     if (is("begun"))

@@ -13,9 +13,9 @@ int memfd_create(const char *name, unsigned flags) {
     return (int)syscall(SYS_memfd_create, name, flags);
 }
 
-int clock_gettime(clockid_t clock, struct timespec *now) {
-    if (clock != CLOCK_MONOTONIC)
-        return (int)syscall(SYS_clock_gettime, clock, now);
-    *now = (struct timespec){.tv_sec = seconds};
+int clock_gettime(clockid_t clock_id, struct timespec *tp) {
+    if (clock_id != CLOCK_MONOTONIC)
+        return (int)syscall(SYS_clock_gettime, clock_id, tp);
+    *tp = (struct timespec){.tv_sec = seconds};
     return 0;
 }

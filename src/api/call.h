@@ -31,8 +31,13 @@ struct call_site {
 
 /* The event of a call, without what happened. */
 static inline struct event call_event(const struct call_site *site, enum event_kind kind) {
-    return (struct event){
-        .kind = kind, .call = site->call, .caller = site->caller, .frame = site->frame};
+    struct event event;
+    clear_small(&event, sizeof event);
+    event.kind = kind;
+    event.call = site->call;
+    event.caller = site->caller;
+    event.frame = site->frame;
+    return event;
 }
 
 /* Is there somebody to tell? */

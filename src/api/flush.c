@@ -32,7 +32,7 @@ APART static bool tell_flushing(const struct call_site *site, const struct token
 
 /* A drain that asks the system for something is told of before. */
 APART static void tell_draining(const struct call_site *site, const struct token_view *token) {
-    if (token->operations.flush == ISA_FLUSH_NONE)
+    if (token->operations.flush == ISA_FLUSH_NONE && observe_asks_before(EVENT_FLUSHING))
         call_tell(site, EVENT_FLUSHING, 0, token, 0, 0);
 }
 
@@ -41,7 +41,7 @@ CALL_TEXT enum result flush_of(const struct token_view *token, uintptr_t address
     if (UNLIKELY((flags & ~(ULONG)KNOWN_FLAGS) != 0))
         return RESULT_INVALID;
     bool told = false;
-    if (call_observed(site))
+    if (call_observed(site) && observe_asks_before(EVENT_FLUSHING))
         told = tell_flushing(site, token, address, length, drains(flags));
     enum result result = call_flush(token, address, length, !drains(flags));
     if (LIKELY(result == RESULT_OK) && drains(flags))

@@ -135,7 +135,7 @@ CALL_TEXT enum result store_into(const struct token_view *token, const struct wi
                                  const struct call_site *site) {
     enum fault fault;
     uintptr_t address = (uintptr_t)wish->destination;
-    if (call_observed(site))
+    if (call_observed(site) && observe_asks_before(EVENT_STORING))
         call_tell(site, EVENT_STORING, call_loads(address, wish->length) ? EFFECT_LOADED : 0, token,
                   address, wish->length);
     enum result result = perform(token, wish, &fault);

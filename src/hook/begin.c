@@ -18,6 +18,7 @@ void hook_begin(void) {
         atomic_fetch_add(&head->hooked, 1);
         source_process.hooked =
             head->stores == ARENA_STORES_AUTO || head->stores == ARENA_STORES_HOOKS;
+        runtime_ask_before();
         hook_on = source_process.hooked;
         hook_reads = hook_on && (head->extras & ARENA_EXTRA_READS) != 0;
     }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model/line.h"
 
-#include <string.h>
-
 #include "base/bits.h"
 
 _Static_assert(sizeof(struct model_line) == 112,
@@ -54,14 +52,6 @@ static uint32_t take_record(const struct model_lines *lines) {
     return id;
 }
 
-/* In pieces that compilers make a few vector stores of: the instruction by which they would clear
-   it all at once takes longer than the rest. */
-static void clear(struct model_line *line) {
-    unsigned char *bytes = (unsigned char *)line;
-    memset(bytes, 0, 64);
-    memset(bytes + 64, 0, sizeof *line - 64);
-}
-
 APART static struct model_line *open_line(struct model_page *page, const struct model_lines *lines,
                                           uint32_t l) {
     uint32_t id = take_record(lines);
@@ -69,7 +59,7 @@ APART static struct model_line *open_line(struct model_page *page, const struct 
         return NULL;
     void *record = lines->memory + (size_t)id * MODEL_GRAIN;
     struct model_line *line = record;
-    clear(line);
+    clear_small(line, sizeof *line);
     line->base = page->last;
     /* Only now: the process may be killed at any moment, and the parent looks. */
     atomic_signal_fence(memory_order_seq_cst);

@@ -36,6 +36,17 @@ static bool stream_unit(struct model_line *line, const struct model_actor *actor
     return true;
 }
 
+/* Stores to whole units through the cache where nothing streams: what most copies are. Units that
+   are stored to in part may remember bytes from before. */
+static void store_whole(struct model_line *line, uint32_t first, uint32_t end,
+                        struct model_unit store) {
+    store.mask = UINT8_MAX;
+    for (uint32_t u = first; u < end; u++) {
+        line->unit[u] = store;
+        store.continues = true;
+    }
+}
+
 static void store_line(struct model_line *line, const struct model_actor *actor, uint32_t start,
                        uint32_t end, bool continues, enum model_way way) {
     uint8_t n = line_count_store(line);
@@ -46,13 +57,18 @@ static void store_line(struct model_line *line, const struct model_actor *actor,
     bool was_clean = line->durable == n - 1;
     line->storers = line->storers == 0 || line->storers == me ? me : MODEL_SEVERAL;
     line->number = actor->order != NULL ? actor->order->number : 0;
-    for (uint32_t u = start / MODEL_UNIT_SIZE; u * MODEL_UNIT_SIZE < end; u++) {
-        const struct model_unit store = {.n = n,
-                                         .stack = actor->stack,
-                                         .thread = actor->thread & MODEL_THREADS,
-                                         .mask = line_bytes(u * MODEL_UNIT_SIZE, start, end),
-                                         .continues = continues};
-        continues = true;
+    struct model_unit store = {.n = n,
+                               .stack = actor->stack,
+                               .thread = actor->thread & MODEL_THREADS,
+                               .continues = continues};
+    if (way == MODEL_CACHED && (start | end) % MODEL_UNIT_SIZE == 0 &&
+        (line->flush[0].units | line->flush[1].units | line->placed) == 0) {
+        store_whole(line, start / MODEL_UNIT_SIZE, end / MODEL_UNIT_SIZE, store);
+        return;
+    }
+    for (uint32_t u = start / MODEL_UNIT_SIZE; u * MODEL_UNIT_SIZE < end;
+         u++, store.continues = true) {
+        store.mask = line_bytes(u * MODEL_UNIT_SIZE, start, end);
         if (way == MODEL_CACHED)
             store_unit(line, u, store);
         else if (stream_unit(line, actor, u, store))

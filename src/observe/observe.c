@@ -11,7 +11,14 @@
 /* What a verifier exports: asked once, it gives its hook, or NULL when it will not listen. */
 typedef observe_hook *observe_entry(void);
 
+/* It may export this too: where it says, one bit for each kind, which events it asks for before
+   what they tell of is made. That may change as the program goes on. */
+typedef const _Atomic uint32_t *observe_before_entry(void);
+
 observe_hook *_Atomic observe_current;
+
+static const _Atomic uint32_t every_kind = UINT32_MAX;
+static const _Atomic uint32_t *asked_before = &every_kind; /* set before observe_current */
 
 /* Whoever asks while another thread attaches waits, so that no token is made unseen. */
 static struct os_lock attach_lock;
@@ -24,6 +31,10 @@ void observe_emit(const struct event *event) {
     errno = error;
 }
 
+bool observe_asks_before(enum event_kind kind) {
+    return (atomic_load_explicit(asked_before, memory_order_relaxed) >> kind & 1) != 0;
+}
+
 /* In the child of a fork the thread that was attaching does not exist: nobody shall wait for it. */
 static void attach_child(void) {
     atomic_store(&attach_done, true);
@@ -34,6 +45,10 @@ static bool attach_verifier(const char *path) {
     const char *reason;
     observe_entry *entry =
         __extension__(observe_entry *) os_load(path, "nvrtl_rt_observer", &reason);
+    observe_before_entry *before =
+        __extension__(observe_before_entry *) os_load(path, "nvrtl_rt_before", &reason);
+    if (before != NULL)
+        asked_before = before();
     if (entry != NULL)
         atomic_store_explicit(&observe_current, entry(), memory_order_release);
     return entry != NULL;

@@ -21,6 +21,10 @@ static inline bool observed(void) {
     return UNLIKELY(atomic_load_explicit(&observe_current, memory_order_relaxed) != NULL);
 }
 
+/* Does the listener ask to hear of a store or a flush before it is made? That is one more event for
+   each. pre: observed() was true on this path */
+bool observe_asks_before(enum event_kind kind);
+
 /* Tell the listener. pre: observed() was true on this path */
 void observe_emit(const struct event *event);
 

@@ -122,12 +122,21 @@ void runtime_finish(struct self *me) {
     } while (me->handled != me->queued);
 }
 
+/* That a store is about to be made matters to the recording alone, of a flush to the pages. But who
+   tells the program's own waits from a routine's has to know when that begins. */
+void runtime_ask_before(void) {
+    const uint32_t storing = 1u << EVENT_STORING, flushing = 1u << EVENT_FLUSHING;
+    uint32_t asked = pages_wanted() || record_wanted() ? storing | flushing : 0;
+    atomic_store(&source_process.before, explain_wanted() ? asked | flushing : asked);
+}
+
 static void hook(const struct event *event) {
-    /* That a store is about to be made matters to the recording alone, of a flush to the pages. But
-       who tells the program's own waits from a routine's has to know when that begins. */
     bool before = event->kind == EVENT_STORING || event->kind == EVENT_FLUSHING;
-    bool heard = !before || pages_wanted() || record_wanted() ||
-                 (event->kind == EVENT_FLUSHING && explain_wanted());
+    /* A library that does not know of the question tells it all. */
+    bool heard =
+        !before ||
+        (atomic_load_explicit(&source_process.before, memory_order_relaxed) >> event->kind & 1) !=
+            0;
     struct self *me = heard ? self_get() : NULL;
     if (me == NULL)
         return;
@@ -143,7 +152,15 @@ static void hook(const struct event *event) {
 }
 
 __attribute__((visibility("default"))) observe_hook *nvrtl_rt_observer(void);
+__attribute__((visibility("default"))) const _Atomic uint32_t *nvrtl_rt_before(void);
 
 observe_hook *nvrtl_rt_observer(void) {
-    return self_attach() ? hook : NULL;
+    bool attached = self_attach();
+    if (attached)
+        runtime_ask_before();
+    return attached ? hook : NULL;
+}
+
+const _Atomic uint32_t *nvrtl_rt_before(void) {
+    return &source_process.before;
 }

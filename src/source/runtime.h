@@ -11,6 +11,10 @@
 /* Bytes: how far frames of one stack are apart, mostly. */
 #define RUNTIME_USUAL_STACK ((uintptr_t)64 << 10)
 
+/* Settles which events are to be told before what they tell of is made; again, when there is more
+   to listen to. */
+void runtime_ask_before(void);
+
 bool runtime_may_enter(struct self *me, const char *frame);
 void runtime_handle_deferred(struct self *me);
 

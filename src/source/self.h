@@ -92,9 +92,10 @@ struct self {
 
 struct source_process {
     struct arena arena;
-    uint32_t process;       /* index in the arena */
-    _Atomic uint32_t forks; /* that this process has made */
-    bool hooked;            /* code with hooks runs in it, and is listened to */
+    uint32_t process;        /* index in the arena */
+    _Atomic uint32_t forks;  /* that this process has made */
+    bool hooked;             /* code with hooks runs in it, and is listened to */
+    _Atomic uint32_t before; /* events of these kinds are heard before what they tell of is made */
     /* It has forbidden itself system calls, who knows which: from now on the runtime makes none
        that a program would not make anyway. Forked children inherit both. */
     volatile bool confined;

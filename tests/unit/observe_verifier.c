@@ -9,6 +9,11 @@ static void verifier_hook(const struct event *event) {
 }
 
 __attribute__((visibility("default"))) observe_hook *nvrtl_rt_observer(void);
+__attribute__((visibility("default"))) const _Atomic uint32_t *nvrtl_rt_before(void);
+
+const _Atomic uint32_t *nvrtl_rt_before(void) {
+    return &verifier_script.before;
+}
 
 observe_hook *nvrtl_rt_observer(void) {
     verifier_script.asked++;

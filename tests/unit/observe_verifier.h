@@ -9,6 +9,7 @@ struct verifier_script {
     bool refuse;
     void (*when_asked)(void);
     int asked;
+    _Atomic uint32_t before;   /* kinds that it asks for before what they tell of is made */
     const struct event *event; /* the last one that the hook was given */
 };
 

@@ -125,6 +125,20 @@ static void test_attached(void **state) {
     run(attached, NVRTL_TEST_VERIFIER);
 }
 
+/* It may ask for more as it goes on; one that cannot say what it asks for is told it all. */
+static void asks_before(void) {
+    CHECK(observe_asks_before(EVENT_STORING) && observe_asks_before(EVENT_FLUSHING));
+    observe_attach();
+    CHECK(!observe_asks_before(EVENT_STORING) && !observe_asks_before(EVENT_FLUSHING));
+    script()->before = 1u << EVENT_FLUSHING;
+    CHECK(!observe_asks_before(EVENT_STORING) && observe_asks_before(EVENT_FLUSHING));
+}
+
+static void test_asks_before(void **state) {
+    (void)state;
+    run(asks_before, NVRTL_TEST_VERIFIER);
+}
+
 static void attach_is_once(void) {
     CHECK(setenv("NVRTL_VERIFIER", "/nowhere/libnothing.so", 1) == 0);
     observe_attach();
@@ -275,6 +289,7 @@ int main(void) {
         cmocka_unit_test(test_once),         cmocka_unit_test(test_reentered),
         cmocka_unit_test(test_many_threads), cmocka_unit_test(test_forked_meanwhile),
         cmocka_unit_test(test_forked_later), cmocka_unit_test(test_emit_keeps_errno),
+        cmocka_unit_test(test_asks_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -171,8 +171,10 @@ bool processes_run(struct sandbox *sandbox, const volatile int *stop) {
         bool ready = look_after(sandbox, seats, pids, &count);
         if (is_broken(sandbox))
             return true;
-        if (*stop != 0)
+        if (*stop != 0) {
+            processes_end(sandbox); /* who has an image still would speak for one of the next */
             return false;
+        }
         if (ready && !is_pending(batch))
             return true;
         if (ready) /* somebody has died between taking an image and saying so */

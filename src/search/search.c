@@ -82,25 +82,26 @@ static bool see_verdict(void *context, const struct queue_image *image, const ui
                         size_t number, struct sandbox_verdict verdict) {
     struct search *search = context;
     struct search_outcome *outcome = search->outcome;
-    outcome->images++;
-    outcome->counts = image->counts;
-    search_come_to(search, image->place);
-    search->at.number++;
     verdict = search_verdict(search, image, number);
-    outcome->unjudged = search->history.unjudged;
     if (verdict.outcome == SANDBOX_UNUSABLE) {
         snprintf(outcome->problem, sizeof outcome->problem, "%s",
                  sandbox_problem(search->queue.sandbox));
         return false;
     }
-    if (is_failing(verdict)) {
-        uint64_t key =
-            space_mix(image->key + space_mix(verdict.outcome * 4096u + (uint32_t)verdict.status));
-        outcome->failing++;
+    bool failing = is_failing(verdict);
+    uint64_t key =
+        space_mix(image->key + space_mix(verdict.outcome * 4096u + (uint32_t)verdict.status));
+    /* Before it counts: a search that goes on has to try again what was interrupted here. */
+    if (failing && !confirm_failure(search, image, picks, number, key))
+        return false;
+    outcome->images++;
+    outcome->failing += failing;
+    outcome->counts = image->counts;
+    outcome->unjudged = search->history.unjudged;
+    search_come_to(search, image->place);
+    search->at.number++;
+    if (failing)
         search->guided.exact = search->guided.exact && !search->guided.confirming;
-        if (!confirm_failure(search, image, picks, number, key))
-            return false;
-    }
     return !search_is_over(search);
 }
 

@@ -15,6 +15,10 @@
 #ifdef WITH_HOOKS
 #include <immintrin.h>
 #endif
+#ifdef WITH_MAIN
+#include <fcntl.h>
+#include <sys/mman.h>
+#endif
 
 struct account {
     uint64_t how, spare[7];
@@ -91,3 +95,18 @@ int nvrtl_check(const struct NvRtlCrash *crash) {
         return 2;
     return account->balance != 0 && account->balance != 5 ? 3 : 0;
 }
+
+#ifdef WITH_MAIN
+/* Recovery as a command, of the file that is named: 0, or 1 where it cannot be had. */
+int main(int count, char **words) {
+    int file = count > 1 ? open(words[1], O_RDWR | O_CLOEXEC) : -1;
+    struct account *account =
+        file < 0 ? MAP_FAILED : mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    const struct NvRtlCrashRegion region = {.image = account, .size = 4096};
+    if (account == MAP_FAILED || begin(&region) != 0)
+        return 1;
+    recover(account);
+    end();
+    return 0;
+}
+#endif

@@ -51,6 +51,26 @@ static int allocate(void) {
     return status;
 }
 
+/* Ends the search, and holds its process for good where it is asked to. */
+static void end_search(int holds) {
+    kill(getppid(), SIGINT);
+    while (holds)
+        pause();
+}
+
+static int interrupt(const volatile uint64_t *words) {
+    static unsigned right;
+    if (words[0] == 2)
+        end_search(is("interrupts-and-holds"));
+    if (words[0] != 1 || words[8] == 0x42) {
+        right++;
+        return 0;
+    }
+    if (is("interrupts-fresh") && right == 0) /* the process that is to confirm it */
+        end_search(1);
+    return 3;
+}
+
 int nvrtl_check(const struct NvRtlCrash *crash) {
     static unsigned met;
     const volatile uint64_t *words = crash->regions[0].image;
@@ -75,7 +95,5 @@ int nvrtl_check(const struct NvRtlCrash *crash) {
         alarm(6);
         pause();
     }
-    if (is("interrupts") && first == 2)
-        kill(getppid(), SIGINT);
-    return is("interrupts") && first == 1 && words[8] != 0x42 ? 3 : 0;
+    return strncmp(way, "interrupts", 10) == 0 ? interrupt(words) : 0;
 }

@@ -17,8 +17,13 @@ enum {
     BY_EXCHANGE,
     BY_OTHERS,
     BY_MEMCHR,
-    BY_ABORT
+    BY_ABORT,
+    BY_CHAIN,
+    BY_CHAIN_ABORT
 };
+
+/* Of these lines, from the eighth on, every other one is to be there. */
+#define CHAIN 8
 
 static const unsigned char wanted[64] =
     "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
@@ -53,12 +58,26 @@ static int is_there(uint64_t how, unsigned char *line) {
     }
 }
 
+/* Each line is looked at only if those before it were as they are not to be all together. */
+static int chain(const unsigned char *image, int aborts) {
+    for (unsigned i = 0; i < CHAIN; i++) {
+        const volatile uint64_t *word = (const uint64_t *)(image + 64 * (8 + i));
+        if ((*word != 0) == (i % 2 != 0))
+            return 0;
+    }
+    if (aborts)
+        abort();
+    return 4;
+}
+
 int nvrtl_check(const struct NvRtlCrash *crash) {
     unsigned char *image = crash->regions[0].image;
     uint64_t *head = (uint64_t *)image;
     uint64_t count = head[0], how = head[1], first = head[2];
     if (count > 2)
         return 1;
+    if (count != 0 && (how == BY_CHAIN || how == BY_CHAIN_ABORT))
+        return chain(image, how == BY_CHAIN_ABORT);
     for (uint64_t i = 0; i < count; i++) {
         if (!is_there(how, image + 64 * (first + i)))
             return 3;

@@ -74,10 +74,11 @@ class CheckTest(command.FolderTest):
         torn = "1 copy 1 0x0 16 01000000000000004200000000000000 @2\n1 flush 1 0x0 16\n"
         check = self.write("check.sh", b"set -- $(od -An -v -tu8 -w8 -N16 $1)\n"
                            b"test $1 = 0 || test $2 = 66\n")
-        finding = self.explore(torn + DRAIN, check=f"sh {check} {{}}")[0]
-        self.assertIn("when a part of the store at log.c:40 is durable and the rest is not",
-                      finding["message"])
-        self.assertEqual(finding["at"]["line"], 40)
+        for model in ("x86", "eadr"):
+            finding = self.explore(torn + DRAIN, f"--model={model}", check=f"sh {check} {{}}")[0]
+            self.assertIn("when a part of the store at log.c:40 is durable and the rest is not",
+                          finding["message"])
+            self.assertEqual(finding["at"]["line"], 40)
 
     def test_ends(self):
         for number, words in ((1, "recovery is killed by signal 6 (Aborted)"),

@@ -103,6 +103,39 @@ class OddTest(command.FolderTest):
             self.assertIn("the search was not finished: it was interrupted", report["remarks"])
         self.assertIn("no drain stands between them", report["findings"][0]["message"])
 
+    def test_interrupted_image_has_no_say(self):
+        """What a process says of an image after the end of the search is of no other image."""
+        events = put(0x800, 7) + put(0x40, 0x42, drain="") + put(0, 1) + self.APART + put(0, 2)
+        report = self.explore("interrupts-and-holds", events, "--check-timeout=2")
+        self.assertIn("it was interrupted", " ".join(report["remarks"]))
+        self.assertIn("no drain stands between them", report["findings"][0]["message"])
+
+    def test_interrupted_while_it_confirms(self):
+        """A failure that no fresh process has met does not count, and is tried again later."""
+        events = put(0x800, 7) + put(0x40, 0x42, drain="") + put(0, 1)
+        state = f"--resume={self.path('state')}"
+        result = self.run_check("interrupts-fresh", events, state)
+        self.assertEqual(result.returncode, 128 + 2, result.stderr)
+        self.assertEqual(json.loads(result.stderr)["findings"], [])
+        whole = self.explore("interrupts", events)
+        self.assertNotEqual(whole["findings"], [])
+        report = self.explore("interrupts", events, state)
+        self.assertEqual(report["findings"], whole["findings"])
+        self.assertEqual(report["remarks"], whole["remarks"])
+
+    def test_memory_of_the_search(self):
+        """What it no longer remembers is tried again; without end it does not remember."""
+        stores = put(0x800, 7) + "".join(
+            f"1 store 1 0x{0x1000 + 64 * i:x} 8 01{14 * '0'}\n" for i in range(15))
+        again = "1 drain\n1 store 1 0x1000 8 0100000000000000\n1 drain\n"
+        counts = []
+        for memory in ("256M", "1M"):
+            report = self.explore("none", stores + again, "--exhaustive=65536",
+                                  f"--memory={memory}")
+            self.assert_right(report)
+            counts.append(int(report["remarks"][0].split(" ")[0]))
+        self.assertLess(counts[0], counts[1])
+
     def test_time(self):
         """What was spent on the first reading of the trace counts."""
         variables = {"LD_PRELOAD": CLOCK, "ASAN_OPTIONS": "verify_asan_link_order=0"}

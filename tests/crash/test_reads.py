@@ -19,6 +19,7 @@ model x86 streams=drain
 region 1 size 16384 line 64 domain memory at 0x200000000000 path /nowhere/file
 """
 WAYS = ("words", "memcmp", "strlen", "memcpy", "atomic", "exchange", "others", "memchr", "abort")
+CHAINS = ("chain", "chain-abort")
 
 
 def trace(way, right, first=1):
@@ -27,7 +28,7 @@ def trace(way, right, first=1):
     data = "".join(f"1 copy 1 0x{64 * (first + i):x} 64 {'42' * 64}\n"
                    f"1 flush 1 0x{64 * (first + i):x} 64\n" for i in range(2))
     others = "".join(f"1 store 1 0x{64 * (8 + i):x} 8 0100000000000000\n" for i in range(30))
-    return (HEAD + f"1 store 1 0x8 8 {WAYS.index(way):02x}00000000000000\n"
+    return (HEAD + f"1 store 1 0x8 8 {(WAYS + CHAINS).index(way):02x}00000000000000\n"
             f"1 store 1 0x10 8 {first:02x}00000000000000\n1 flush 1 0x8 8\n1 drain\n" +
             others + data + drain + "1 store 1 0x0 8 0200000000000000\n1 flush 1 0x0 8\n1 drain\n")
 
@@ -88,6 +89,15 @@ class ReadsTest(command.FolderTest):
         self.assertGreater(self.counts(report)[4], 0)
         report = self.explore(trace("abort", True), HOOKED)
         self.assertEqual((report["findings"], self.counts(report)[4]), ([], 0))
+
+    def test_lines_that_lead_to_lines(self):
+        """A line joins once another one's content makes recovery look at it, and so on; that of
+        which nobody knows where it would have led is a choice."""
+        for way, words in (("chain", "the checker returns 4"), ("chain-abort", "signal 6")):
+            report = self.explore(trace(way, True), HOOKED)
+            self.assertIn(words, report["findings"][0]["message"])
+            self.assertLess(self.counts(report)[0], 4096)
+            self.assertEqual(self.counts(report)[4] > 0, way == "chain-abort", report["remarks"])
 
     def test_same_however_it_is_done(self):
         events = trace("memcmp", False) + trace("words", True)[len(HEAD):]

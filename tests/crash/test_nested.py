@@ -71,18 +71,6 @@ class NestedTest(command.FolderTest):
                     if case == "too-early":
                         self.assertTrue(places["missing"] & lines("missing", case), places)
 
-    def test_regions_that_recovery_leaves_alone(self):
-        """They hold in the second cut what they held in the first."""
-        other = "region 2 size 4096 line 64 domain memory at 0x200000100000 path /nowhere/other\n"
-        first = put(0, 0).replace("store 1", "store 2").replace("flush 1", "flush 2")
-        whole = events(0)[len(HEAD):]
-        trace = self.write("trace", (HEAD + other + "base 2 0x0 8 0700000000000000\n" + first.replace(
-            "00" * 8, "07" + "00" * 7) + whole).encode())
-        result = command.run("crash", f"--check={CHECKERS['routines']}", "--seed=1", "--nested",
-                             "--report=json", f"--keep={self.path('images')}", trace)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertRegex(result.stderr, "cut in recovery too, of [1-9]")
-
     def test_replay(self):
         finding = self.explore(2, "--nested")["findings"][0]
         image = pathlib.Path(finding["image"]).read_bytes()

@@ -79,6 +79,14 @@ class OddTest(command.FolderTest):
                 self.assertEqual(self.read("precious"), b"precious", way)
                 self.assertFalse(os.path.exists(file + ".new"), way)
 
+    def test_unguarded(self):
+        """Where nothing keeps the checker from the user's files, the report says so."""
+        variables = {"LD_PRELOAD": os.environ["NO_LANDLOCK"],
+                     "ASAN_OPTIONS": "verify_asan_link_order=0"}
+        report = self.explore("none", RIGHT, **variables)
+        self.assertEqual(report["findings"], [])
+        self.assertIn("this system has no Landlock", " ".join(report["remarks"]))
+
     def test_memory(self):
         """A checker has as much as the search is given."""
         self.assert_right(self.explore("allocates", RIGHT, "--memory=64M"))

@@ -2,21 +2,16 @@
 /* For test_odd.py: a system that has no Landlock. */
 #include <dlfcn.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
-long syscall(long number, ...) {
-    long (*real)(long, ...) = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
-    long words[6];
-    va_list list;
-    va_start(list, number);
-    for (unsigned i = 0; i < 6; i++)
-        words[i] = va_arg(list, long);
-    va_end(list);
-    if (number == SYS_landlock_create_ruleset) {
-        errno = ENOSYS;
-        return -1;
-    }
-    return real(number, words[0], words[1], words[2], words[3], words[4], words[5]);
+/* The C library's takes any number of words; the kernel six at most. */
+typedef long call(long number, long a, long b, long c, long d, long e, long f);
+call syscall;
+
+long syscall(long number, long a, long b, long c, long d, long e, long f) {
+    call *real = (call *)dlsym(RTLD_NEXT, "syscall");
+    if (number != SYS_landlock_create_ruleset)
+        return real(number, a, b, c, d, e, f);
+    errno = ENOSYS;
+    return -1;
 }

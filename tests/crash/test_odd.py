@@ -79,6 +79,16 @@ class OddTest(command.FolderTest):
                 self.assertEqual(self.read("precious"), b"precious", way)
                 self.assertFalse(os.path.exists(file + ".new"), way)
 
+    def test_files_that_were_images(self):
+        """What a command links or moves to a place of its own is its own, and written no more."""
+        for takes in ("ln {} kept", "mv {} kept && cp kept {}"):
+            kept = self.path("kept")
+            takes = takes.replace("kept", f"'{kept}'")
+            check = f"test -e '{kept}' || {{ {takes} && cp '{kept}' '{kept}.then'; }}"
+            self.assert_right(self.explore("none", RIGHT, f"--check={check}", TMPDIR=self.folder))
+            self.assertEqual(self.read("kept"), self.read("kept.then"), takes)
+            os.remove(kept)
+
     def test_unguarded(self):
         """Where nothing keeps the checker from the user's files, the report says so."""
         variables = {"LD_PRELOAD": os.environ["NO_LANDLOCK"],

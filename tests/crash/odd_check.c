@@ -54,8 +54,8 @@ static int allocate(void) {
 /* Ends the search, and holds its process for good where it is asked to. */
 static void end_search(int holds) {
     kill(getppid(), SIGINT);
-    while (holds)
-        pause();
+    if (holds)
+        pause(); /* it is killed */
 }
 
 static int interrupt(const volatile uint64_t *words) {

@@ -60,7 +60,7 @@ static int is_there(uint64_t how, unsigned char *line) {
 
 /* Each line is looked at only if those before it were as they are not to be all together. */
 static int chain(const unsigned char *image, int aborts) {
-    for (unsigned i = 0; i < CHAIN; i++) {
+    for (size_t i = 0; i < CHAIN; i++) {
         const volatile uint64_t *word = (const uint64_t *)(image + 64 * (8 + i));
         if ((*word != 0) == (i % 2 != 0))
             return 0;

@@ -32,7 +32,7 @@ struct call_site {
 /* The event of a call, without what happened. */
 static inline struct event call_event(const struct call_site *site, enum event_kind kind) {
     struct event event;
-    clear_small(&event, sizeof event);
+    CLEAR_SMALL(&event);
     event.kind = kind;
     event.call = site->call;
     event.caller = site->caller;

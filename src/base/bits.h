@@ -14,6 +14,15 @@
 
 #define ARRAY_LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 
+/* Clears *object, in pieces that compilers make a few vector stores of: they would clear it all at
+   once by an instruction (rep stos) for which what comes after it waits. */
+#define CLEAR_SMALL(object)                                                                        \
+    do {                                                                                           \
+        _Static_assert(sizeof *(object) >= 64 && sizeof *(object) <= 128, "two pieces");           \
+        __builtin_memset((object), 0, 64);                                                         \
+        __builtin_memset((char *)(object) + 64, 0, sizeof *(object)-64);                           \
+    } while (0)
+
 /* pre: unit is a power of two */
 static inline uint64_t align_down(uint64_t value, uint64_t unit) {
     return value & ~(unit - 1);
@@ -22,14 +31,6 @@ static inline uint64_t align_down(uint64_t value, uint64_t unit) {
 /* pre: unit is a power of two; value + unit does not wrap */
 static inline uint64_t align_up(uint64_t value, uint64_t unit) {
     return (value + unit - 1) & ~(unit - 1);
-}
-
-/* Clears an object of 64 to 128 bytes, of a size known when this is compiled. In pieces that
-   compilers make a few vector stores of: the instruction by which they would clear it all at once
-   takes longer than what comes after it. */
-static inline __attribute__((always_inline)) void clear_small(void *object, size_t size) {
-    __builtin_memset(object, 0, 64);
-    __builtin_memset((char *)object + 64, 0, size - 64);
 }
 
 static inline bool is_aligned(uint64_t value, uint64_t unit) {

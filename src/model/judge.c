@@ -83,6 +83,13 @@ static void tell_bytes(struct telling *telling, struct model_unit *unit, uint8_t
     }
 }
 
+/* Which bytes of the unit at unit_start lie in [start, end)? One bit each. */
+static uint8_t unit_bytes(uint32_t unit_start, uint32_t start, uint32_t end) {
+    uint32_t from = start > unit_start ? start - unit_start : 0;
+    uint32_t to = end < unit_start + MODEL_UNIT_SIZE ? end - unit_start : MODEL_UNIT_SIZE;
+    return (uint8_t)(((1u << to) - 1) & ~((1u << from) - 1));
+}
+
 void model_judge(struct model_page *page, const struct model_judging *judging, uint32_t start,
                  uint32_t length) {
     struct telling telling = {.page = page, .judging = judging};
@@ -100,7 +107,7 @@ void model_judge(struct model_page *page, const struct model_judging *judging, u
                 line->page_durable = line->page_n;
         }
         uint32_t unit_start = at * MODEL_UNIT_SIZE;
-        uint8_t bytes = line->unit[u].mask & line_bytes(unit_start, start, end);
+        uint8_t bytes = line->unit[u].mask & unit_bytes(unit_start, start, end);
         if (bytes != 0 && judge_unit(page, line, u, judging, &hole))
             tell_bytes(&telling, &line->unit[u], bytes, unit_start, hole);
     }

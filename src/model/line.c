@@ -59,7 +59,7 @@ APART static struct model_line *open_line(struct model_page *page, const struct 
         return NULL;
     void *record = lines->memory + (size_t)id * MODEL_GRAIN;
     struct model_line *line = record;
-    clear_small(line, sizeof *line);
+    CLEAR_SMALL(line);
     line->base = page->last;
     /* Only now: the process may be killed at any moment, and the parent looks. */
     atomic_signal_fence(memory_order_seq_cst);

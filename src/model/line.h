@@ -10,11 +10,16 @@ static inline bool line_any_token(enum model_judge judge) {
     return judge == MODEL_JUDGE_MEMORY || judge == MODEL_JUDGE_PAGES;
 }
 
-/* Which bytes of the unit at unit_start lie in [start, end)? One bit each. */
-static inline uint8_t line_bytes(uint32_t unit_start, uint32_t start, uint32_t end) {
-    uint32_t from = start > unit_start ? start - unit_start : 0;
-    uint32_t to = end < unit_start + MODEL_UNIT_SIZE ? end - unit_start : MODEL_UNIT_SIZE;
-    return (uint8_t)(((1u << to) - 1) & ~((1u << from) - 1));
+_Static_assert(MODEL_LINE_SIZE == 64 && MODEL_UNIT_SIZE == 8, "a bit for each byte of a line");
+
+/* The bytes [start, end) of a line, one bit each. pre: start < end <= MODEL_LINE_SIZE */
+static inline uint64_t line_bytes(uint32_t start, uint32_t end) {
+    return UINT64_MAX << start & UINT64_MAX >> (MODEL_LINE_SIZE - end);
+}
+
+/* Units of which something came past the cache, or may have: one bit each. */
+static inline uint8_t line_beside_cache(const struct model_line *line) {
+    return line->flush[0].units | line->flush[1].units | line->placed;
 }
 
 /* The line, if it is open. */

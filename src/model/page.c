@@ -4,7 +4,14 @@
 #include "model/line.h"
 
 /* One unit of a store through the cache. */
-static void store_unit(struct model_line *line, uint32_t u, struct model_unit store) {
+static inline void store_unit(struct model_line *line, uint32_t u, struct model_unit store) {
+    struct model_unit *unit = &line->unit[u];
+    store.mask |= unit->n > line->flushed ? unit->mask : 0;
+    *unit = store;
+}
+
+/* The same where something of the unit came past the cache. */
+APART static void store_over(struct model_line *line, uint32_t u, struct model_unit store) {
     struct model_unit *unit = &line->unit[u];
     bool placed = (line->placed >> u & 1) != 0;
     bool waits = unit->n > line->flushed && !placed && line_stream_of(line, u) == NULL;
@@ -36,17 +43,6 @@ static bool stream_unit(struct model_line *line, const struct model_actor *actor
     return true;
 }
 
-/* Stores to whole units through the cache where nothing streams: what most copies are. Units that
-   are stored to in part may remember bytes from before. */
-static void store_whole(struct model_line *line, uint32_t first, uint32_t end,
-                        struct model_unit store) {
-    store.mask = UINT8_MAX;
-    for (uint32_t u = first; u < end; u++) {
-        line->unit[u] = store;
-        store.continues = true;
-    }
-}
-
 static void store_line(struct model_line *line, const struct model_actor *actor, uint32_t start,
                        uint32_t end, bool continues, enum model_way way) {
     uint8_t n = line_count_store(line);
@@ -61,18 +57,17 @@ static void store_line(struct model_line *line, const struct model_actor *actor,
                                .stack = actor->stack,
                                .thread = actor->thread & MODEL_THREADS,
                                .continues = continues};
-    if (way == MODEL_CACHED && (start | end) % MODEL_UNIT_SIZE == 0 &&
-        (line->flush[0].units | line->flush[1].units | line->placed) == 0) {
-        store_whole(line, start / MODEL_UNIT_SIZE, end / MODEL_UNIT_SIZE, store);
-        return;
-    }
-    for (uint32_t u = start / MODEL_UNIT_SIZE; u * MODEL_UNIT_SIZE < end;
-         u++, store.continues = true) {
-        store.mask = line_bytes(u * MODEL_UNIT_SIZE, start, end);
-        if (way == MODEL_CACHED)
+    uint8_t beside = line_beside_cache(line);
+    uint64_t bytes = line_bytes(start, end) >> start / MODEL_UNIT_SIZE * MODEL_UNIT_SIZE;
+    for (uint32_t u = start / MODEL_UNIT_SIZE; bytes != 0; u++, bytes >>= MODEL_UNIT_SIZE) {
+        store.mask = (uint8_t)bytes;
+        if (LIKELY(way == MODEL_CACHED && (beside >> u & 1) == 0))
             store_unit(line, u, store);
+        else if (way == MODEL_CACHED)
+            store_over(line, u, store);
         else if (stream_unit(line, actor, u, store))
             streamed |= (uint8_t)(1u << u);
+        store.continues = true;
     }
     if (way == MODEL_PLACED)
         line->placed |= streamed;
@@ -110,17 +105,16 @@ bool model_store_word(struct model_page *page, const struct model_actor *actor, 
     struct model_line *line = line_open(page, actor->lines, l);
     if (UNLIKELY(line == NULL))
         return false;
-    struct model_unit *unit = &line->unit[u];
     uint32_t first = start % MODEL_UNIT_SIZE;
     uint16_t me = (uint16_t)(actor->thread + 1);
     if (UNLIKELY(first + length > MODEL_UNIT_SIZE || line->n >= LINE_COUNT_MAX ||
-                 ((line->flush[0].units | line->flush[1].units | line->placed) >> u & 1) != 0))
+                 (line_beside_cache(line) >> u & 1) != 0))
         return false;
-    uint8_t mask = (uint8_t)(((1u << length) - 1) << first);
-    *unit = (struct model_unit){.n = (uint8_t)(line->n + 1),
-                                .stack = actor->stack,
-                                .thread = actor->thread & MODEL_THREADS,
-                                .mask = unit->n > line->flushed ? unit->mask | mask : mask};
+    store_unit(line, u,
+               (struct model_unit){.n = (uint8_t)(line->n + 1),
+                                   .stack = actor->stack,
+                                   .thread = actor->thread & MODEL_THREADS,
+                                   .mask = (uint8_t)(((1u << length) - 1) << first)});
     line->n++;
     line->storers = line->storers == 0 || line->storers == me ? me : MODEL_SEVERAL;
     line->number = actor->order != NULL ? actor->order->number : 0;

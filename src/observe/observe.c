@@ -45,13 +45,14 @@ static bool attach_verifier(const char *path) {
     const char *reason;
     observe_entry *entry =
         __extension__(observe_entry *) os_load(path, "nvrtl_rt_observer", &reason);
+    if (entry == NULL)
+        return false;
     observe_before_entry *before =
         __extension__(observe_before_entry *) os_load(path, "nvrtl_rt_before", &reason);
     if (before != NULL)
         asked_before = before();
-    if (entry != NULL)
-        atomic_store_explicit(&observe_current, entry(), memory_order_release);
-    return entry != NULL;
+    atomic_store_explicit(&observe_current, entry(), memory_order_release);
+    return true;
 }
 
 /* The program runs as it would without a verifier. But where it is part of a run, and has lost its

@@ -316,10 +316,8 @@ static bool quick_flushing(struct self *me, const struct event *event) {
     if (event->effect == EFFECT_LOADED && quick_flush(me, event)) {
         me->pages.announced = event->address;
         me->pages.length = event->length;
-        if (event->told != NULL && !event->ends) {
+        if (event->told != NULL && !event->ends)
             *event->told = true;
-            me->pages.routine = NULL;
-        }
     }
     return true;
 }

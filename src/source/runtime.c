@@ -130,14 +130,14 @@ void runtime_ask_before(void) {
     atomic_store(&source_process.before, explain_wanted() ? asked | flushing : asked);
 }
 
+static bool asked_before(uint32_t kind) {
+    return (atomic_load_explicit(&source_process.before, memory_order_relaxed) >> kind & 1) != 0;
+}
+
 static void hook(const struct event *event) {
     bool before = event->kind == EVENT_STORING || event->kind == EVENT_FLUSHING;
     /* A library that does not know of the question tells it all. */
-    bool heard =
-        !before ||
-        (atomic_load_explicit(&source_process.before, memory_order_relaxed) >> event->kind & 1) !=
-            0;
-    struct self *me = heard ? self_get() : NULL;
+    struct self *me = !before || asked_before(event->kind) ? self_get() : NULL;
     if (me == NULL)
         return;
     me->pages.routine = before ? event->frame : NULL;
@@ -148,6 +148,8 @@ static void hook(const struct event *event) {
         return;
     }
     handle(me, event, false);
+    if (before && event->told != NULL && *event->told && !event->ends)
+        me->pages.routine = NULL; /* its end is not told */
     runtime_leave(me);
 }
 

@@ -13,6 +13,11 @@ static const struct model_actor *actor_of(const struct sync *sync) {
     return self_actor(sync->me, SYNC_TOKEN, sync->stack);
 }
 
+bool sync_is_own(const struct self *me, const void *frame) {
+    const char *routine = me->pages.routine;
+    return routine != NULL && (const char *)frame < routine;
+}
+
 void sync_each_stretch(const struct sync *sync, tokens_visit *visit, void *context) {
     struct arena_head *head = source_process.arena.head;
     if (sync->length != 0) {

@@ -23,6 +23,10 @@ struct sync {
 /* Visits what is covered, file by file. */
 void sync_each_stretch(const struct sync *sync, tokens_visit *visit, void *context);
 
+/* Has a routine of libnvrtl asked the system for it, which tells of that itself? frame: of the
+   call */
+bool sync_is_own(const struct self *me, const void *frame);
+
 void sync_begin(struct sync *sync);
 void sync_end(const struct sync *sync);
 

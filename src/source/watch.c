@@ -43,12 +43,6 @@ static bool is_on(void) {
     return on > 0;
 }
 
-/* What a routine of libnvrtl asks of the system it tells of itself. */
-static bool is_own(const struct self *me, const struct watch_site *site) {
-    const char *routine = me->pages.routine;
-    return routine != NULL && (const char *)site->frame < routine;
-}
-
 /* NULL: not now: the runtime has called libc itself, or it was interrupted by a signal handler. */
 static struct self *enter(const char *frame) {
     struct self *me = self_get();
@@ -317,7 +311,7 @@ static void sync_begins(struct watch_sync *wait, const struct watch_site *site, 
     int error = errno;
     bool concerns = length == 0 || regions_near(address) || regions_near(address + length - 1);
     *wait = (struct watch_sync){.sync = {.address = address, .length = length}};
-    if (concerns && is_on() && self_get() != NULL && !is_own(self_get(), site) &&
+    if (concerns && is_on() && self_get() != NULL && !sync_is_own(self_get(), site->frame) &&
         (length != 0 || descriptor < 0 || source_process.confined ||
          file_of(descriptor, &wait->sync)))
         wait->sync.me = enter(__builtin_frame_address(0));

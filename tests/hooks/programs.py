@@ -42,19 +42,20 @@ class ProgramsCase(unittest.TestCase):
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def build(self, name, text, command, environment=None, flags=()):
+    def build(self, name, text, command, environment=None, flags=(), library=LIBRARY):
         source = self.path(name + (".cc" if "throw" in text else ".c"))
         with open(source, "w", encoding="ascii") as file:
             file.write(text)
         subprocess.run([*command, "-g", "-O2", f"-I{INCLUDE}", source, "-o", self.path(name),
-                        LIBRARY, f"-Wl,-rpath,{os.path.dirname(LIBRARY)}", *flags],
+                        library, f"-Wl,-rpath,{os.path.dirname(LIBRARY)}", *flags],
                        env=environment, check=True)
         return self.path(name)
 
-    def run_nvrtl(self, *program, options=()):
+    def run_nvrtl(self, *program, options=(), environment=None):
         """The report, and what was printed."""
         out = tempfile.mkdtemp(dir=self.folder)
         result = subprocess.run([NVRTL, "run", "--report=text,json", f"--output={out}", *options,
-                                 "--", *program], capture_output=True, text=True, check=False)
+                                 "--", *program], env=environment, capture_output=True, text=True,
+                                check=False)
         with open(os.path.join(out, "report.json"), encoding="utf-8") as file:
             return json.load(file), result

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Programs of several files: libraries that come and go, exceptions, and programs without hooks."""
 
+import os
 import subprocess
 import unittest
 
-from programs import BEGIN, ProgramsCase, compiler_of
+from programs import BEGIN, LIBRARY, ProgramsCase, compiler_of
 
 PLUGIN = """
 void put(long *at, long value);
@@ -210,6 +211,35 @@ int main(int count, char **arguments) {
 """
 
 
+# What one thread flushed without a drain, another thread's drain does not complete, though a
+# routine asks the system for the same page on the way; a wait of the program's own does.
+WAITS = "#include <pthread.h>\n#include <sys/mman.h>\n" + BEGIN + """
+static void *flusher(void *base) {
+    *(long *)base = 1;
+    RtlFlushNonVolatileMemory(map.token, base, 8, FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN); /* blamed */
+    return NULL;
+}
+static __attribute__((noinline)) int deeper(char *base, int depth) {
+    volatile char place[256] = {(char)depth};
+    return depth > 0 ? deeper(base, depth - 1) + place[1] : msync(base, 4096, MS_SYNC);
+}
+int main(int count, char **arguments) {
+    long *base = begin(arguments[1]);
+    pthread_t thread;
+    if (count > 2) {
+        flusher(base);
+        flusher(base); /* a short way is known by now */
+        return deeper((char *)base, 8) + RtlFreeNonVolatileToken(map.token);
+    }
+    pthread_create(&thread, NULL, flusher, base);
+    pthread_join(thread, NULL);
+    base[8] = 2;
+    RtlFlushNonVolatileMemory(map.token, &base[8], 8, 0);
+    return RtlFreeNonVolatileToken(map.token) != 0;
+}
+"""
+
+
 class ProgramsTest(ProgramsCase):
     def test_libraries_that_come_and_go(self):
         for name in "gcc", "clang":
@@ -266,6 +296,22 @@ class ProgramsTest(ProgramsCase):
                               for one in report["findings"])
                 self.assertEqual(told, [("undrained-flush", line) for line in wanted],
                                  result.stderr)
+
+    def test_waits_of_whom(self):
+        """Whether libnvrtl is a library or a part of the program, its waits are no others."""
+        command, environment = compiler_of("gcc")
+        line = WAITS[:WAITS.index("/* blamed")].count("\n") + 1
+        for library in LIBRARY, os.path.join(os.path.dirname(LIBRARY), "libnvrtl.a"):
+            program = self.build(os.path.basename(library), WAITS, command, environment,
+                                 library=library)
+            for domain in "page-cache!", "memory!":
+                variables = dict(os.environ, NVRTL_DOMAIN=domain)
+                report, result = self.run_nvrtl(program, self.path("file"), environment=variables)
+                told = [(one["kind"], one["at"]["line"]) for one in report["findings"]]
+                self.assertEqual(told, [("undrained-flush", line)], result.stderr)
+                report, result = self.run_nvrtl(program, self.path("file"), "waits",
+                                                environment=variables)
+                self.assertEqual((report["findings"], result.returncode), ([], 0), result.stderr)
 
     def test_without_hooks(self):
         """It is told; and what auto sees by then is the routines."""

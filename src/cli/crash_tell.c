@@ -127,6 +127,8 @@ static char *say(const struct walk_facts *facts, const struct search_cause *caus
         what = NULL;
     if (what == NULL)
         length = -1;
+    else if (cause->unknown != NULL)
+        length = asprintf(&message, "%s; its cause was not found: %s", what, cause->unknown);
     else if (cause->torn)
         length =
             asprintf(&message, "%s when a part of %s is durable and the rest is not", what, early);
@@ -283,8 +285,9 @@ bool crash_tell_cause(struct crash_told *told, const struct search_failure *fail
                               .message = say(cause->facts, cause),
                               .mend = say_mend(cause->facts, cause),
                               .replay = say_replay(told, cause)};
+    bool kept = cause->unknown == NULL;
     bool good = finding.message != NULL && finding.replay != NULL &&
-                asprintf(&finding.image, "%s/%u-1", told->folder, number) >= 0 &&
+                (!kept || asprintf(&finding.image, "%s/%u-1", told->folder, number) >= 0) &&
                 add_met(&finding, failure) && add_places(&finding, cause->facts, cause);
     for (size_t i = 0; good && i < report->finding_count; i++) {
         if (is_same(&report->findings[i], &finding)) {

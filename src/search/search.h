@@ -118,9 +118,10 @@ struct search_store {
 struct search_cause {
     struct search_store early[SEARCH_CAUSES], missing[SEARCH_CAUSES];
     size_t early_count, missing_count;
-    bool torn;   /* the early and the missing are pieces of one store */
-    bool future; /* the missing one had not been executed yet */
-    bool lost;   /* acknowledged operation `operation` is lost; mark: of it */
+    const char *unknown; /* why there is no cause to tell, and no image; NULL: there are */
+    bool torn;           /* the early and the missing are pieces of one store */
+    bool future;         /* the missing one had not been executed yet */
+    bool lost;           /* acknowledged operation `operation` is lost; mark: of it */
     uint64_t operation;
     struct search_store mark;
     uint64_t image; /* hash of the shrunk image */
@@ -134,7 +135,8 @@ struct search_cause {
 /* Gets the shrunk image, region by region. */
 typedef void search_keep(void *context, size_t region, const uint8_t *bytes, uint64_t size);
 
-/* Shrinks a failure. false: interrupted, or outcome->problem. */
+/* Shrinks a failure; what does not come again is told as it was met. false: interrupted, or
+   outcome->problem. */
 bool search_shrink(struct search *search, const struct search_failure *failure,
                    struct search_cause *cause, search_keep *keep, void *context);
 void search_forget_cause(struct search_cause *cause);

@@ -21,6 +21,8 @@ struct shrinking {
     unsigned future;                   /* stores after the point so far */
     size_t begun, acked;
     bool done, failed;
+    bool gone; /* it has failed because the image does not any more */
+    char *met; /* the image that the failure was met with, in words */
     search_keep *keep;
     void *context;
 };
@@ -181,8 +183,9 @@ static void keep_image(struct search *search, struct walk *walk) {
     struct search_cause *cause = shrinking->cause;
     int output = memfd_create("nvrtl-output", MFD_CLOEXEC);
     char said[4096];
-    if (!fails(search, walk, shrinking->picks) ||
-        !sandbox_run_again(search->queue.sandbox, 0, output, search->stop))
+    bool again = fails(search, walk, shrinking->picks);
+    shrinking->gone = !again && !shrinking->failed;
+    if (!again || !sandbox_run_again(search->queue.sandbox, 0, output, search->stop))
         shrinking->failed = true;
     const struct queue_image image = {.begun = walk->begun, .acked = walk->acked};
     cause->verdict = search_verdict(search, &image, 0);
@@ -230,8 +233,11 @@ static bool shrink_here(void *context, struct walk *walk) {
         return !shrinking->done || shrinking->cause->future;
     search_fill(search, walk);
     shrinking->done = true;
-    if (search->space.line_count != shrinking->failure->line_count || search->space.failed ||
-        !queue_follow(&search->queue) || !fails(search, walk, shrinking->picks)) {
+    if (search->space.line_count == shrinking->failure->line_count && !search->space.failed)
+        shrinking->met = search_image_words(search, walk->point, shrinking->picks);
+    if (shrinking->met == NULL || !queue_follow(&search->queue) ||
+        !fails(search, walk, shrinking->picks)) {
+        shrinking->gone = !shrinking->failed;
         shrinking->failed = true;
         return false;
     }
@@ -303,6 +309,20 @@ static bool pass_by(void *context, struct walk *walk) {
     return true;
 }
 
+/* A failure that two processes have met is not to be lost because a third one does not. */
+static void tell_as_met(struct shrinking *shrinking) {
+    struct search_cause *cause = shrinking->cause;
+    free(cause->output);
+    free(cause->replay);
+    *cause = (struct search_cause){.facts = cause->facts,
+                                   .verdict = shrinking->failure->verdict,
+                                   .replay = shrinking->met,
+                                   .unknown = shrinking->gone
+                                                  ? "it does not fail each time"
+                                                  : "no process could be had to look for it"};
+    shrinking->met = NULL;
+}
+
 static bool shrink(struct search *search, const struct search_failure *failure,
                    struct search_cause *cause, search_keep *keep, void *context) {
     const struct walk_visitor shrinks = {.point = shrink_here, .after = look_ahead};
@@ -323,6 +343,10 @@ static bool shrink(struct search *search, const struct search_failure *failure,
     search->queue.judge = judge;
     good = good && search_walk(search, &looks);
     search->shrinking = NULL;
+    if (!good && shrinking.met != NULL)
+        tell_as_met(&shrinking);
+    good = good || cause->unknown != NULL;
+    free(shrinking.met);
     free(shrinking.missing);
     free(shrinking.other);
     cause->torn = cause->early_count != 0 && cause->missing_count != 0 &&

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 import unittest
 
@@ -59,6 +60,16 @@ class OddTest(command.FolderTest):
         images = int(report["remarks"][0].split(" ")[0])
         self.assertGreater(images, 4)
         self.assertIn(f"{images - 1} images failed once", " ".join(report["remarks"]))
+
+    def test_does_not_fail_each_time(self):
+        """Two processes have met it, and then nobody any more: it is told all the same."""
+        key = str(0x4e560000 + os.getpid() % 0x10000)
+        self.addCleanup(subprocess.run, ["ipcrm", "-M", key], check=True)
+        finding = self.explore("wavers", put(0x800, 7) + put(0, 1), ODD_KEY=key)["findings"][0]
+        self.assertIn("(the checker returns 3); its cause was not found: it does not fail each "
+                      "time", finding["message"])
+        self.assertNotIn("image", finding)
+        self.assertIn("--replay", finding["replay"])
 
     def test_fresh_processes(self):
         for option in ("--respawn=1", "--isolate"):

@@ -5,9 +5,10 @@ of threads, regions of 64 GiB, ten million findings, and death at any moment."""
 
 import os
 import random
+import subprocess
 import unittest
 
-from programs import BEGIN, ProgramsCase, compiler_of
+from programs import BEGIN, NVRTL, ProgramsCase, compiler_of
 
 # A resolver runs while the loader still relocates, preinit functions before any constructor.
 EARLY = "#include <string.h>" + BEGIN + """
@@ -208,7 +209,8 @@ int main(int count, char **arguments) {
     if (write(1, "before\\n", 7) != 7 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0)
         return 6;
-    base[64] = 2;
+    for (long i = 0; i < 100000; i++) /* a recording needs more memory for that */
+        base[64 + i % 8] = i;
     fsync(file);
     base[0] = 3; /* blamed */
     if (count < 3)
@@ -283,6 +285,16 @@ class ExtremesTest(ProgramsCase):
     def test_programs_that_confine_themselves(self):
         """The runtime neither takes of their memory nor makes calls that are forbidden."""
         list(self.check(CONFINED, "gcc", "clang"))
+
+    def test_confined_while_it_is_recorded(self):
+        """It is not asked for what it has forbidden itself either."""
+        command, environment = compiler_of("gcc")
+        program = self.build("confined", CONFINED, command, environment)
+        result = subprocess.run([NVRTL, "record", "-o", self.path("trace"), "--", program,
+                                 self.path("file"), "wrong"],
+                                capture_output=True, text=True, check=False)
+        self.assertEqual((result.returncode, result.stdout), (0, "before\nafter\n"),
+                         result.stderr)
 
     def test_death_at_any_moment(self):
         """There is a report all the same, and what was in flight is no error."""

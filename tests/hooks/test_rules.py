@@ -92,6 +92,18 @@ class HooksTest(RulesCase):
                  for build in builds]
         self.in_parallel(self.start, jobs)
 
+    def test_commit_of_several_places(self):
+        run = Run(self.folder, f"commits-{find_builds('commits')[0]}",
+                  ["wrong", os.path.join(self.folder, "file"), "of_several_places"])
+        with open(os.path.join(HERE, "commits.c"), encoding="utf-8") as file:
+            lines = file.read().split("\n")
+        first = lines.index("CASE(of_several_places) {")
+        one, two, three = (f"commits.c:{first + after}" for after in (4, 5, 7))
+        (finding,) = run.report["findings"]
+        self.assertIn(f"commits 24 bytes stored at {one}, {two} and {three} before they are "
+                      "flushed", finding["message"])
+        self.assertIn(f"stored at {one}, {two} and {three} and drain", finding["mend"])
+
     def test_what_nobody_sees(self):
         """It has no place in the program, and is no more than a warning."""
         for case, kind in (("by_the_kernel", "unflushed-write"), ("undrained", "undrained-flush"),

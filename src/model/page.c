@@ -22,6 +22,22 @@ APART static void store_over(struct model_line *line, uint32_t u, struct model_u
     *unit = store;
 }
 
+/* Units from u on, of which nothing came past the cache; bytes: of u first. Most are stored to as
+   wholes, so that it does not matter what of them waits already. */
+static void store_units(struct model_line *line, uint32_t u, uint64_t bytes,
+                        struct model_unit store) {
+    store.mask = (uint8_t)bytes;
+    store_unit(line, u, store);
+    store.continues = true;
+    store.mask = UINT8_MAX;
+    for (bytes >>= MODEL_UNIT_SIZE, u++; bytes >= UINT8_MAX; bytes >>= MODEL_UNIT_SIZE, u++)
+        line->unit[u] = store;
+    if (bytes != 0) {
+        store.mask = (uint8_t)bytes;
+        store_unit(line, u, store);
+    }
+}
+
 /* One unit of a store past the cache; false: bytes beside it wait in the cache for a flush, and
    those are what is remembered. */
 static bool stream_unit(struct model_line *line, const struct model_actor *actor, uint32_t u,
@@ -59,11 +75,13 @@ static void store_line(struct model_line *line, const struct model_actor *actor,
                                .continues = continues};
     uint8_t beside = line_beside_cache(line);
     uint64_t bytes = line_bytes(start, end) >> start / MODEL_UNIT_SIZE * MODEL_UNIT_SIZE;
+    if (LIKELY(way == MODEL_CACHED && beside == 0)) {
+        store_units(line, start / MODEL_UNIT_SIZE, bytes, store);
+        return;
+    }
     for (uint32_t u = start / MODEL_UNIT_SIZE; bytes != 0; u++, bytes >>= MODEL_UNIT_SIZE) {
         store.mask = (uint8_t)bytes;
-        if (LIKELY(way == MODEL_CACHED && (beside >> u & 1) == 0))
-            store_unit(line, u, store);
-        else if (way == MODEL_CACHED)
+        if (way == MODEL_CACHED)
             store_over(line, u, store);
         else if (stream_unit(line, actor, u, store))
             streamed |= (uint8_t)(1u << u);

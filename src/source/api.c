@@ -4,11 +4,11 @@
 #include "source/code.h"
 #include "source/commit.h"
 #include "source/content.h"
-#include "source/early.h"
 #include "source/explain.h"
 #include "source/extra.h"
 #include "source/lines.h"
 #include "source/pages.h"
+#include "source/plain.h"
 #include "source/preimage.h"
 #include "source/regions.h"
 #include "source/tokens.h"
@@ -136,20 +136,6 @@ static void act_on_part(struct act *act, const struct part *part) {
     }
 }
 
-/* The record of a page of a file. Programs come back to a page many times before they go on. */
-static struct model_page *page_at(struct self *me, uint32_t file, uint64_t index, bool make) {
-    uint64_t key = (uint64_t)(file + 1) << 48 | index;
-    size_t place = (index ^ (uint64_t)file * 31) % SELF_PAGES;
-    if (LIKELY(me->found[place].key == key))
-        return me->found[place].page;
-    struct model_page *page = arena_page(arena_here(), file, index, make);
-    if (page != NULL) {
-        me->found[place].key = key;
-        me->found[place].page = page;
-    }
-    return page;
-}
-
 /* Visits one page's share of a stretch. address: of the page's first byte in this view */
 static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t index,
                         uint32_t from, uint32_t to) {
@@ -163,11 +149,11 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
         return;
     if (looks)
         part.shadow = pages_lock(&part.share, part.readable);
-    part.page = page_at(act->me, stretch->file, index, store || part.shadow != NULL);
+    part.page = plain_page(act->me, stretch->file, index, store || part.shadow != NULL);
     if (part.page == NULL && act->flush && explain_wanted() && !act->sought) {
         act->sought = true;
         preimage_find(act->me, stretch);
-        part.page = page_at(act->me, stretch->file, index, false);
+        part.page = plain_page(act->me, stretch->file, index, false);
     }
     const struct commit_store committed = {act->me, part.page, from, to, act->actor.stack};
     bool commits = store && part.page != NULL && commit_any();
@@ -266,8 +252,8 @@ static void on_flush(struct act *act, uintptr_t address, size_t length) {
     act->pages = lines_by_pages(act->token->file);
     if (pages_wanted() && !act->pages && !act->late)
         pages_admit(act->me, act->token);
-    if (explain_wanted() && !act->late)
-        early_admit(act->me, act->token);
+    if (!pages_wanted() && !act->late)
+        plain_admit(act->me, act->token);
     if (pages_announced(act->me, act->event))
         act->found.unknown = true; /* flushed by the log; this is the same once more */
     tokens_stretches(act->token, address, length, act_on_stretch, act);

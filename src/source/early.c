@@ -4,29 +4,13 @@
 #include "source/explain.h"
 #include "source/extra.h"
 #include "source/lines.h"
+#include "source/plain.h"
 #include "source/regions.h"
 
 #define LINES_MAX 64u /* of one call */
 
 static struct arena *arena_here(void) {
     return &source_process.arena;
-}
-
-void early_admit(struct self *me, const struct arena_token *token) {
-    if (token->segment_count != 1 || lines_by_pages(token->file))
-        return;
-    me->told_token = token;
-    me->told_handle = token->handle;
-}
-
-/* Where in its file a flush begins, if all of it lies in the token's one segment. */
-static bool find_offset(const struct self *me, const struct event *event, uint64_t *offset) {
-    const struct arena_token *token = me->told_token;
-    const struct arena_segment *segment = &token->segments[0];
-    uint64_t at = event->address - segment->address;
-    *offset = segment->offset + at;
-    return at < segment->length && event->length <= segment->length - at &&
-           atomic_load_explicit(&token->freed, memory_order_relaxed) == 0;
 }
 
 /* Are the pages of [address, end) known, and those of the file from offset on? */
@@ -60,23 +44,13 @@ static bool flush_lines(struct self *me, const struct model_actor *actor, uintpt
     return needed;
 }
 
-static void report_again(const struct self *me, const struct event *event) {
-    const struct arena_finding finding = {.kind = KIND_REDUNDANT_FLUSH,
-                                          .file = me->told_token->file + 1,
-                                          .call = event->call,
-                                          .at = me->actor.stack,
-                                          .value = event->address,
-                                          .bytes = event->length};
-    arena_report(arena_here(), &finding);
-}
-
 bool early_flush(struct self *me, const struct event *event) {
     uintptr_t at = align_down(event->address, MODEL_LINE_SIZE);
     uintptr_t end = event->address + event->length;
     uint64_t offset;
     if (event->told == NULL || extra_any(UINT32_MAX) || event->effect != EFFECT_LOADED ||
         event->length == 0 || event->token == 0 || event->token != me->told_handle ||
-        (end - at) / MODEL_LINE_SIZE >= LINES_MAX || !find_offset(me, event, &offset) ||
+        (end - at) / MODEL_LINE_SIZE >= LINES_MAX || !plain_offset(me, event, &offset) ||
         !are_known(me, at, end, offset - (event->address - at)))
         return false;
     const struct model_actor *actor = self_actor(me, arena_id_of(arena_here(), me->told_token),
@@ -90,8 +64,8 @@ bool early_flush(struct self *me, const struct event *event) {
     }
     model_note_pending(actor);
     me->waiting = true;
-    if (!needed && atomic_load(&actor->threads[actor->thread].failed) == 0)
-        report_again(me, event);
+    if (!needed)
+        plain_report_again(me, event);
     *event->told = true;
     return true;
 }

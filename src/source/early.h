@@ -7,10 +7,8 @@
 
 #include "source/self.h"
 
-/* Flushes of this token may go the short way, until it ends. */
-void early_admit(struct self *me, const struct arena_token *token);
-
-/* The routine is about to flush. false: nothing was done, this is not so simple. */
+/* The routine is about to flush. false: nothing was done, this is not so simple, or the token was
+   not admitted (plain.h). */
 bool early_flush(struct self *me, const struct event *event);
 
 #endif

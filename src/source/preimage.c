@@ -97,17 +97,21 @@ static bool was_stored_to(uintptr_t address) {
     return written;
 }
 
-bool preimage_adopt(struct model_page *page, uintptr_t address) {
+/* Does the page hold what it did? */
+static bool is_same(uint32_t file, uint64_t index, uintptr_t address) {
     static const uint8_t zeros[MODEL_PAGE_SIZE];
+    const uint8_t *before = kept(file, index);
+    return memcmp(before != NULL ? before : zeros, (const void *)address, MODEL_PAGE_SIZE) == 0;
+}
+
+bool preimage_adopt(struct model_page *page, uintptr_t address) {
     const struct arena *arena = arena_here();
     if (page->asked != 0 || !is_known(page->file, page->index))
         return false;
     page->asked = 1;
     uint8_t *before = kept(page->file, page->index);
     address = align_down(address, MODEL_PAGE_SIZE);
-    bool same =
-        memcmp(before != NULL ? before : zeros, (const void *)address, MODEL_PAGE_SIZE) == 0;
-    if (!same && !was_stored_to(address))
+    if (!is_same(page->file, page->index, address) && !was_stored_to(address))
         return false;
     if (before == NULL)
         before = arena_new(arena, MODEL_PAGE_SIZE);
@@ -117,15 +121,10 @@ bool preimage_adopt(struct model_page *page, uintptr_t address) {
     return true;
 }
 
-/* A page that holds zeros may have been cut out of the file, whatever it held before. */
 static bool has_changed(const struct stretch *stretch, uintptr_t address) {
-    static const uint8_t zeros[MODEL_PAGE_SIZE];
     uint64_t index = (stretch->offset + (address - stretch->address)) / MODEL_PAGE_SIZE;
-    if (!is_known(stretch->file, index) || !content_readable(address) ||
-        memcmp((const void *)address, zeros, MODEL_PAGE_SIZE) == 0)
-        return false;
-    const uint8_t *before = kept(stretch->file, index);
-    return before == NULL || memcmp(before, (const void *)address, MODEL_PAGE_SIZE) != 0;
+    return is_known(stretch->file, index) && content_readable(address) &&
+           !is_same(stretch->file, index, address);
 }
 
 struct finding {

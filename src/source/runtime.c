@@ -11,6 +11,7 @@
 #include "source/extra.h"
 #include "source/hooks.h"
 #include "source/pages.h"
+#include "source/plain.h"
 #include "source/record.h"
 #include "source/runtime.h"
 
@@ -62,6 +63,8 @@ static void handle(struct self *me, const struct event *event, bool late) {
             explain_flush(me, event);
         return;
     }
+    if (!late && plain_handle(me, event))
+        return;
     pages_apply(me);
     if (event->kind >= EVENT_RAW_STORE)
         hooks_handle(me, event, stack_of_site(event->caller));

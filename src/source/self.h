@@ -39,6 +39,11 @@ struct self_pages {
     size_t length;
 };
 
+struct self_page {
+    uint64_t key; /* 0: nothing here */
+    struct model_page *page;
+};
+
 /* What the runtime keeps of one thread, in the process's own memory. */
 struct self {
     uint32_t thread;   /* index in the arena */
@@ -70,13 +75,10 @@ struct self {
     } storing;            /* recorded when it has been made: a store that was told before it */
     bool flushing;        /* a routine is, and its lines were looked at */
     uint64_t told_handle; /* of the token below; 0: none */
-    const struct arena_token *told_token; /* whose flushes can be told before they are made */
+    const struct arena_token *told_token; /* whose calls may be plain */
     bool waiting; /* something flushed or streamed waits for a drain of every token */
     bool emptied; /* by a locked instruction, since the last Drain */
-    struct {
-        uint64_t key; /* 0: nothing here */
-        struct model_page *page;
-    } found[SELF_PAGES]; /* pages found before, which stay where they are */
+    struct self_page found[SELF_PAGES]; /* pages found before, which stay where they are */
     struct model_actor actor;
     struct model_lines lines; /* of the arena; spare ones are this thread's */
     struct model_spare spare;

@@ -251,6 +251,7 @@ struct arena_head {
     _Atomic uint32_t hooked;    /* processes in which code with hooks has run */
     _Atomic uint32_t confined;  /* processes that have forbidden themselves system calls */
     _Atomic uint32_t made_code; /* processes whose code of no module may flush */
+    _Atomic uint32_t failed;    /* waits that failed, of what was taken for durable */
     struct arena_process processes[ARENA_PROCESSES];
     struct arena_module modules[ARENA_MODULES]; /* module number 1 is the first */
     struct arena_file files[ARENA_FILES];

@@ -61,7 +61,7 @@ static void end(struct wait *wait, bool done) {
 
 int hook_msync(void *address, size_t length, int flags) {
     struct wait wait = {.watched = false};
-    if ((flags & MS_SYNC) != 0 && length != 0 && is_told_here()) {
+    if (sync_waits((uintptr_t)address, length, flags) && is_told_here()) {
         wait.sync = (struct sync){.address = (uintptr_t)address, .length = length};
         begin(&wait, HOOK_SITE, HOOK_FRAME);
     }

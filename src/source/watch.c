@@ -337,6 +337,9 @@ static void sync_begins(struct watch_sync *wait, const struct watch_site *site, 
 
 static void sync_ends(struct watch_sync *wait, bool done) {
     int error = errno;
+    /* What lay in the pages then is settled, and nobody knows what of it the system has kept. */
+    if (UNLIKELY(wait->begun && !done) && pages_wanted())
+        atomic_fetch_add(&arena_here()->head->failed, 1);
     struct self *me = wait->begun && done ? enter(__builtin_frame_address(0)) : NULL;
     if (me != NULL) {
         sync_end(&wait->sync);

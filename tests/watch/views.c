@@ -51,6 +51,23 @@ static void not_waited(void) {
     wait_for(4096, broken ? MS_ASYNC : MS_SYNC);
 }
 
+/* msync takes pages: it refuses an address inside of one, and waits for nothing. */
+static void refused(void) {
+    store(4096);
+    if (msync(base + 4096 + (broken ? 8 : 0), 4096, MS_SYNC) != (broken ? -1 : 0))
+        exit(98);
+    store(12288);
+    need(!broken == (msync(base + 12288, 4096, broken ? MS_SYNC | MS_ASYNC : MS_SYNC) == 0),
+         "msync");
+}
+
+/* A wait that fails: its last page is not there any more. */
+static void too_long(void) {
+    store(4096);
+    need(munmap(base + 8192, 4096) == 0, "munmap");
+    need(!broken == (msync(base + 4096, broken ? 8192 : 4096, MS_SYNC) == 0), "msync");
+}
+
 static void after_the_wait(void) {
     store(4096);
     wait_for(4096, MS_SYNC);
@@ -168,6 +185,7 @@ static const struct {
     void (*run)(void);
 } cases[] = {{"forgotten", forgotten},
              {"not_waited", not_waited},
+             {"refused", refused},
              {"after_the_wait", after_the_wait},
              {"by_the_file", by_the_file},
              {"after_unmapping", after_unmapping},
@@ -190,6 +208,8 @@ int main(int count, char **arguments) {
         if (strcmp(cases[i].name, arguments[3]) == 0)
             cases[i].run();
     }
+    if (strcmp(arguments[3], "too_long") == 0)
+        too_long();
     close(file);
     return 0;
 }

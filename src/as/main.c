@@ -94,6 +94,29 @@ static bool read_all(int descriptor, struct text *text) {
     return true;
 }
 
+/* Sections of LLVM's own types, which GNU as knows by their numbers alone: it warns of the names. So
+   does every file of C++20 that clang compiles. The text keeps its length. */
+static void number_types(const struct text *text) {
+    static const struct {
+        const char *name, *number;
+    } types[] = {{",@llvm_linker_options", ",@0x6fff4c01"},
+                 {",@llvm_dependent_libraries", ",@0x6fff4c04"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
+        size_t length = strlen(types[i].name), number = strlen(types[i].number);
+        char *end = text->bytes + text->length, *at = text->bytes;
+        while ((at = memmem(at, (size_t)(end - at), types[i].name, length)) != NULL) {
+            const char *line = memrchr(text->bytes, '\n', (size_t)(at - text->bytes));
+            line = line != NULL ? line + 1 : text->bytes;
+            line += strspn(line, " \t");
+            if (strncmp(line, ".section", 8) == 0) {
+                memcpy(at, types[i].number, number);
+                memset(at + number, ' ', length - number);
+            }
+            at += length;
+        }
+    }
+}
+
 static bool read_source(const char *name, struct source *source) {
     bool input = name == NULL || strcmp(name, "-") == 0 || strcmp(name, "--") == 0;
     int descriptor = input ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
@@ -105,6 +128,7 @@ static bool read_source(const char *name, struct source *source) {
         close(descriptor);
     /* The step reads numbers, and those end somewhere. */
     text_add(&text, "", 1);
+    number_types(&text);
     *source = (struct source){.name = input ? NULL : name, .text = {text.bytes, text.length - 1}};
     return done;
 }

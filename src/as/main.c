@@ -94,8 +94,8 @@ static bool read_all(int descriptor, struct text *text) {
     return true;
 }
 
-/* Sections of LLVM's own types, which GNU as knows by their numbers alone: it warns of the names. So
-   does every file of C++20 that clang compiles. The text keeps its length. */
+/* Sections of LLVM's own types, which GNU as knows by their numbers alone; of their names it warns.
+   Every file of C++20 that clang compiles has one. The text keeps its length. */
 static void number_types(const struct text *text) {
     static const struct {
         const char *name, *number;

@@ -237,6 +237,7 @@ static bool add_finding(struct collector *collector, const struct arena_finding 
         return false;
     if (record->file != 0 && record->file <= ARENA_FILES)
         direct.watched = collector->run->arena->head->files[record->file - 1].watched != 0;
+    direct.hooked = atomic_load(&collector->run->arena->head->hooked) != 0;
     finding->kind = (enum kind)record->kind;
     direct.unheard = unheard;
     direct.cut_off = cutoff_has_all(collector->run->arena, record);

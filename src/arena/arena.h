@@ -82,6 +82,7 @@ struct arena_file {
     _Atomic uint32_t flushes; /* calls that flushed something since the last drain */
     _Atomic uint64_t end;     /* of the furthest token region, bytes */
     uint32_t watched;         /* enum arena_watch */
+    _Atomic uint32_t gone;    /* watched, and its last name was removed */
     _Atomic uint32_t synced;  /* somebody has waited for it */
     _Atomic uint64_t unread;  /* what it held is not known from this byte on, plus 1; 0: is known */
     _Atomic arena_id tokens;

@@ -83,6 +83,8 @@ static bool is_watched(const char *path, bool *exact) {
     return found;
 }
 
+static void give_up(struct self *me, arena_id stack, uint32_t file, uint64_t offset, size_t length);
+
 static void forget_part(void *context, const struct stretch *stretch) {
     explain_forget(context, stretch);
 }
@@ -110,6 +112,9 @@ static void add_region(struct self *me, const struct map_region *region, arena_i
     struct arena_file *file = &arena_here()->head->files[token->file];
     if (file->watched != ARENA_WATCH_NAMED)
         file->watched = exact ? ARENA_WATCH_NAMED : ARENA_WATCH_FOUND;
+    /* A new file with the number of one that is not there any more. */
+    if (atomic_exchange(&file->gone, 0) != 0)
+        give_up(me, stack, token->file, 0, SIZE_MAX);
     token->watched = 1;
     code_begin();
     if (record_wanted())
@@ -480,8 +485,9 @@ static void limiting(struct rlimit *limit) {
 _Atomic bool watch_loaded;
 
 const struct watch_calls *watch_calls(void) {
-    static const struct watch_calls calls = {mapped, unmapping, sync_begins, sync_ends,
-                                             wrote,  confining, limiting,    unloading};
+    static const struct watch_calls calls = {mapped,         unmapping,    sync_begins, sync_ends,
+                                             wrote,          confining,    limiting,    unloading,
+                                             watch_removing, watch_removed};
     return &calls;
 }
 

@@ -328,7 +328,7 @@ static void judge_end(const struct collect_run *run) {
         const struct arena_finding wish = {.file = i + 1, .abnormal = !run->ended_well};
         const struct arena_pages all = {i, 0, UINT64_MAX, ARENA_THREADS + 1};
         shadow_fold(run->arena, &all);
-        if (collect_is_scratch(&head->files[i]))
+        if (collect_is_scratch(&head->files[i]) || atomic_load(&head->files[i].gone) != 0)
             continue;
         judge_tokens(run, i);
         arena_judge(run->arena, i, 0, atomic_load(&head->files[i].end), &wish, ARENA_THREADS + 1);

@@ -31,6 +31,9 @@ EXPECTED = {
     "cut_off": (1, [(8192, 40)]),
     "unmapped_and_cut_off": (1, [(8192, 40)]),
     "cut_off_and_on": (1, [(8200, 1)]),
+    "deleted": (1, [(8192, 40)]),
+    "replaced": (1, [(8192, 40)]),
+    "made_anew": (1, [(4096, 40)]),
 }
 LMDB = """
 import lmdb, sys

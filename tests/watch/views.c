@@ -12,6 +12,7 @@
 
 #define SIZE 65536
 
+static const char *name;
 static char *base;
 static int file;
 static bool broken;
@@ -24,6 +25,7 @@ static void need(bool good, const char *what) {
 }
 
 static void open_view(const char *path) {
+    name = path;
     file = open(path, O_RDWR | O_CREAT, 0600);
     need(file >= 0 && ftruncate(file, SIZE) == 0, path);
     base = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
@@ -180,6 +182,41 @@ static void cut_off_and_on(void) {
         wait_for(8192, MS_SYNC);
 }
 
+/* A file without a name need not last; one that has another name has to. */
+static void deleted(void) {
+    char other[4096];
+    store(0);
+    wait_for(0, MS_SYNC);
+    store(8192);
+    snprintf(other, sizeof other, "%s.other", name);
+    need(!broken || link(name, other) == 0, "link");
+    need(unlink(name) == 0, "unlink");
+    if (!broken)
+        store(12288);
+    need(munmap(base, SIZE) == 0, "munmap");
+}
+
+static void replaced(void) {
+    char other[4096];
+    store(0);
+    wait_for(0, MS_SYNC);
+    store(8192);
+    snprintf(other, sizeof other, "%s.other", name);
+    int new = open(other, O_RDWR | O_CREAT, 0600);
+    need(new >= 0 && close(new) == 0, other);
+    need(broken ? rename(name, other) == 0 : rename(other, name) == 0, "rename");
+}
+
+/* The number of a file that was removed may be another one's. */
+static void made_anew(void) {
+    store(8192);
+    need(remove(name) == 0 && munmap(base, SIZE) == 0 && close(file) == 0, "remove");
+    open_view(name);
+    store(4096);
+    if (!broken)
+        wait_for(4096, MS_SYNC);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -197,7 +234,10 @@ static const struct {
              {"two_views", two_views},
              {"cut_off", cut_off},
              {"unmapped_and_cut_off", unmapped_and_cut_off},
-             {"cut_off_and_on", cut_off_and_on}};
+             {"cut_off_and_on", cut_off_and_on},
+             {"deleted", deleted},
+             {"replaced", replaced},
+             {"made_anew", made_anew}};
 
 int main(int count, char **arguments) {
     if (count != 4)

@@ -49,8 +49,8 @@ static const char *flush_at(const uint8_t *code, size_t size, size_t at) {
     }
 }
 
-/* Is the opcode one of VEX or EVEX in the map of 0f, with one of these prefixes (bit 0 of the set:
-   none; bit 1: 66) and no operands but a register and memory? Each bit counts that has one value
+/* Is the opcode one of VEX or EVEX in the map of 0f, with one of the prefixes (a set of bits; bit
+   0: none, bit 1: 66) and no operands but a register and memory? Each bit counts that has one value
    alone there: `mov %r12, %rdi` behind `add %rax, %r12` holds c4 and e7 too, two bytes apart. Short
    VEX with an upper register is left out, since `mov %eax, %ebp; jl` looks like it: code that
    streams from those streams from lower ones first. */

@@ -194,6 +194,18 @@ static void put_together(struct source *sources, size_t count, const char *failu
         emit_notes(&sources[i], failure, to);
 }
 
+/* clang makes the lines of assembly files by itself, and asks no other assembler for them. */
+static bool wants_lines(const struct command *command, const struct source *sources, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(sources[i].maker, "assembly") != 0)
+            return false;
+    for (size_t i = 1; i < command->option_count; i++)
+        if (strncmp(command->options[i], "-g", 2) == 0 ||
+            strncmp(command->options[i], "--g", 3) == 0)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv) {
     const char *assembler = find_assembler();
     static struct command command;
@@ -215,6 +227,9 @@ int main(int argc, char **argv) {
         fprintf(stderr, "as: cannot run %s: %s\n", assembler, strerror(errno));
         return EXIT_FAILURE;
     }
+    static char lines[] = "-g";
+    if (wants_lines(&command, sources, count))
+        command.options[command.option_count++] = lines;
     struct text text = {0};
     put_together(sources, count, NULL, &text);
     int status = assemble(assembler, command.options, &text, messages);

@@ -204,6 +204,19 @@ class StepTest(driver.Case):
             " .cfi_endproc\n")
         self.assertNotIn(HOOK, code)
 
+    def test_lines_of_assembly(self):
+        """Are known, though clang does not ask the assembler for them."""
+        for compiler in driver.COMPILERS:
+            for name in ("code.s", "code.S"):
+                self.write(name, "# 40 \"other.c\"\n" if name == "code.s" else "#define ONE $1\n")
+                with open(self.folder / name, "a", encoding="ascii") as file:
+                    file.write(f".globl f\nf:\n movb {'$1' if name == 'code.s' else 'ONE'}, (%rdi)\n"
+                               " ret\n")
+                self.cc("-c", name, "-o", "code.o", compiler=compiler)
+                lines = driver.run(["objdump", "--dwarf=decodedline", self.folder / "code.o"]).stdout
+                expected = r"other\.c +42 " if name == "code.s" else r"code\.S +4 "
+                self.assertRegex(lines, expected, compiler)
+
     def test_sections_of_llvm(self):
         """Have their types, and no warning; all that clang makes of C++20 holds one."""
         self.write("code.s", '.section ".linker-options","e",@llvm_linker_options\n'

@@ -206,16 +206,14 @@ class StepTest(driver.Case):
 
     def test_lines_of_assembly(self):
         """Are known, though clang does not ask the assembler for them."""
+        texts = {"code.s": ("# 40 \"other.c\"\nf:\n movb $1, (%rdi)\n ret\n", r"other\.c +41 "),
+                 "code.S": ("#define ONE $1\nf:\n movb ONE, (%rdi)\n ret\n", r"code\.S +3 ")}
         for compiler in driver.COMPILERS:
-            for name in ("code.s", "code.S"):
-                self.write(name, "# 40 \"other.c\"\n" if name == "code.s" else "#define ONE $1\n")
-                with open(self.folder / name, "a", encoding="ascii") as file:
-                    file.write(f".globl f\nf:\n movb {'$1' if name == 'code.s' else 'ONE'}, (%rdi)\n"
-                               " ret\n")
+            for name, (text, expected) in texts.items():
+                self.write(name, text)
                 self.cc("-c", name, "-o", "code.o", compiler=compiler)
-                lines = driver.run(["objdump", "--dwarf=decodedline", self.folder / "code.o"]).stdout
-                expected = r"other\.c +42 " if name == "code.s" else r"code\.S +4 "
-                self.assertRegex(lines, expected, compiler)
+                lines = driver.run(["objdump", "--dwarf=decodedline", self.folder / "code.o"])
+                self.assertRegex(lines.stdout, expected, compiler)
 
     def test_sections_of_llvm(self):
         """Have their types, and no warning; all that clang makes of C++20 holds one."""

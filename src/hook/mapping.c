@@ -101,6 +101,25 @@ int hook_fdatasync(int file) {
     return result;
 }
 
+/* These wait for all files; of which file system one of them is is not looked at, as under --watch:
+   what it may have saved is not missed. */
+void hook_sync(void) {
+    struct wait wait = {.watched = false};
+    if (is_told_here())
+        begin(&wait, HOOK_SITE, HOOK_FRAME);
+    real_get()->sync();
+    end(&wait, true);
+}
+
+int hook_syncfs(int file) {
+    struct wait wait = {.watched = false};
+    if (file >= 0 && is_told_here())
+        begin(&wait, HOOK_SITE, HOOK_FRAME);
+    int result = real_get()->syncfs(file);
+    end(&wait, result == 0);
+    return result;
+}
+
 /* The kernel rounds up to whole pages. */
 static void forget(uintptr_t address, size_t length, const void *site) {
     int error = errno;

@@ -7,7 +7,9 @@
  * What is left over is carried along branches: compilers join the equal ends of blocks.
  *
  * A store past the cache that a call-out announces as a plain one (clang) is told of by our own
- * call-out alone: the compiler's is taken out.
+ * call-out alone: the compiler's is taken out. So is one that announces all bit-fields which stand
+ * beside the one that is stored: to what the store leaves alone no flush is due, and a commit in a
+ * word of them is no store to several words.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +99,25 @@ static struct item *find_meant(struct item *item, const struct item *end) {
     return alike;
 }
 
+/* Does an announcement tell of more than is stored? gcc announces a whole run of bit-fields for
+   each of them, which matters where the run is longer than a word. Once the call-out is out, each
+   store is told of where it stands. */
+static bool is_inexact(const struct source *source, const struct item *item) {
+    const struct item *end = source->items + source->item_count;
+    size_t stored = 0;
+    if (strcmp(source->maker, "gcc") != 0 || item->length <= 8 || item->length == LENGTH_UNKNOWN)
+        return false;
+    for (const struct item *one = item + 1; one < end && one->kind == ITEM_ACTION; one++) {
+        if (one->stack)
+            continue;
+        if (!is_candidate(one) || one->action.kind != CALLOUT_STORE ||
+            one->action.shape != CALLOUT_WHOLE || one->action.length > 8)
+            return false;
+        stored += one->action.length;
+    }
+    return stored > 0 && stored < item->length;
+}
+
 static size_t spend(size_t left, size_t length) {
     if (left == LENGTH_UNKNOWN)
         return left;
@@ -118,7 +139,13 @@ struct state {
     size_t left;               /* bytes that it announced and no store has stored yet */
 };
 
-static void announce(struct state *state, struct item *item, const struct item *end) {
+static void announce(const struct source *source, struct state *state, struct item *item) {
+    if (is_inexact(source, item)) {
+        item->announced = true;
+        *state = (struct state){0};
+        return;
+    }
+    const struct item *end = source->items + source->item_count;
     *state = (struct state){item, find_meant(item, end), item->length};
 }
 
@@ -143,7 +170,7 @@ static void pass(struct source *source, const struct labels *labels) {
     for (struct item *item = source->items; item < end; item++) {
         switch (item->kind) {
         case ITEM_ANNOUNCE:
-            announce(&state, item, end);
+            announce(source, &state, item);
             break;
         case ITEM_ACTION:
             if (is_candidate(item))

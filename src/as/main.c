@@ -94,6 +94,29 @@ static bool read_all(int descriptor, struct text *text) {
     return true;
 }
 
+/* Sections of LLVM's own types, which GNU as knows by their numbers alone; of their names it warns.
+   Every file of C++20 that clang compiles has one. The text keeps its length. */
+static void number_types(const struct text *text) {
+    static const struct {
+        const char *name, *number;
+    } types[] = {{",@llvm_linker_options", ",@0x6fff4c01"},
+                 {",@llvm_dependent_libraries", ",@0x6fff4c04"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
+        size_t length = strlen(types[i].name), number = strlen(types[i].number);
+        char *end = text->bytes + text->length, *at = text->bytes;
+        while ((at = memmem(at, (size_t)(end - at), types[i].name, length)) != NULL) {
+            const char *line = memrchr(text->bytes, '\n', (size_t)(at - text->bytes));
+            line = line != NULL ? line + 1 : text->bytes;
+            line += strspn(line, " \t");
+            if (strncmp(line, ".section", 8) == 0) {
+                memcpy(at, types[i].number, number);
+                memset(at + number, ' ', length - number);
+            }
+            at += length;
+        }
+    }
+}
+
 static bool read_source(const char *name, struct source *source) {
     bool input = name == NULL || strcmp(name, "-") == 0 || strcmp(name, "--") == 0;
     int descriptor = input ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
@@ -105,6 +128,7 @@ static bool read_source(const char *name, struct source *source) {
         close(descriptor);
     /* The step reads numbers, and those end somewhere. */
     text_add(&text, "", 1);
+    number_types(&text);
     *source = (struct source){.name = input ? NULL : name, .text = {text.bytes, text.length - 1}};
     return done;
 }
@@ -170,6 +194,18 @@ static void put_together(struct source *sources, size_t count, const char *failu
         emit_notes(&sources[i], failure, to);
 }
 
+/* clang makes the lines of assembly files by itself, and asks no other assembler for them. */
+static bool wants_lines(const struct command *command, const struct source *sources, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(sources[i].maker, "assembly") != 0)
+            return false;
+    for (size_t i = 1; i < command->option_count; i++)
+        if (strncmp(command->options[i], "-g", 2) == 0 ||
+            strncmp(command->options[i], "--g", 3) == 0)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv) {
     const char *assembler = find_assembler();
     static struct command command;
@@ -191,6 +227,9 @@ int main(int argc, char **argv) {
         fprintf(stderr, "as: cannot run %s: %s\n", assembler, strerror(errno));
         return EXIT_FAILURE;
     }
+    static char lines[] = "-g";
+    if (wants_lines(&command, sources, count))
+        command.options[command.option_count++] = lines;
     struct text text = {0};
     put_together(sources, count, NULL, &text);
     int status = assemble(assembler, command.options, &text, messages);

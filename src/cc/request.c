@@ -159,6 +159,9 @@ static const char *const harmless[] = {
     "fuzzer-no-link",
 };
 
+/* What headers are called: alone they are precompiled, and nothing is linked. */
+static const char *const headers[] = {"h", "hh", "hp", "hxx", "hpp", "HPP", "h++", "tcc", "H"};
+
 static bool is_one_of(const char *const *list, size_t count, const char *word, size_t length) {
     for (size_t i = 0; i < count; i++)
         if (strlen(list[i]) == length && memcmp(list[i], word, length) == 0)
@@ -206,6 +209,23 @@ static void judge(struct request *request, const char *argument, const char *nex
         refuse(request, MACHINE_REASON, argument);
     if (strcmp(argument, "-target") == 0 && next != NULL && is_other_machine(next))
         refuse(request, MACHINE_REASON, next);
+}
+
+/* Is that input a header, by what -x has said before it or by its name? */
+static bool is_header(const char *language, const char *input) {
+    const char *dot = strrchr(input, '.');
+    if (language != NULL && strcmp(language, "none") != 0)
+        return strstr(language, "-header") != NULL;
+    return dot != NULL && is_one_of(headers, ARRAY_LENGTH(headers), dot + 1, strlen(dot + 1));
+}
+
+/* The language that an option names, or NULL; next: the argument behind it. */
+static const char *named_language(const char *argument, const char *next) {
+    if (strcmp(argument, "-x") == 0 || strcmp(argument, "--language") == 0)
+        return next;
+    if (strncmp(argument, "--language=", 11) == 0)
+        return argument + 11;
+    return strncmp(argument, "-x", 2) == 0 ? argument + 2 : NULL;
 }
 
 static void note(struct request *request, const char *argument) {
@@ -256,6 +276,23 @@ static void expand(struct words *words, char *const *arguments, unsigned depth) 
     }
 }
 
+static bool makes_headers(const struct words *words) {
+    const char *language = NULL;
+    size_t found = 0;
+    for (size_t i = 0; i < words->count; i++) {
+        const char *word = words->items[i], *named = named_language(word, words->items[i + 1]);
+        bool input = word[0] != '-' || word[1] == '\0';
+        if (named != NULL)
+            language = named;
+        if (input && !is_header(language, word))
+            return false;
+        found += input;
+        if (takes_value(word) && i + 1 < words->count)
+            i++;
+    }
+    return found > 0;
+}
+
 struct request request_read(char *const *arguments) {
     struct request request = {.links = true};
     struct words words = {0};
@@ -271,6 +308,7 @@ struct request request_read(char *const *arguments) {
                 i++;
         }
     }
+    request.links = request.links && !makes_headers(&words);
     free(words.items);
     return request;
 }

@@ -61,7 +61,7 @@ static void end(struct wait *wait, bool done) {
 
 int hook_msync(void *address, size_t length, int flags) {
     struct wait wait = {.watched = false};
-    if ((flags & MS_SYNC) != 0 && length != 0 && is_told_here()) {
+    if (sync_waits((uintptr_t)address, length, flags) && is_told_here()) {
         wait.sync = (struct sync){.address = (uintptr_t)address, .length = length};
         begin(&wait, HOOK_SITE, HOOK_FRAME);
     }
@@ -97,6 +97,25 @@ int hook_fdatasync(int file) {
     if (is_told_here())
         begin_file(&wait, file, HOOK_SITE, HOOK_FRAME);
     int result = real_get()->fdatasync(file);
+    end(&wait, result == 0);
+    return result;
+}
+
+/* These wait for all files; of which file system one of them is is not looked at, as under --watch:
+   what it may have saved is not missed. */
+void hook_sync(void) {
+    struct wait wait = {.watched = false};
+    if (is_told_here())
+        begin(&wait, HOOK_SITE, HOOK_FRAME);
+    real_get()->sync();
+    end(&wait, true);
+}
+
+int hook_syncfs(int file) {
+    struct wait wait = {.watched = false};
+    if (file >= 0 && is_told_here())
+        begin(&wait, HOOK_SITE, HOOK_FRAME);
+    int result = real_get()->syncfs(file);
     end(&wait, result == 0);
     return result;
 }

@@ -69,6 +69,8 @@
     REAL(int, msync, (void *address, size_t length, int flags))                                    \
     REAL(int, fsync, (int file))                                                                   \
     REAL(int, fdatasync, (int file))                                                               \
+    REAL(void, sync, (void))                                                                       \
+    REAL(int, syncfs, (int file))                                                                  \
     REAL(int, munmap, (void *address, size_t length))                                              \
     REAL(void *, mremap, (void *old, size_t old_size, size_t size, int flags, ...))                \
     REAL(void *, mmap, (void *address, size_t size, int access, int flags, int file, off_t at))    \

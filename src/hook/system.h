@@ -74,6 +74,8 @@ HOOK_EXPORT int hook_sprintf_chk(char *restrict to, int flag, size_t room,
 HOOK_EXPORT int hook_msync(void *address, size_t length, int flags) HOOK_AS("msync");
 HOOK_EXPORT int hook_fsync(int file) HOOK_AS("fsync");
 HOOK_EXPORT int hook_fdatasync(int file) HOOK_AS("fdatasync");
+HOOK_EXPORT void hook_sync(void) HOOK_AS("sync");
+HOOK_EXPORT int hook_syncfs(int file) HOOK_AS("syncfs");
 HOOK_EXPORT int hook_munmap(void *address, size_t length) HOOK_AS("munmap");
 HOOK_EXPORT void *hook_mmap(void *address, size_t size, int access, int flags, int file, off_t at)
     HOOK_AS("mmap");

@@ -2,6 +2,7 @@
 #include "source/sync.h"
 
 #include "base/bits.h"
+#include "source/explain.h"
 #include "source/extra.h"
 #include "source/record.h"
 #include "source/regions.h"
@@ -60,11 +61,36 @@ static void flush_stretch(void *context, const struct stretch *stretch) {
     arena_each_page(&source_process.arena, &pages, flush_page, context);
 }
 
+static void explain_part(void *context, const struct stretch *stretch) {
+    const struct sync *sync = context;
+    explain_stretch(sync->me, actor_of(sync), stretch);
+}
+
+static void explain_token(struct self *me, struct arena_token *token, void *context) {
+    const struct sync *sync = context;
+    const struct arena_file *file = &source_process.arena.head->files[token->file];
+    (void)me;
+    if (sync->inode == 0 || (file->device == sync->device && file->inode == sync->inode))
+        tokens_stretches(token, 0, UINT64_MAX, explain_part, context);
+}
+
+/* What code that nobody sees has stored is waited for as well, so it has to be found before. A
+   write(2) that waits is told of by itself. */
+static void explain_covered(struct sync *sync) {
+    if (sync->length != 0)
+        sync_each_stretch(sync, explain_part, sync);
+    else if (sync->size == 0)
+        tokens_each_live(sync->me, explain_token, sync);
+}
+
 void sync_begin(struct sync *sync) {
-    if (record_wanted())
+    if (record_wanted()) {
         record_sync_begin(sync);
-    else
-        sync_each_stretch(sync, flush_stretch, sync);
+        return;
+    }
+    if (explain_wanted())
+        explain_covered(sync);
+    sync_each_stretch(sync, flush_stretch, sync);
 }
 
 static void drain_file(void *context, const struct stretch *stretch) {

@@ -20,6 +20,14 @@ struct sync {
     struct stretch begun;   /* what the recording has told of already; length 0: nothing */
 };
 
+/* Does msync wait, by what it is given? It refuses an address at which no page begins, and flags
+   that exclude each other or that it does not know: then it has written nothing back, and programs
+   that do not look at its result never hear of it. */
+static inline bool sync_waits(uintptr_t address, size_t length, int flags) {
+    enum { ASYNCHRONOUS = 1, INVALIDATING = 2, SYNCHRONOUS = 4 }; /* as sys/mman.h has them */
+    return (flags & ~INVALIDATING) == SYNCHRONOUS && length != 0 && address % MODEL_PAGE_SIZE == 0;
+}
+
 /* Visits what is covered, file by file. */
 void sync_each_stretch(const struct sync *sync, tokens_visit *visit, void *context);
 

@@ -108,6 +108,9 @@ static void add_region(struct self *me, const struct map_region *region, arena_i
     struct arena_file *file = &arena_here()->head->files[token->file];
     if (file->watched != ARENA_WATCH_NAMED)
         file->watched = exact ? ARENA_WATCH_NAMED : ARENA_WATCH_FOUND;
+    /* A new file with the number of one that is not there any more. */
+    if (atomic_exchange(&file->gone, 0) != 0)
+        bypass_cut(me, &(struct bypass){.stack = stack, .file = token->file, .length = SIZE_MAX});
     token->watched = 1;
     code_begin();
     if (record_wanted())
@@ -333,6 +336,9 @@ static void sync_begins(struct watch_sync *wait, const struct watch_site *site, 
 
 static void sync_ends(struct watch_sync *wait, bool done) {
     int error = errno;
+    /* What lay in the pages then is settled, and nobody knows what of it the system has kept. */
+    if (UNLIKELY(wait->begun && !done) && pages_wanted())
+        atomic_fetch_add(&arena_here()->head->failed, 1);
     struct self *me = wait->begun && done ? enter(__builtin_frame_address(0)) : NULL;
     if (me != NULL) {
         sync_end(&wait->sync);
@@ -414,8 +420,9 @@ static void limiting(struct rlimit *limit) {
 _Atomic bool watch_loaded;
 
 const struct watch_calls *watch_calls(void) {
-    static const struct watch_calls calls = {mapped, unmapping, sync_begins, sync_ends,
-                                             wrote,  confining, limiting,    unloading};
+    static const struct watch_calls calls = {mapped,         unmapping,    sync_begins, sync_ends,
+                                             wrote,          confining,    limiting,    unloading,
+                                             watch_removing, watch_removed};
     return &calls;
 }
 

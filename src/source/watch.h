@@ -24,6 +24,11 @@ struct watch_sync {
     bool begun;
 };
 
+/* The last name of a file that may be watched; inode 0: none. */
+struct watch_name {
+    uint64_t inode;
+};
+
 /* Each keeps errno, and does nothing while the run does not look for the program's own stores. */
 struct watch_calls {
     /* A view was made or may be stored to from now on; descriptor: -1 if it is not known. */
@@ -43,6 +48,10 @@ struct watch_calls {
     void (*limiting)(struct rlimit *limit);
     /* A library may be about to go. */
     void (*unloading)(void);
+    /* A name is about to go, by unlink(2) or rename(2), which stands at path in the directory (as
+       openat(2) takes them); it has gone. */
+    void (*removing)(struct watch_name *name, int directory, const char *path);
+    void (*removed)(const struct watch_name *name);
 };
 
 /* For libnvrtl-watch.so. */
@@ -52,6 +61,10 @@ const struct watch_calls *nvrtl_rt_watch(void);
    hooks, and tells of the calls that come to them. */
 const struct watch_calls *watch_calls(void);
 extern _Atomic bool watch_loaded;
+
+/* Of watch_calls. */
+void watch_removing(struct watch_name *name, int directory, const char *path);
+void watch_removed(const struct watch_name *name);
 
 /* Are there files to be watched? */
 bool watch_wanted(void);

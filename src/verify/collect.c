@@ -237,6 +237,7 @@ static bool add_finding(struct collector *collector, const struct arena_finding 
         return false;
     if (record->file != 0 && record->file <= ARENA_FILES)
         direct.watched = collector->run->arena->head->files[record->file - 1].watched != 0;
+    direct.hooked = atomic_load(&collector->run->arena->head->hooked) != 0;
     finding->kind = (enum kind)record->kind;
     direct.unheard = unheard;
     direct.cut_off = cutoff_has_all(collector->run->arena, record);
@@ -327,7 +328,7 @@ static void judge_end(const struct collect_run *run) {
         const struct arena_finding wish = {.file = i + 1, .abnormal = !run->ended_well};
         const struct arena_pages all = {i, 0, UINT64_MAX, ARENA_THREADS + 1};
         shadow_fold(run->arena, &all);
-        if (collect_is_scratch(&head->files[i]))
+        if (collect_is_scratch(&head->files[i]) || atomic_load(&head->files[i].gone) != 0)
             continue;
         judge_tokens(run, i);
         arena_judge(run->arena, i, 0, atomic_load(&head->files[i].end), &wish, ARENA_THREADS + 1);

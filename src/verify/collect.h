@@ -23,6 +23,7 @@ bool collect_report(const struct collect_run *run, struct report *report);
 struct collect_direct {
     uint32_t mark;
     bool watched; /* a view of a watched file, whose program calls no routine */
+    bool hooked;  /* stores need not be those of routines */
     bool unheard; /* the program may have flushed by itself */
     bool cut_off; /* the file ends before it by now */
     struct source_stack since;

@@ -89,6 +89,14 @@ static bool remark_pages(const struct arena_head *head, struct report *report) {
                            (int)sizeof head->files[i].path, head->files[i].path, unread - 1))
             return false;
     }
+    uint32_t failed = atomic_load(&head->failed);
+    report->incomplete = report->incomplete || failed != 0;
+    if (failed != 0 &&
+        !verify_remark(report,
+                       "%" PRIu32 " wait%s of the program for a file failed: what %s about counts "
+                       "as durable here, and need not be",
+                       failed, failed == 1 ? "" : "s", failed == 1 ? "it was" : "they were"))
+        return false;
     if (atomic_load(&head->confined) != 0) {
         report->incomplete = true;
         if (!verify_remark(report, "the program has forbidden itself system calls (seccomp): its "

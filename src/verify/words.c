@@ -76,13 +76,13 @@ static const char *plural(uint64_t count) {
 }
 
 static bool say_unflushed(struct finding *finding, uint64_t bytes, const char *place,
-                          const char *when, bool watched) {
+                          const char *when, const struct collect_direct *direct) {
     bool said =
         say(&finding->message, "%" PRIu64 " byte%s stored at %s %s %s", bytes, plural(bytes), place,
             bytes == 1 ? "was" : "were",
             finding->rescued_by != NULL ? "saved only because its whole page was flushed" : when);
     /* A program that is watched calls no routine. */
-    if (watched)
+    if (direct->watched)
         return said && say(&finding->mend,
                            "after %s wait for what was stored: msync(address, %" PRIu64
                            ", MS_SYNC), with address at a page's begin, or fsync",
@@ -90,8 +90,8 @@ static bool say_unflushed(struct finding *finding, uint64_t bytes, const char *p
     return said &&
            say(&finding->mend,
                "after %s flush what was stored and drain: RtlFlushNonVolatileMemory(token, "
-               "address, %" PRIu64 ", 0), or give the call itself WRITE_NV_MEMORY_FLAG_FLUSH",
-               place, bytes);
+               "address, %" PRIu64 ", 0), or give the call itself WRITE_NV_MEMORY_FLAG_FLUSH%s",
+               place, bytes, direct->hooked ? " if a routine stores there" : "");
 }
 
 /* Of a streaming store that has been drained. */
@@ -320,7 +320,7 @@ bool collect_words(struct finding *finding, const struct arena_finding *record,
     else if (said && finding->kind == KIND_UNFLUSHED_WRITE && record->at == MODEL_UNSEEN)
         said = say_unseen(finding, record->bytes, when);
     else if (said && finding->kind == KIND_UNFLUSHED_WRITE)
-        said = say_unflushed(finding, record->bytes, place, when, direct->watched);
+        said = say_unflushed(finding, record->bytes, place, when, direct);
     else if (said && finding->kind == KIND_UNFLUSHED_STREAM)
         said = say_stream(finding, record->bytes, place);
     else if (said && flush)

@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 
 /* As sys/mman.h has them: its declarations do not go with functions of the same names. */
-enum { WRITABLE = 2, SHARED = 1, FIXED = 16, MAY_FIX = 2, SYNCHRONOUS = 4 };
+enum { WRITABLE = 2, SHARED = 1, FIXED = 16, MAY_FIX = 2 };
 #define MAP_FAILURE ((void *)-1)
 
 static struct watch_real real;
@@ -95,7 +95,7 @@ WATCH_EXPORT int dlclose(void *library) {
 int msync(void *address, size_t length, int flags) {
     const struct watch_site site = WATCH_SITE;
     struct watch_sync wait = {.begun = false};
-    if ((flags & SYNCHRONOUS) != 0 && length != 0)
+    if (sync_waits((uintptr_t)address, length, flags))
         watch_runtime()->sync_begin(&wait, &site, (uintptr_t)address, length, -1);
     int result = watch_real()->msync(address, length, flags);
     watch_runtime()->sync_end(&wait, result == 0);

@@ -30,6 +30,10 @@
     REAL(int, syncfs, (int file))                                                                  \
     REAL(int, ftruncate, (int file, off_t size))                                                   \
     REAL(int, fallocate, (int file, int mode, off_t offset, off_t size))                           \
+    REAL(int, unlink, (const char *name))                                                          \
+    REAL(int, unlinkat, (int directory, const char *name, int flags))                              \
+    REAL(int, remove, (const char *name))                                                          \
+    REAL(int, renameat, (int from, const char *old, int to, const char *name))                     \
     REAL(int, dlclose, (void *library))                                                            \
     REAL(int, prctl, (int option, ...))                                                            \
     REAL(int, setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit))               \

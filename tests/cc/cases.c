@@ -21,6 +21,9 @@ struct packed {
     unsigned value : 24;
     unsigned rest : 8;
 } __attribute__((packed));
+struct run {
+    unsigned long first : 32, second : 32, third : 32, fourth : 32, fifth : 32, sixth : 32;
+};
 typedef int vector32 __attribute__((vector_size(32)));
 typedef int vector64 __attribute__((vector_size(64)));
 
@@ -44,6 +47,10 @@ CASE(cleared) {
 }
 CASE(bits) {
     ((struct packed *)at)->value = (unsigned)seven;
+}
+/* The words beside it stay as they are, but where the compiler stores them again. */
+CASE(bit_run) {
+    ((struct run *)at)->third = (unsigned)seven;
 }
 CASE(floats) {
     *(float *)at = (float)seven;
@@ -236,6 +243,7 @@ int main(void) {
     RUN(structure, 1);
     RUN(cleared, 1);
     RUN(bits, 1);
+    RUN(bit_run, 1);
     RUN(floats, 1);
     RUN(branches, 1);
     RUN(atomics, 1);

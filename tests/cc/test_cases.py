@@ -14,7 +14,8 @@ BASE = 1024  # cases.c hands this place of what is watched to each case
 # What is told, in order: bytes that one kind tells one after the other stand together.
 EXPECTED = {
     "integers": "store 0+1 2+18", "structure": "store 0+48", "cleared": "store 0+48",
-    "bits": "store 0+4", "floats": "store 0+4 8+8", "branches": "store 12+4 64+28",
+    "bits": "store 0+4", "bit_run": "store 8+4|store 8+8|store 0+24",
+    "floats": "store 0+4 8+8", "branches": "store 12+4 64+28",
     "atomics": "atomic 0+4; atomic fence", "long_double": "store 0+16|store 0+10",
     "vector_16": "store 1+16", "vector_32": "store 0+32", "vector_64": "store 0+64",
     "halves": "store 0+16", "stream_4": "stream 0+4", "stream_8": "stream 0+8",

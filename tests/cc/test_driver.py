@@ -86,6 +86,23 @@ class BuildTest(driver.Case):
             self.cc("-MMD", "-MF", "deps", "-DGREETING=1", "-c", "hello.c", compiler=compiler)
             self.assertRegex((self.folder / "deps").read_text(), r"^hello\.o: hello\.c")
 
+    def test_headers(self):
+        """Are precompiled, by their name or by -x, and not linked."""
+        self.write("greeting.h", '#define GREETING "you"\n')
+        self.write("greeting", '#define GREETING "all"\n')
+        for compiler, ending in (("gcc", "gch"), ("clang", "pch")):
+            for header, options in (("greeting.h", []), ("greeting", ["-x", "c-header"]),
+                                    ("greeting", ["-xc-header"])):
+                made = f"{header}.{ending}"
+                self.cc(*options, header, "-o", made, compiler=compiler)
+                self.assertGreater((self.folder / made).stat().st_size, 1000)
+                self.cc("-include", header, "hello.c", "-o", "hello", compiler=compiler)
+                self.assertIn("__tsan_func_entry", self.symbols("hello"))
+                (self.folder / made).unlink()
+            self.cc("-x", "c-header", "-x", "none", "-include", "greeting.h", "hello.c", "-o",
+                    "hello", compiler=compiler)
+            self.assertEqual(self.output("hello"), "hello you\n")
+
     def test_questions(self):
         """Are the compiler's to answer, in its own words."""
         for compiler in driver.COMPILERS:

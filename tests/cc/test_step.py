@@ -204,6 +204,30 @@ class StepTest(driver.Case):
             " .cfi_endproc\n")
         self.assertNotIn(HOOK, code)
 
+    def test_lines_of_assembly(self):
+        """Are known, though clang does not ask the assembler for them."""
+        texts = {"code.s": ("# 40 \"other.c\"\nf:\n movb $1, (%rdi)\n ret\n", r"other\.c +41 "),
+                 "code.S": ("#define ONE $1\nf:\n movb ONE, (%rdi)\n ret\n", r"code\.S +3 ")}
+        for compiler in driver.COMPILERS:
+            for name, (text, expected) in texts.items():
+                self.write(name, text)
+                self.cc("-c", name, "-o", "code.o", compiler=compiler)
+                lines = driver.run(["objdump", "--dwarf=decodedline", self.folder / "code.o"])
+                self.assertRegex(lines.stdout, expected, compiler)
+
+    def test_sections_of_llvm(self):
+        """Have their types, and no warning; all that clang makes of C++20 holds one."""
+        self.write("code.s", '.section ".linker-options","e",@llvm_linker_options\n'
+                   '\t.section .deplibs,"MS",@llvm_dependent_libraries,1\n .asciz "m"\n'
+                   ' .data\n .asciz ",@llvm_linker_options"\n')
+        self.assertEqual(self.cc("-c", "code.s", "-o", "code.o").stdout, "")
+        sections = driver.run(["readelf", "-SW", self.folder / "code.o"]).stdout
+        self.assertRegex(sections, r"\.linker-options +(LLVM_LINKER_OPTIONS|LOOS\+0xfff4c01) .* E ")
+        self.assertRegex(sections, r"\.deplibs +(LLVM_DEPENDENT_LIB|LOOS\+0xfff4c04)")
+        self.assertIn(b",@llvm_linker_options\0", (self.folder / "code.o").read_bytes())
+        self.write("empty.cc", "int zero;\n")
+        self.assertEqual(self.cxx("-std=c++20", "-c", "empty.cc", compiler="clang").stdout, "")
+
     def test_other_sections(self):
         words, _ = self.words("f: nop\n .data\n .quad 1\n movl %eax, (%rdi)\n .previous\n sfence\n"
                               ' .pushsection .other, "ax"\n mfence\n .popsection\n sfence\n'

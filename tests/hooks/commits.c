@@ -155,6 +155,23 @@ CASE(across) {
     CLOSE();
 }
 
+/* A word of bit-fields is stored whole, however many words of them stand behind it. */
+struct three_words {
+    uint64_t valid : 1, number : 63, sum : 40, length : 24, more : 30, rest : 34;
+};
+
+CASE(bit_fields) {
+    static const struct three_words value = {1, 2, 3, 4, 5, 6};
+    OPEN();
+    POINT_FOR(0, 128, 8);
+    if (broken)
+        memcpy(base, &value, sizeof value); /* expect: torn-commit */
+    else
+        ((struct three_words *)base)->valid = 1;
+    FLUSH(0, 24, 0);
+    CLOSE();
+}
+
 /* Scratch space is not data. */
 CASE(ignored) {
     OPEN();
@@ -189,5 +206,5 @@ PROGRAM({"unflushed", unflushed}, {"undrained", undrained},
         {"of_several_places", of_several_places}, {"each_commit_its_own", each_commit_its_own},
         {"by_the_routines", by_the_routines}, {"by_compare_exchange", by_compare_exchange},
         {"named_data", named_data}, {"other_data", other_data}, {"same_line", same_line},
-        {"torn", torn}, {"across", across}, {"ignored", ignored},
+        {"torn", torn}, {"across", across}, {"bit_fields", bit_fields}, {"ignored", ignored},
         {"of_another_thread", of_another_thread})

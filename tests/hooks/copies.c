@@ -157,6 +157,19 @@ CASE(synced_file) {
     close(file);
 }
 
+/* Of all files, and of those of a file system. */
+CASE(synced_all) {
+    OPEN();
+    int file = open(path, O_RDWR);
+    base[9000] = 1; /* expect: unflushed-write */
+    RIGHT sync();
+    base[100] = 1; /* expect: unflushed-write */
+    RIGHT syncfs(file);
+    WRONG syncfs(-1);
+    CLOSE(); /* role: freed */
+    close(file);
+}
+
 /* The same bytes by another view and another token. */
 CASE(two_views) {
     void *token;
@@ -195,5 +208,5 @@ PROGRAM({"struct_copy", struct_copy}, {"copies", copies}, {"strings", strings},
         {"system_calls", system_calls}, {"checked", checked}, {"file_writes", file_writes},
         {"file_writes_that_last", file_writes_that_last}, {"appended", appended},
         {"synced", synced}, {"synced_other_page", synced_other_page},
-        {"synced_before", synced_before}, {"synced_file", synced_file}, {"two_views", two_views},
-        {"unmapped", unmapped})
+        {"synced_before", synced_before}, {"synced_file", synced_file}, {"synced_all", synced_all},
+        {"two_views", two_views}, {"unmapped", unmapped})

@@ -331,6 +331,8 @@ class ProgramsTest(ProgramsCase):
         self.assertEqual((report["stores"], report["findings"]), ("api", []), result.stderr)
         report, result = self.run_nvrtl(program, self.path("file"))
         self.assertEqual((report["stores"], len(report["findings"])), ("hooks", 1), result.stderr)
+        # A store by a pointer takes no flags.
+        self.assertRegex(report["findings"][0]["mend"], "if a routine stores there$")
 
     def test_hooks_while_pages_are_looked_at(self):
         """Then they tell of nothing: each store is found by what it has changed."""

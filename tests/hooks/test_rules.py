@@ -112,7 +112,9 @@ class HooksTest(RulesCase):
                            ("over_content", "unflushed-write"), ("cut_off", None),
                            ("cut_off_unseen", None),
                            ("by_a_descriptor", None), ("beside_a_token", "unflushed-write"),
-                           ("at_the_end", "unflushed-write")):
+                           ("at_the_end", "unflushed-write"),
+                           ("waited_for", "unflushed-write"),
+                           ("waited_for_by_file", "unflushed-write")):
             for mode in "wrong", "right":
                 run = Run(self.folder, f"unseen-{find_builds('unseen')[0]}",
                           [mode, os.path.join(self.folder, "file"), case])

@@ -3,6 +3,7 @@
 #include "program.h"
 
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 static int file;
@@ -10,6 +11,12 @@ static int file;
 /* No function of libc that hooks know. */
 static long write_unseen(int to) {
     return syscall(SYS_pwrite64, to, data, 16, 64);
+}
+
+/* The same by code that no hook knows: stores into the view. */
+static void store_unseen(long at) {
+    if (syscall(SYS_getrandom, base + at, 16, 0) != 16)
+        exit(95);
 }
 
 static void begin(void) {
@@ -42,6 +49,21 @@ CASE(undrained) {
     end();
 }
 
+/* Waits for the medium count for it, too. */
+CASE(waited_for) {
+    begin();
+    store_unseen(64);
+    msync(base + (broken ? 4096 : 0), 4096, MS_SYNC);
+    end();
+}
+
+CASE(waited_for_by_file) {
+    begin();
+    store_unseen(8192 + 64);
+    RIGHT fsync(file);
+    end();
+}
+
 /* A region that is covered again begins anew. */
 CASE(between_tokens) {
     begin();
@@ -52,12 +74,6 @@ CASE(between_tokens) {
     close(again);
     begin();
     end();
-}
-
-/* The same by code that no hook knows: stores into the view. */
-static void store_unseen(long at) {
-    if (syscall(SYS_getrandom, base + at, 16, 0) != 16)
-        exit(95);
 }
 
 CASE(where_nobody_stores) {
@@ -146,8 +162,9 @@ CASE(at_the_end) {
     RIGHT FLUSH(8192, 16, 0);
 }
 
-PROGRAM({"by_the_kernel", by_the_kernel}, {"undrained", undrained},
-        {"between_tokens", between_tokens}, {"where_nobody_stores", where_nobody_stores},
-        {"before_a_store", before_a_store}, {"over_content", over_content}, {"cut_off", cut_off},
-        {"cut_off_unseen", cut_off_unseen}, {"by_a_descriptor", by_a_descriptor},
-        {"beside_a_token", beside_a_token}, {"at_the_end", at_the_end})
+PROGRAM({"by_the_kernel", by_the_kernel}, {"undrained", undrained}, {"waited_for", waited_for},
+        {"waited_for_by_file", waited_for_by_file}, {"between_tokens", between_tokens},
+        {"where_nobody_stores", where_nobody_stores}, {"before_a_store", before_a_store},
+        {"over_content", over_content}, {"cut_off", cut_off}, {"cut_off_unseen", cut_off_unseen},
+        {"by_a_descriptor", by_a_descriptor}, {"beside_a_token", beside_a_token},
+        {"at_the_end", at_the_end})

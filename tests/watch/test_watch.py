@@ -18,6 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 EXPECTED = {
     "forgotten": (1, [(8192, 40)]),
     "not_waited": (1, [(4096, 40)]),
+    "refused": (2, [(4096, 40), (12288, 40)]),
     "after_the_wait": (1, [(4200, 40)]),
     "by_the_file": (2, [(4096, 40), (12288, 40)]),
     "after_unmapping": (1, [(4096, 40)]),
@@ -30,6 +31,9 @@ EXPECTED = {
     "cut_off": (1, [(8192, 40)]),
     "unmapped_and_cut_off": (1, [(8192, 40)]),
     "cut_off_and_on": (1, [(8200, 1)]),
+    "deleted": (1, [(8192, 40)]),
+    "replaced": (1, [(8192, 40)]),
+    "made_anew": (1, [(4096, 40)]),
 }
 LMDB = """
 import lmdb, sys
@@ -140,6 +144,16 @@ class WatchTest(unittest.TestCase):
         os.unlink(file)
         report, _ = self.nvrtl("--watch", file, *arguments)
         self.assertEqual(len(report["findings"]), 1)
+
+    def test_a_wait_that_fails(self):
+        """What it was about is not told of as clean."""
+        for mode, status in (("right", 0), ("wrong", 125)):
+            file = self.path(mode)
+            report, result = self.nvrtl("--watch", file, "--", PROGRAM, mode, file, "too_long")
+            self.assertEqual((report["exit"], self.told(report)), (0, []), result.stderr)
+            self.assertEqual(result.returncode, status, result.stderr)
+            self.assertEqual("1 wait of the program for a file failed" in result.stderr,
+                             mode == "wrong", result.stderr)
 
     def test_the_same_with_hooks(self):
         if not os.path.exists(f"{PROGRAM}-gcc"):

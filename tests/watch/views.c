@@ -12,6 +12,7 @@
 
 #define SIZE 65536
 
+static const char *name;
 static char *base;
 static int file;
 static bool broken;
@@ -24,6 +25,7 @@ static void need(bool good, const char *what) {
 }
 
 static void open_view(const char *path) {
+    name = path;
     file = open(path, O_RDWR | O_CREAT, 0600);
     need(file >= 0 && ftruncate(file, SIZE) == 0, path);
     base = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
@@ -49,6 +51,23 @@ static void forgotten(void) {
 static void not_waited(void) {
     store(4096);
     wait_for(4096, broken ? MS_ASYNC : MS_SYNC);
+}
+
+/* msync takes pages: it refuses an address inside of one, and waits for nothing. */
+static void refused(void) {
+    store(4096);
+    if (msync(base + 4096 + (broken ? 8 : 0), 4096, MS_SYNC) != (broken ? -1 : 0))
+        exit(98);
+    store(12288);
+    need(!broken == (msync(base + 12288, 4096, broken ? MS_SYNC | MS_ASYNC : MS_SYNC) == 0),
+         "msync");
+}
+
+/* A wait that fails: its last page is not there any more. */
+static void too_long(void) {
+    store(4096);
+    need(munmap(base + 8192, 4096) == 0, "munmap");
+    need(!broken == (msync(base + 4096, broken ? 8192 : 4096, MS_SYNC) == 0), "msync");
 }
 
 static void after_the_wait(void) {
@@ -163,11 +182,47 @@ static void cut_off_and_on(void) {
         wait_for(8192, MS_SYNC);
 }
 
+/* A file without a name need not last; one that has another name has to. */
+static void deleted(void) {
+    char other[4096];
+    store(0);
+    wait_for(0, MS_SYNC);
+    store(8192);
+    snprintf(other, sizeof other, "%s.other", name);
+    need(!broken || link(name, other) == 0, "link");
+    need(unlink(name) == 0, "unlink");
+    if (!broken)
+        store(12288);
+    need(munmap(base, SIZE) == 0, "munmap");
+}
+
+static void replaced(void) {
+    char other[4096];
+    store(0);
+    wait_for(0, MS_SYNC);
+    store(8192);
+    snprintf(other, sizeof other, "%s.other", name);
+    int new = open(other, O_RDWR | O_CREAT, 0600);
+    need(new >= 0 && close(new) == 0, other);
+    need(broken ? rename(name, other) == 0 : rename(other, name) == 0, "rename");
+}
+
+/* The number of a file that was removed may be another one's. */
+static void made_anew(void) {
+    store(8192);
+    need(remove(name) == 0 && munmap(base, SIZE) == 0 && close(file) == 0, "remove");
+    open_view(name);
+    store(4096);
+    if (!broken)
+        wait_for(4096, MS_SYNC);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
 } cases[] = {{"forgotten", forgotten},
              {"not_waited", not_waited},
+             {"refused", refused},
              {"after_the_wait", after_the_wait},
              {"by_the_file", by_the_file},
              {"after_unmapping", after_unmapping},
@@ -179,7 +234,10 @@ static const struct {
              {"two_views", two_views},
              {"cut_off", cut_off},
              {"unmapped_and_cut_off", unmapped_and_cut_off},
-             {"cut_off_and_on", cut_off_and_on}};
+             {"cut_off_and_on", cut_off_and_on},
+             {"deleted", deleted},
+             {"replaced", replaced},
+             {"made_anew", made_anew}};
 
 int main(int count, char **arguments) {
     if (count != 4)
@@ -190,6 +248,8 @@ int main(int count, char **arguments) {
         if (strcmp(cases[i].name, arguments[3]) == 0)
             cases[i].run();
     }
+    if (strcmp(arguments[3], "too_long") == 0)
+        too_long();
     close(file);
     return 0;
 }

@@ -34,6 +34,13 @@
 
 #define ISA_NONE
 
+/* Claims the lines of [address, last], two at most, for stores to come: while an earlier drain still
+   waits, which a store would wait for. Never faults. */
+static inline __attribute__((always_inline)) void isa_quick_claim(uintptr_t address,
+                                                                  uintptr_t last) {
+    __asm__ volatile("prefetchw (%0); prefetchw (%1)" ::"r"(address), "r"(last));
+}
+
 /* Starts the write-back of the lines that hold [address, last]. pre: clwb, lines of 64 bytes */
 static inline __attribute__((always_inline)) bool isa_quick_back(uintptr_t address,
                                                                  uintptr_t last) {
@@ -152,6 +159,9 @@ static inline __attribute__((always_inline)) bool isa_quick_fill(char *to, uint6
 
 #else
 
+static inline void isa_quick_claim(uintptr_t address, uintptr_t last) {
+    (void)address, (void)last;
+}
 static inline bool isa_quick_back(uintptr_t address, uintptr_t last) {
     (void)address, (void)last;
     return false;

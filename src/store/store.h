@@ -20,7 +20,9 @@ enum store_way {
     STORE_DIRECT, /* direct stores: durable at the next fence, but for heads and tails */
     /* Where the choice has lines; every line is written back by the call itself, and once: */
     STORE_CACHED_BACK,
-    STORE_STREAM_BACK /* whole lines past the cache, the ends through it */
+    STORE_STREAM_BACK, /* whole lines past the cache, the ends through it */
+    STORE_PAST         /* the same, and nothing is done for lines that were cached: where the choice
+                          has past */
 };
 
 /* Copies length bytes; the ranges may overlap, as with memmove; overlapping ones are always stored
@@ -34,7 +36,12 @@ enum fault store_fill(enum store_way *way, enum isa_vector vector, void *destina
                       size_t length);
 
 /* From this length on, never less than a line, a copy or a fill that is to be durable and need not
-   stay in the cache is faster by STORE_STREAM_BACK than by STORE_CACHED_BACK: limits.def. */
+   stay in the cache is faster by STORE_STREAM_BACK, or by STORE_PAST where that may be, than by
+   STORE_CACHED_BACK: limits.def. */
 size_t store_streams_from(bool copies, enum isa_vector vector, uintptr_t destination);
+
+/* From this length on STORE_CACHED_BACK claims lines ahead of their stores and writes them back some
+   lines behind; below, each one at once: limits.def. */
+size_t store_lags_from(enum isa_vector vector);
 
 #endif

@@ -23,12 +23,13 @@ CALL_TEXT enum store_way choose_line_way(uintptr_t destination, size_t length, U
                                          bool streams, bool copies) {
     const struct isa_choice *choice = &token_table.choice;
     const enum store_way past = choice->past ? STORE_PAST : STORE_STREAM_BACK;
+    const enum store_way cached =
+        length >= store_lags_from(choice->vector) ? STORE_CACHED_BEHIND : STORE_CACHED_BACK;
     if (!streams || (flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) == 0)
-        return STORE_CACHED_BACK;
+        return cached;
     if ((flags & WRITE_NV_MEMORY_FLAG_PERSIST) != WRITE_NV_MEMORY_FLAG_PERSIST)
-        return length >= 128 ? past : choice->past ? STORE_CACHED_BACK : STORE_STREAM;
-    return length >= store_streams_from(copies, choice->vector, destination) ? past
-                                                                             : STORE_CACHED_BACK;
+        return length >= 128 ? past : choice->past ? cached : STORE_STREAM;
+    return length >= store_streams_from(copies, choice->vector, destination) ? past : cached;
 }
 
 /* The kind of store that the flags and the token allow. Direct stores, where the CPU has them, are
@@ -59,7 +60,8 @@ static bool wants_drain(ULONG flags) {
 
 /* Is nothing left to do but the drain? */
 CALL_TEXT bool is_written_back(enum store_way way) {
-    return way == STORE_CACHED_BACK || way == STORE_STREAM_BACK || way == STORE_PAST;
+    return way == STORE_CACHED_BACK || way == STORE_CACHED_BEHIND || way == STORE_STREAM_BACK ||
+           way == STORE_PAST;
 }
 
 /* Flushes what was stored and was not written back already, and drains as the flags ask. Streaming

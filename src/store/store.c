@@ -45,17 +45,20 @@ static enum fault fill_cached(void *to, uint8_t value, size_t length) {
 
 /* Is every line written back, or past the cache for good, when the store has ended? */
 static bool goes_back(enum store_way way) {
-    return way == STORE_CACHED_BACK || way == STORE_STREAM_BACK || way == STORE_PAST;
+    return way == STORE_CACHED_BACK || way == STORE_CACHED_BEHIND || way == STORE_STREAM_BACK ||
+           way == STORE_PAST;
 }
 
-static enum isa_lines lines_of(enum store_way way, enum isa_vector vector, size_t length) {
+static enum isa_lines lines_of(enum store_way way) {
     switch (way) {
     case STORE_STREAM_BACK:
         return ISA_LINES_STREAM_BACK;
     case STORE_PAST:
         return ISA_LINES_STREAM;
     case STORE_CACHED_BACK:
-        return length >= store_lags_from(vector) ? ISA_LINES_CACHED_BEHIND : ISA_LINES_CACHED_BACK;
+        return ISA_LINES_CACHED_BACK;
+    case STORE_CACHED_BEHIND:
+        return ISA_LINES_CACHED_BEHIND;
     default:
         return ISA_LINES_CACHED;
     }
@@ -106,8 +109,8 @@ static enum fault copy_lines(enum store_way way, enum isa_vector vector, char *t
     if (cut.head != 0 && !ends_last)
         fault = copy_cached(to, from, cut.head);
     if (fault == FAULT_NONE)
-        fault = isa_copy_lines(lines_of(way, vector, length), vector, to + cut.head,
-                               from + cut.head, cut.whole / LINE);
+        fault = isa_copy_lines(lines_of(way), vector, to + cut.head, from + cut.head,
+                               cut.whole / LINE);
     if (cut.head != 0 && ends_last && fault == FAULT_NONE)
         fault = copy_cached(to, from, cut.head);
     if (cut.tail != 0 && fault == FAULT_NONE)
@@ -120,8 +123,8 @@ static enum fault fill_lines(enum store_way way, enum isa_vector vector, char *t
     const struct lines cut = cut_lines(to, length);
     enum fault fault;
     claim_ends(way, to, cut);
-    fault = isa_fill_lines(lines_of(way, vector, length), vector, to + cut.head,
-                           store_pattern(value), cut.whole / LINE);
+    fault = isa_fill_lines(lines_of(way), vector, to + cut.head, store_pattern(value),
+                           cut.whole / LINE);
     if (cut.head != 0 && fault == FAULT_NONE)
         fault = fill_cached(to, value, cut.head);
     if (cut.tail != 0 && fault == FAULT_NONE)
@@ -201,12 +204,12 @@ struct limit {
     uint32_t cpu; /* isa_cpu(); 0: every other one */
     enum isa_vector vector;
     bool aligned;
-    size_t copy, fill, lag;
+    size_t copy, fill, behind;
 };
 
 static const struct limit *find_limit(enum isa_vector vector, bool aligned) {
     static const struct limit limits[] = {
-#define LIMIT(cpu, vector, aligned, copy, fill, lag) {cpu, vector, aligned, copy, fill, lag},
+#define LIMIT(cpu, vector, aligned, copy, fill, behind) {cpu, vector, aligned, copy, fill, behind},
 #include "store/limits.def"
 #undef LIMIT
     };
@@ -235,5 +238,5 @@ size_t store_streams_from(bool copies, enum isa_vector vector, uintptr_t destina
 }
 
 size_t store_lags_from(enum isa_vector vector) {
-    return limit_of(vector, true)->lag;
+    return limit_of(vector, true)->behind;
 }

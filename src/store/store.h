@@ -20,9 +20,10 @@ enum store_way {
     STORE_DIRECT, /* direct stores: durable at the next fence, but for heads and tails */
     /* Where the choice has lines; every line is written back by the call itself, and once: */
     STORE_CACHED_BACK,
-    STORE_STREAM_BACK, /* whole lines past the cache, the ends through it */
-    STORE_PAST         /* the same, and nothing is done for lines that were cached: where the choice
-                          has past */
+    STORE_CACHED_BEHIND, /* each line is claimed some lines ahead of its stores */
+    STORE_STREAM_BACK,   /* whole lines past the cache, the ends through it */
+    STORE_PAST           /* the same, and nothing is done for lines that were cached: where the choice
+                            has past */
 };
 
 /* Copies length bytes; the ranges may overlap, as with memmove; overlapping ones are always stored
@@ -40,8 +41,7 @@ enum fault store_fill(enum store_way *way, enum isa_vector vector, void *destina
    STORE_CACHED_BACK: limits.def. */
 size_t store_streams_from(bool copies, enum isa_vector vector, uintptr_t destination);
 
-/* From this length on STORE_CACHED_BACK claims lines ahead of their stores and writes them back some
-   lines behind; below, each one at once: limits.def. */
+/* From this length on STORE_CACHED_BEHIND is faster than STORE_CACHED_BACK: limits.def. */
 size_t store_lags_from(enum isa_vector vector);
 
 #endif

@@ -23,13 +23,15 @@ CALL_TEXT enum store_way choose_line_way(uintptr_t destination, size_t length, U
                                          bool streams, bool copies) {
     const struct isa_choice *choice = &token_table.choice;
     const enum store_way past = choice->past ? STORE_PAST : STORE_STREAM_BACK;
-    const enum store_way cached =
-        length >= store_lags_from(choice->vector) ? STORE_CACHED_BEHIND : STORE_CACHED_BACK;
-    if (!streams || (flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) == 0)
-        return cached;
-    if ((flags & WRITE_NV_MEMORY_FLAG_PERSIST) != WRITE_NV_MEMORY_FLAG_PERSIST)
-        return length >= 128 ? past : choice->past ? cached : STORE_STREAM;
-    return length >= store_streams_from(copies, choice->vector, destination) ? past : cached;
+    if (streams && (flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) != 0) {
+        bool persist = (flags & WRITE_NV_MEMORY_FLAG_FLUSH) != 0;
+        if (length >=
+            (persist ? store_streams_from(copies, choice->vector, destination) : STORE_LINES_FROM))
+            return past;
+        if (!persist && !choice->past)
+            return STORE_STREAM;
+    }
+    return length >= store_lags_from(choice->vector) ? STORE_CACHED_BEHIND : STORE_CACHED_BACK;
 }
 
 /* The kind of store that the flags and the token allow. Direct stores, where the CPU has them, are
@@ -65,7 +67,8 @@ CALL_TEXT bool is_written_back(enum store_way way) {
 }
 
 /* Flushes what was stored and was not written back already, and drains as the flags ask. Streaming
-   stores are written back too, unless the vendor documents that a cached line is evicted first. Of direct stores only the ends that are no whole word went through the cache. */
+   stores are written back too, unless the vendor documents that a cached line is evicted first. Of
+   direct stores only the ends that are no whole word went through the cache. */
 static enum result finish(const struct token_view *token, enum store_way way, uintptr_t address,
                           size_t length, ULONG flags) {
     enum result result;
@@ -229,12 +232,12 @@ CALL_TEXT bool is_quick(PVOID token, uintptr_t address, size_t length, ULONG fla
            token_quick(TOKEN_KEY_LINES, (uintptr_t)token, address, length);
 }
 
-/* What they need after they were stored. false: there is no page, and the long way tells why; or
-   there are deferred flushes to be done before the drain. */
+/* What they need after they were stored with such flags. false: there is no page, and the long way
+   tells why; or there are deferred flushes to be done before the drain. */
 CALL_TEXT bool finish_quick(uintptr_t address, uintptr_t last, ULONG flags) {
     if (UNLIKELY(!isa_quick_back(address, last)))
         return false;
-    if (!wants_drain(flags))
+    if (flags == (WRITE_NV_MEMORY_FLAG_FLUSH | WRITE_NV_MEMORY_FLAG_NO_DRAIN))
         return true;
     if (UNLIKELY(flush_has_later()))
         return false;
@@ -243,12 +246,25 @@ CALL_TEXT bool finish_quick(uintptr_t address, uintptr_t last, ULONG flags) {
 }
 
 /* The byte in each place of a word. */
-#define PATTERN(byte) ((byte) * UINT64_C(0x0101010101010101))
+#define PATTERN(byte) ((byte)*UINT64_C(0x0101010101010101))
 
 /* Do two ranges of length bytes share none? So that a call which met a missing page on the short
    way can be made anew. */
 CALL_TEXT bool lie_apart(uintptr_t a, uintptr_t b, size_t length) {
     return a - b + (length - 1) >= 2 * length - 1;
+}
+
+/* pre: source and destination lie apart */
+CALL_TEXT enum fault store_wish(enum store_way *way, enum isa_vector vector,
+                                const struct wish *wish) {
+    char *to = (char *)wish->destination;
+    const char *from = (const char *)wish->source;
+    if (wish->call == CALL_FILL)
+        return store_fill(way, vector, to, wish->value, wish->length);
+    return LIKELY(wish->length >= STORE_LINES_FROM &&
+                  (*way == STORE_CACHED || is_written_back(*way)))
+               ? store_copy_lines(*way, vector, to, from, wish->length)
+               : store_copy(way, vector, to, from, wish->length);
 }
 
 /* More bytes, where kernels write the lines back: one call of store. Without a write-back every
@@ -269,10 +285,7 @@ CALL_TEXT bool store_lines(PVOID token, const struct wish *wish) {
             ((wish->flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) != 0 && choice->direct))
             return false;
     }
-    enum fault fault =
-        copies ? store_copy(&way, choice->vector, wish->destination, wish->source, wish->length)
-               : store_fill(&way, choice->vector, wish->destination, wish->value, wish->length);
-    if (fault != FAULT_NONE || (back && !is_written_back(way)))
+    if (store_wish(&way, choice->vector, wish) != FAULT_NONE || (back && !is_written_back(way)))
         return false;
     if (wants_drain(wish->flags))
         isa_quick_fence();

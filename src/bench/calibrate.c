@@ -35,7 +35,9 @@ struct trial {
 
 static void store(const struct trial *trial, enum lane lane, char *at) {
     const enum store_way ways[LANES] = {
-        STORE_CACHED, STORE_CACHED_BACK, STORE_CACHED_BEHIND,
+        STORE_CACHED,
+        STORE_CACHED_BACK,
+        STORE_CACHED_BEHIND,
         peers_choice.past ? STORE_PAST : STORE_STREAM_BACK,
     };
     enum store_way way = ways[lane];
@@ -132,7 +134,7 @@ bool bench_calibrate(FILE *to, FILE *talk) {
     memset(field, 1, FIELD + 2 * SLACK);
     bench_machine(machine, sizeof machine);
     strftime(day, sizeof day, "%Y-%m-%d", gmtime_r(&now, &parts));
-    fprintf(to, "/* Written by nvrtl bench --calibrate on %s: %s. */\n", day, machine);
+    fprintf(to, "/* Written by nvrtl bench --calibrate on %s:\n   %s. */\n", day, machine);
     for (enum isa_vector vector = ISA_VECTOR_128; vector <= peers_choice.vector; vector++) {
         for (unsigned skewed = 0; skewed < 2; skewed++) {
             struct trial trial = {.field = (char *)field,

@@ -40,9 +40,6 @@ static enum fault fill_cached(void *to, uint8_t value, size_t length) {
 }
 
 #define LINE ((size_t)64)
-/* Fewer bytes are no work for vectors. */
-#define LINES_FROM (2 * LINE)
-
 /* Is every line written back, or past the cache for good, when the store has ended? */
 static bool goes_back(enum store_way way) {
     return way == STORE_CACHED_BACK || way == STORE_CACHED_BEHIND || way == STORE_STREAM_BACK ||
@@ -99,22 +96,22 @@ static enum fault back_ends(enum store_way way, const char *to, struct lines cut
 
 /* Whole lines in vectors, the ends word by word, going up; but what goes past the cache goes first:
    meanwhile the lines of the ends come to the cache. */
-static enum fault copy_lines(enum store_way way, enum isa_vector vector, char *to, const char *from,
-                             size_t length) {
+enum fault store_copy_lines(enum store_way way, enum isa_vector vector, char *to, const char *from,
+                            size_t length) {
     const struct lines cut = cut_lines(to, length);
     const size_t behind = cut.head + cut.whole;
     const bool ends_last = way == STORE_PAST;
     enum fault fault = FAULT_NONE;
     claim_ends(way, to, cut);
     if (cut.head != 0 && !ends_last)
-        fault = copy_cached(to, from, cut.head);
+        fault = isa_copy_up(to, from, cut.head);
     if (fault == FAULT_NONE)
-        fault = isa_copy_lines(lines_of(way), vector, to + cut.head, from + cut.head,
-                               cut.whole / LINE);
+        fault =
+            isa_copy_lines(lines_of(way), vector, to + cut.head, from + cut.head, cut.whole / LINE);
     if (cut.head != 0 && ends_last && fault == FAULT_NONE)
-        fault = copy_cached(to, from, cut.head);
+        fault = isa_copy_up(to, from, cut.head);
     if (cut.tail != 0 && fault == FAULT_NONE)
-        fault = copy_cached(to + behind, from + behind, cut.tail);
+        fault = isa_copy_up(to + behind, from + behind, cut.tail);
     return fault == FAULT_NONE ? back_ends(way, to, cut) : fault;
 }
 
@@ -182,8 +179,8 @@ enum fault store_copy(enum store_way *way, enum isa_vector vector, void *destina
         *way = goes_back(*way) ? STORE_CACHED_BACK : STORE_CACHED;
     if (*way == STORE_STREAM || *way == STORE_DIRECT)
         return copy_words(*way, to, from, cut);
-    if (ISA_KERNELS && length >= LINES_FROM && !store_copies_down(to, from, length))
-        return copy_lines(*way, vector, to, from, length);
+    if (ISA_KERNELS && length >= STORE_LINES_FROM && !store_copies_down(to, from, length))
+        return store_copy_lines(*way, vector, to, from, length);
     return copy_few(way, to, from, length);
 }
 
@@ -195,7 +192,7 @@ enum fault store_fill(enum store_way *way, enum isa_vector vector, void *destina
         *way = goes_back(*way) ? STORE_CACHED_BACK : STORE_CACHED;
     if (*way == STORE_STREAM || *way == STORE_DIRECT)
         return fill_words(*way, to, value, cut);
-    if (ISA_KERNELS && length >= LINES_FROM)
+    if (ISA_KERNELS && length >= STORE_LINES_FROM)
         return fill_lines(*way, vector, to, value, length);
     return fill_few(way, to, value, length);
 }
@@ -223,8 +220,7 @@ static const struct limit *find_limit(enum isa_vector vector, bool aligned) {
 
 static const struct limit *limit_of(enum isa_vector vector, bool aligned) {
     static const struct limit *_Atomic known[ISA_VECTOR_512 + 1][2];
-    const struct limit *found =
-        atomic_load_explicit(&known[vector][aligned], memory_order_relaxed);
+    const struct limit *found = atomic_load_explicit(&known[vector][aligned], memory_order_relaxed);
     if (UNLIKELY(found == NULL)) {
         found = find_limit(vector, aligned);
         atomic_store_explicit(&known[vector][aligned], found, memory_order_relaxed);

@@ -306,10 +306,10 @@ APART static NTSTATUS fill_lines(PVOID value, void *destination, size_t length, 
                                      : fill_any(value, destination, length, byte, flags, caller);
 }
 
-/* May these few bytes be flushed by lines that are remembered already? */
+/* May these few bytes be flushed by lines that are remembered? */
 CALL_TEXT bool is_deferred(PVOID token, uintptr_t address, size_t length, ULONG flags) {
-    return flags == (WRITE_NV_MEMORY_FLAG_FLUSH | WRITE_NV_MEMORY_FLAG_NO_DRAIN) &&
-           flush_has_later() && token_quick(TOKEN_KEY_DEFERS, (uintptr_t)token, address, length);
+    return ISA_QUICK && flags == (WRITE_NV_MEMORY_FLAG_FLUSH | WRITE_NV_MEMORY_FLAG_NO_DRAIN) &&
+           token_quick(TOKEN_KEY_DEFERS, (uintptr_t)token, address, length);
 }
 
 /* The short way of a Write whose token defers its flushes. */
@@ -318,7 +318,8 @@ APART static NTSTATUS write_deferred(PVOID value, void *destination, const void 
     uintptr_t to = (uintptr_t)destination, from = (uintptr_t)source;
     if (is_deferred(value, to, length, flags) && is_plain(from) && lie_apart(to, from, length) &&
         isa_quick_copy((char *)destination, (const char *)source, length) &&
-        flush_is_later((uintptr_t)value, to, to + length - 1))
+        (flush_is_later((uintptr_t)value, to, to + length - 1) ||
+         flush_note_later((uintptr_t)value, to, to + length - 1)))
         return STATUS_SUCCESS;
     return write_any(value, destination, source, length, flags, caller);
 }

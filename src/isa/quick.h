@@ -92,11 +92,12 @@ static inline __attribute__((always_inline)) void isa_quick_fence(void) {
 #define ISA_QUICK_RANGE(move)                                                                      \
     size_t done = 0, left_over = length;                                                           \
     if (LIKELY((((uintptr_t)to | length) & 7) == 0)) {                                             \
-        if (length <= 16) {                                                                        \
+        if (LIKELY(length == 8)) {                                                                 \
             move##8;                                                                               \
-            done = 8;                                                                              \
-            if (length == 16)                                                                      \
-                move##8;                                                                           \
+            return true;                                                                           \
+        }                                                                                          \
+        if (length == 16) {                                                                        \
+            move##16;                                                                              \
             return true;                                                                           \
         }                                                                                          \
         ISA_QUICK_WORDS(move)                                                                      \

@@ -21,13 +21,17 @@ static bool has_lines(const struct token_view *token) {
 /* The kind of store where lines are written back by kernels, for flags that have a write-back. */
 CALL_TEXT enum store_way choose_line_way(uintptr_t destination, size_t length, ULONG flags,
                                          bool streams, bool copies) {
-    if (!streams || (flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) == 0)
-        return STORE_CACHED_BACK;
-    if ((flags & WRITE_NV_MEMORY_FLAG_PERSIST) != WRITE_NV_MEMORY_FLAG_PERSIST)
-        return length >= 128 ? STORE_STREAM_BACK : STORE_STREAM;
-    return length >= store_streams_from(copies, token_table.choice.vector, destination)
-               ? STORE_STREAM_BACK
-               : STORE_CACHED_BACK;
+    const struct isa_choice *choice = &token_table.choice;
+    const enum store_way past = choice->past ? STORE_PAST : STORE_STREAM_BACK;
+    if (streams && (flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) != 0) {
+        bool persist = (flags & WRITE_NV_MEMORY_FLAG_FLUSH) != 0;
+        if (length >=
+            (persist ? store_streams_from(copies, choice->vector, destination) : STORE_LINES_FROM))
+            return past;
+        if (!persist && !choice->past)
+            return STORE_STREAM;
+    }
+    return length >= store_lags_from(choice->vector) ? STORE_CACHED_BEHIND : STORE_CACHED_BACK;
 }
 
 /* The kind of store that the flags and the token allow. Direct stores, where the CPU has them, are
@@ -56,15 +60,21 @@ static bool wants_drain(ULONG flags) {
     return (flags & WRITE_NV_MEMORY_FLAG_FLUSH) && (flags & WRITE_NV_MEMORY_FLAG_NO_DRAIN) == 0;
 }
 
+/* Is nothing left to do but the drain? */
+CALL_TEXT bool is_written_back(enum store_way way) {
+    return way == STORE_CACHED_BACK || way == STORE_CACHED_BEHIND || way == STORE_STREAM_BACK ||
+           way == STORE_PAST;
+}
+
 /* Flushes what was stored and was not written back already, and drains as the flags ask. Streaming
-   stores are written back too: no vendor documents that one which hits a cached line leaves the
-   cache. Of direct stores only the ends that are no whole word went through the cache. */
+   stores are written back too, unless the vendor documents that a cached line is evicted first. Of
+   direct stores only the ends that are no whole word went through the cache. */
 static enum result finish(const struct token_view *token, enum store_way way, uintptr_t address,
                           size_t length, ULONG flags) {
     enum result result;
     if ((flags & WRITE_NV_MEMORY_FLAG_PERSIST) == 0)
         return RESULT_OK;
-    if (way == STORE_CACHED_BACK || way == STORE_STREAM_BACK) {
+    if (is_written_back(way)) {
         result = RESULT_OK;
     } else if (way != STORE_DIRECT) {
         result = call_flush(token, address, length, way == STORE_CACHED && !wants_drain(flags));
@@ -206,25 +216,28 @@ CALL_TEXT bool is_plain(uintptr_t address) {
     return (intptr_t)address > 0;
 }
 
-/* Can few bytes go the short way with these flags? A write-back needs the token's lines to be of
-   that kind; PERSIST prefers direct stores, and what goes past the cache goes the long way. */
+/* Are few bytes only stored? */
+CALL_TEXT bool is_plain_store(size_t length, ULONG flags) {
+    return ISA_QUICK && LIKELY((flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_NO_DRAIN) == 0) &&
+           LIKELY(length <= ISA_QUICK_MAX);
+}
+
+/* Can few bytes be stored and written back the short way? The token's lines have to be of that
+   kind; PERSIST prefers direct stores, and what goes past the cache goes the long way. */
 CALL_TEXT bool is_quick(PVOID token, uintptr_t address, size_t length, ULONG flags) {
     ULONG kind = flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_NO_DRAIN;
-    if (LIKELY(kind == 0))
-        return token_quick(TOKEN_KEY_STORES, (uintptr_t)token, address, length);
-    return (kind == WRITE_NV_MEMORY_FLAG_FLUSH ||
+    return ISA_QUICK &&
+           (kind == WRITE_NV_MEMORY_FLAG_FLUSH ||
             (kind == WRITE_NV_MEMORY_FLAG_PERSIST && !token_table.choice.direct)) &&
            token_quick(TOKEN_KEY_LINES, (uintptr_t)token, address, length);
 }
 
-/* What they need after they were stored. false: there is no page, and the long way tells why; or
-   there are deferred flushes to be done before the drain. */
+/* What they need after they were stored with such flags. false: there is no page, and the long way
+   tells why; or there are deferred flushes to be done before the drain. */
 CALL_TEXT bool finish_quick(uintptr_t address, uintptr_t last, ULONG flags) {
-    if (LIKELY((flags & WRITE_NV_MEMORY_FLAG_PERSIST) == 0))
-        return true;
     if (UNLIKELY(!isa_quick_back(address, last)))
         return false;
-    if (!wants_drain(flags))
+    if (flags == (WRITE_NV_MEMORY_FLAG_FLUSH | WRITE_NV_MEMORY_FLAG_NO_DRAIN))
         return true;
     if (UNLIKELY(flush_has_later()))
         return false;
@@ -232,10 +245,26 @@ CALL_TEXT bool finish_quick(uintptr_t address, uintptr_t last, ULONG flags) {
     return true;
 }
 
+/* The byte in each place of a word. */
+#define PATTERN(byte) ((byte)*UINT64_C(0x0101010101010101))
+
 /* Do two ranges of length bytes share none? So that a call which met a missing page on the short
    way can be made anew. */
 CALL_TEXT bool lie_apart(uintptr_t a, uintptr_t b, size_t length) {
     return a - b + (length - 1) >= 2 * length - 1;
+}
+
+/* pre: source and destination lie apart */
+CALL_TEXT enum fault store_wish(enum store_way *way, enum isa_vector vector,
+                                const struct wish *wish) {
+    char *to = (char *)wish->destination;
+    const char *from = (const char *)wish->source;
+    if (wish->call == CALL_FILL)
+        return store_fill(way, vector, to, wish->value, wish->length);
+    return LIKELY(wish->length >= STORE_LINES_FROM &&
+                  (*way == STORE_CACHED || is_written_back(*way)))
+               ? store_copy_lines(*way, vector, to, from, wish->length)
+               : store_copy(way, vector, to, from, wish->length);
 }
 
 /* More bytes, where kernels write the lines back: one call of store. Without a write-back every
@@ -256,10 +285,7 @@ CALL_TEXT bool store_lines(PVOID token, const struct wish *wish) {
             ((wish->flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) != 0 && choice->direct))
             return false;
     }
-    enum fault fault =
-        copies ? store_copy(&way, choice->vector, wish->destination, wish->source, wish->length)
-               : store_fill(&way, choice->vector, wish->destination, wish->value, wish->length);
-    if (fault != FAULT_NONE || (back && way != STORE_CACHED_BACK && way != STORE_STREAM_BACK))
+    if (store_wish(&way, choice->vector, wish) != FAULT_NONE || (back && !is_written_back(way)))
         return false;
     if (wants_drain(wish->flags))
         isa_quick_fence();
@@ -280,10 +306,10 @@ APART static NTSTATUS fill_lines(PVOID value, void *destination, size_t length, 
                                      : fill_any(value, destination, length, byte, flags, caller);
 }
 
-/* May these few bytes be flushed by lines that are remembered already? */
+/* May these few bytes be flushed by lines that are remembered? */
 CALL_TEXT bool is_deferred(PVOID token, uintptr_t address, size_t length, ULONG flags) {
-    return flags == (WRITE_NV_MEMORY_FLAG_FLUSH | WRITE_NV_MEMORY_FLAG_NO_DRAIN) &&
-           flush_has_later() && token_quick(TOKEN_KEY_DEFERS, (uintptr_t)token, address, length);
+    return ISA_QUICK && flags == (WRITE_NV_MEMORY_FLAG_FLUSH | WRITE_NV_MEMORY_FLAG_NO_DRAIN) &&
+           token_quick(TOKEN_KEY_DEFERS, (uintptr_t)token, address, length);
 }
 
 /* The short way of a Write whose token defers its flushes. */
@@ -292,9 +318,40 @@ APART static NTSTATUS write_deferred(PVOID value, void *destination, const void 
     uintptr_t to = (uintptr_t)destination, from = (uintptr_t)source;
     if (is_deferred(value, to, length, flags) && is_plain(from) && lie_apart(to, from, length) &&
         isa_quick_copy((char *)destination, (const char *)source, length) &&
-        flush_is_later((uintptr_t)value, to, to + length - 1))
+        (flush_is_later((uintptr_t)value, to, to + length - 1) ||
+         flush_note_later((uintptr_t)value, to, to + length - 1)))
         return STATUS_SUCCESS;
     return write_any(value, destination, source, length, flags, caller);
+}
+
+/* Stores that are more than few bytes, or want more than to be stored. */
+APART static NTSTATUS write_more(PVOID value, void *destination, const void *source, size_t length,
+                                 ULONG flags, const void *caller) {
+    uintptr_t to = (uintptr_t)destination, from = (uintptr_t)source;
+    if (ISA_QUICK && length > ISA_QUICK_MAX)
+        return write_lines(value, destination, source, length, flags, caller);
+    if (LIKELY(is_quick(value, to, length, flags)) &&
+        LIKELY(is_plain(from) && lie_apart(to, from, length))) {
+        isa_quick_claim(to, to + length - 1);
+        if (LIKELY(isa_quick_copy((char *)destination, (const char *)source, length) &&
+                   finish_quick(to, to + length - 1, flags)))
+            return STATUS_SUCCESS;
+    }
+    return write_deferred(value, destination, source, length, flags, caller);
+}
+
+APART static NTSTATUS fill_more(PVOID value, void *destination, size_t length, UCHAR byte,
+                                ULONG flags, const void *caller) {
+    uintptr_t to = (uintptr_t)destination;
+    if (ISA_QUICK && length > ISA_QUICK_MAX)
+        return fill_lines(value, destination, length, byte, flags, caller);
+    if (LIKELY(is_quick(value, to, length, flags))) {
+        isa_quick_claim(to, to + length - 1);
+        if (LIKELY(isa_quick_fill((char *)destination, PATTERN(byte), length) &&
+                   finish_quick(to, to + length - 1, flags)))
+            return STATUS_SUCCESS;
+    }
+    return fill_any(value, destination, length, byte, flags, caller);
 }
 
 /* Few bytes, in most domains: nothing is called. */
@@ -304,31 +361,25 @@ NVRTL_API NTSTATUS RtlWriteNonVolatileMemory(PVOID NvToken, void *NvDestination,
     if (UNLIKELY(observed()))
         return write_resolved(NvToken, NvDestination, Source, Size, Flags,
                               __builtin_return_address(0));
-    if (ISA_QUICK && Size > ISA_QUICK_MAX)
-        return write_lines(NvToken, NvDestination, Source, Size, Flags,
-                           __builtin_return_address(0));
-    if (LIKELY(ISA_QUICK && is_quick(NvToken, to, Size, Flags)) &&
+    if (is_plain_store(Size, Flags) &&
+        LIKELY(token_quick(TOKEN_KEY_STORES, (uintptr_t)NvToken, to, Size)) &&
         LIKELY(is_plain(from) && lie_apart(to, from, Size)) &&
-        LIKELY(isa_quick_copy((char *)NvDestination, (const char *)Source, Size) &&
-               finish_quick(to, to + Size - 1, Flags)))
+        LIKELY(isa_quick_copy((char *)NvDestination, (const char *)Source, Size)))
         return STATUS_SUCCESS;
-    return write_deferred(NvToken, NvDestination, Source, Size, Flags, __builtin_return_address(0));
+    return write_more(NvToken, NvDestination, Source, Size, Flags, __builtin_return_address(0));
 }
 
 NVRTL_API NTSTATUS RtlFillNonVolatileMemory(PVOID NvToken, void *NvDestination, SIZE_T Size,
                                             UCHAR Value, ULONG Flags) {
     uintptr_t to = (uintptr_t)NvDestination;
-    uint64_t pattern = Value * UINT64_C(0x0101010101010101);
     if (UNLIKELY(observed()))
         return fill_resolved(NvToken, NvDestination, Size, Value, Flags,
                              __builtin_return_address(0));
-    if (ISA_QUICK && Size > ISA_QUICK_MAX)
-        return fill_lines(NvToken, NvDestination, Size, Value, Flags, __builtin_return_address(0));
-    if (LIKELY(ISA_QUICK && is_quick(NvToken, to, Size, Flags)) &&
-        LIKELY(isa_quick_fill((char *)NvDestination, pattern, Size) &&
-               finish_quick(to, to + Size - 1, Flags)))
+    if (is_plain_store(Size, Flags) &&
+        LIKELY(token_quick(TOKEN_KEY_STORES, (uintptr_t)NvToken, to, Size)) &&
+        LIKELY(isa_quick_fill((char *)NvDestination, PATTERN(Value), Size)))
         return STATUS_SUCCESS;
-    return fill_any(NvToken, NvDestination, Size, Value, Flags, __builtin_return_address(0));
+    return fill_more(NvToken, NvDestination, Size, Value, Flags, __builtin_return_address(0));
 }
 
 NVRTL_API NTSTATUS NvRtlReadNonVolatileMemory(void *token, void *destination, const void *source,

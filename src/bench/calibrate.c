@@ -21,9 +21,9 @@
 static const size_t lengths[] = {128,  192,  256,  384,  512,   768,
                                  1024, 1536, 2048, 4096, 16384, LENGTH_MAX};
 
-enum lane { LANE_AFTER, LANE_BACK, LANE_STREAM, LANES };
+enum lane { LANE_AFTER, LANE_BACK, LANE_BEHIND, LANE_STREAM, LANES };
 static const char *const lane_names[LANES] = {"store, then write back", "line by line",
-                                              "streaming"};
+                                              "some lines behind", "streaming"};
 
 struct trial {
     char *field;
@@ -34,7 +34,12 @@ struct trial {
 };
 
 static void store(const struct trial *trial, enum lane lane, char *at) {
-    static const enum store_way ways[LANES] = {STORE_CACHED, STORE_CACHED_BACK, STORE_STREAM_BACK};
+    const enum store_way ways[LANES] = {
+        STORE_CACHED,
+        STORE_CACHED_BACK,
+        STORE_CACHED_BEHIND,
+        peers_choice.past ? STORE_PAST : STORE_STREAM_BACK,
+    };
     enum store_way way = ways[lane];
     if (trial->copies)
         store_copy(&way, trial->vector, at, trial->source, trial->length);
@@ -58,9 +63,15 @@ static double sample(void *context, size_t lane) {
     return (measure_now() - start) / (double)count;
 }
 
-/* One length, cold; talks of it, and says whether streaming is the faster one. */
-static bool streams(struct trial *trial, FILE *talk) {
+/* What one length takes, cold; talks of it. */
+struct times {
+    double lanes[LANES];
+};
+
+static struct times times_of(struct trial *trial, size_t length, FILE *talk) {
+    struct times times;
     struct bench_row row = {.lane_count = LANES};
+    trial->length = length;
     size_t slot = align_up(trial->length + trial->skew, 64);
     trial->slots = FIELD / slot;
     trial->stride = (trial->slots / 8 * 5) | 1;
@@ -68,50 +79,69 @@ static bool streams(struct trial *trial, FILE *talk) {
     measure_row(&row, ROUNDS, sample, trial);
     fprintf(talk, "%s %s, vectors of %d bits, %zu bytes:", trial->copies ? "copy" : "fill",
             trial->skew != 0 ? "skewed" : "aligned", 128 << trial->vector, trial->length);
-    for (size_t lane = 0; lane < LANES; lane++)
-        fprintf(talk, " %s %.0f ns", lane_names[lane], row.lanes[lane].nanos.median);
+    for (size_t lane = 0; lane < LANES; lane++) {
+        times.lanes[lane] = row.lanes[lane].nanos.median;
+        fprintf(talk, " %s %.0f ns", lane_names[lane], times.lanes[lane]);
+    }
     fputc('\n', talk);
-    return row.lanes[LANE_STREAM].nanos.median < row.lanes[LANE_BACK].nanos.median;
+    return times;
 }
 
-/* From where on it always is. */
-static size_t limit_of(struct trial *trial, FILE *talk) {
-    size_t limit = SIZE_MAX;
-    for (size_t i = ARRAY_LENGTH(lengths); i-- > 0;) {
-        trial->length = lengths[i];
-        if (!streams(trial, talk))
-            break;
-        limit = lengths[i];
+/* From where on streaming, and writing back behind, are always faster. */
+static void find_limits(struct trial *trial, FILE *talk, size_t *streams, size_t *behind) {
+    *streams = *behind = SIZE_MAX;
+    bool streaming = true, lagging = true;
+    for (size_t i = ARRAY_LENGTH(lengths); i-- > 0 && (streaming || lagging);) {
+        const struct times times = times_of(trial, lengths[i], talk);
+        double back = times.lanes[LANE_BACK], lag = times.lanes[LANE_BEHIND];
+        streaming = streaming && times.lanes[LANE_STREAM] < (back < lag ? back : lag);
+        lagging = lagging && lag < back;
+        *streams = streaming ? lengths[i] : *streams;
+        *behind = lagging ? lengths[i] : *behind;
     }
-    return limit;
+}
+
+static void print_length(FILE *to, size_t length, const char *after) {
+    if (length == SIZE_MAX)
+        fprintf(to, "SIZE_MAX%s", after);
+    else
+        fprintf(to, "%zu%s", length, after);
+}
+
+static void print_limits(FILE *to, FILE *talk, struct trial *trial) {
+    static const char *const names[] = {"ISA_VECTOR_128", "ISA_VECTOR_256", "ISA_VECTOR_512"};
+    size_t copy, fill, copies_behind, fills_behind;
+    trial->copies = true;
+    find_limits(trial, talk, &copy, &copies_behind);
+    trial->copies = false;
+    find_limits(trial, talk, &fill, &fills_behind);
+    fprintf(to, "LIMIT(0x%x, %s, %s, ", isa_cpu(), names[trial->vector],
+            trial->skew != 0 ? "false" : "true");
+    print_length(to, copy, ", ");
+    print_length(to, fill, ", ");
+    print_length(to, copies_behind > fills_behind ? copies_behind : fills_behind, ")\n");
 }
 
 bool bench_calibrate(FILE *to, FILE *talk) {
-    static const char *const names[] = {"ISA_VECTOR_128", "ISA_VECTOR_256", "ISA_VECTOR_512"};
-    struct isa_choice choice = isa_choose(isa_features(), isa_line_size(), NULL, NULL);
     char machine[256], day[16];
     time_t now = time(NULL);
     struct tm parts;
     void *field = mmap(NULL, FIELD + 2 * SLACK, PROT_READ | PROT_WRITE,
                        MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (!choice.lines || field == MAP_FAILED)
+    peers_choice = isa_choose(isa_features(), isa_line_size(), NULL, NULL);
+    if (!peers_choice.lines || field == MAP_FAILED)
         return false;
     memset(field, 1, FIELD + 2 * SLACK);
     bench_machine(machine, sizeof machine);
     strftime(day, sizeof day, "%Y-%m-%d", gmtime_r(&now, &parts));
-    fprintf(to, "/* Written by nvrtl bench --calibrate on %s: %s. */\n", day, machine);
-    for (enum isa_vector vector = ISA_VECTOR_128; vector <= choice.vector; vector++) {
+    fprintf(to, "/* Written by nvrtl bench --calibrate on %s:\n   %s. */\n", day, machine);
+    for (enum isa_vector vector = ISA_VECTOR_128; vector <= peers_choice.vector; vector++) {
         for (unsigned skewed = 0; skewed < 2; skewed++) {
             struct trial trial = {.field = (char *)field,
                                   .source = (char *)field + FIELD + SLACK,
                                   .vector = vector,
-                                  .copies = true,
                                   .skew = skewed ? SKEW : 0};
-            size_t copy = limit_of(&trial, talk);
-            trial.copies = false;
-            size_t fill = limit_of(&trial, talk);
-            fprintf(to, "LIMIT(0x%x, %s, %s, %zu, %zu)\n", isa_cpu(), names[vector],
-                    skewed ? "false" : "true", copy, fill);
+            print_limits(to, talk, &trial);
         }
     }
     munmap(field, FIELD + 2 * SLACK);

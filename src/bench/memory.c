@@ -192,7 +192,7 @@ static void measure_case(struct bench_ground *ground, const struct bench_asked *
         contest.lanes[row.lane_count] = lane;
         row.lanes[row.lane_count].name = lane->name;
         row.lanes[row.lane_count].undocumented =
-            lane->undocumented_at != 0 && length >= lane->undocumented_at;
+            !peers_choice.past && lane->undocumented_at != 0 && length >= lane->undocumented_at;
         row.lane_count++;
     }
     set_goal(question, &contest, &row);

@@ -52,6 +52,7 @@ LANE(own_zero,
      RtlFillNonVolatileMemory(pass->token, at, pass->length, 0, FILL_NV_MEMORY_FLAG_PERSIST))
 LANE(pmem_zero, peers_libpmem.fill(at, 0, pass->length, 0))
 LANE(raw_zero, memset(at, 0, pass->length); peers_flush(at, pass->length); isa_fence())
+LANE(least_zero, peers_zero(at, pass->length); isa_fence())
 
 static void own_ranges(const struct memory_pass *pass) {
     RtlFlushNonVolatileMemoryRanges(pass->token, (PNV_MEMORY_RANGE)pass->places, pass->count, 0);
@@ -171,7 +172,7 @@ static const struct memory_question fill_zero = {
     .lanes = {{"nvrtl", own_zero, false, 0},
               {"libpmem", pmem_zero, true, STREAMS},
               {"memset+raw", raw_zero, false, 0},
-              {"write-back alone", raw_persist, false, 0}},
+              {"least", least_zero, false, 0}},
 };
 static const struct memory_question ranges = {
     .sizes = {1000},

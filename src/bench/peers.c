@@ -34,10 +34,21 @@ const char *peers_load_libpmem(void) {
 }
 
 #define LINE ((size_t)64)
-/* From so many bytes on streaming stores are faster, and then the write-back of so many lines at a
-   time, once they have left the buffers that combine such stores. */
+/* From so many bytes on streaming stores are faster, alone where that is enough, and else with the
+   write-back of so many lines at a time, once they have left the buffers that combine such
+   stores. */
 #define STREAMS_FROM ((size_t)4096)
+#define STREAMS_ALONE_FROM ((size_t)640)
 #define BURST (16 * LINE)
+
+static void claim(const char *at, size_t length) {
+#if defined(__x86_64__)
+    const char *line = (const char *)((uintptr_t)at & ~(uintptr_t)(LINE - 1));
+    for (; line < at + length; line += LINE)
+        __asm__ volatile("prefetchw (%0)" ::"r"(line));
+#endif
+    (void)at, (void)length;
+}
 
 /* pre: to is aligned to a line */
 static void store_line(char *to, const char *from, bool streams) {
@@ -51,7 +62,7 @@ static void store_line(char *to, const char *from, bool streams) {
     memcpy(to, from, LINE);
 }
 
-void peers_copy_back(char *to, const char *from, size_t length) {
+static void copy_streaming_back(char *to, const char *from, size_t length) {
     const bool streams = length >= STREAMS_FROM;
     const size_t behind = streams ? 2 * BURST : LINE, burst = streams ? BURST : LINE;
     size_t head = -(uintptr_t)to & (LINE - 1);
@@ -71,6 +82,38 @@ void peers_copy_back(char *to, const char *from, size_t length) {
     peers_flush(back, (size_t)(to - back) + length);
 }
 
+/* Lines past the cache and nothing more, while those of the ends come to it. */
+static void copy_past(char *to, const char *from, size_t length) {
+    size_t head = -(uintptr_t)to & (LINE - 1), tail = ((uintptr_t)to + length) & (LINE - 1);
+    claim(to, head);
+    claim(to + length - tail, tail);
+    for (size_t at = head; at < length - tail; at += LINE)
+        store_line(to + at, from + at, true);
+    memcpy(to, from, head);
+    memcpy(to + length - tail, from + length - tail, tail);
+    peers_flush(to, head);
+    peers_flush(to + length - tail, tail);
+}
+
+/* Lines that are claimed before they are stored, and written back behind. */
+static void copy_claimed(char *to, const char *from, size_t length) {
+    claim(to, length);
+    memcpy(to, from, length);
+    peers_flush(to, length);
+}
+
+void peers_copy_back(char *to, const char *from, size_t length) {
+    if (peers_choice.past && length >= STREAMS_ALONE_FROM) {
+        copy_past(to, from, length);
+        return;
+    }
+    if (peers_choice.past) {
+        copy_claimed(to, from, length);
+        return;
+    }
+    copy_streaming_back(to, from, length);
+}
+
 void peers_stream(char *to, const char *from, size_t length) {
 #if defined(__x86_64__)
     for (; length >= 64 && (uintptr_t)to % 16 == 0; to += 64, from += 64, length -= 64) {
@@ -85,4 +128,12 @@ void peers_stream(char *to, const char *from, size_t length) {
     }
 #endif
     memcpy(to, from, length);
+}
+
+void peers_zero(char *to, size_t length) {
+    static const _Alignas(64) char zeros[LINE];
+    for (size_t at = 0; peers_choice.past && at + LINE <= length; at += LINE)
+        store_line(to + at, zeros, true);
+    if (!peers_choice.past)
+        peers_flush(to, length);
 }

@@ -64,6 +64,8 @@ static const char *stores_text(const struct isa_choice *choice) {
     const char *setting = os_setting("NVRTL_STORES");
     if (choice->direct)
         return "direct stores where they are cheaper, else through the cache";
+    if (choice->past)
+        return "streaming stores where they are cheaper, else through the cache";
     if (choice->stream)
         return "streaming stores with write-back where they are cheaper, else through the cache";
     return setting != NULL && strcmp(setting, "cached") == 0

@@ -29,15 +29,21 @@ static inline bool flush_has_later(void) {
 }
 
 /* Does this thread remember all lines of [address, last] of that token already? Two at most, of 64
-   bytes; asked after the stores that are to be flushed. */
+   bytes; asked after the stores that are to be flushed. Not in a handler that interrupts a drain:
+   that forgets lines which it has written back before. */
 static inline bool flush_is_later(uint64_t owner, uintptr_t address, uintptr_t last) {
     const struct flush_later *later = &flush_later_lines;
     uintptr_t first = address & ~(uintptr_t)63, second = last & ~(uintptr_t)63;
     size_t place = first / 64 % FLUSH_LATER_LINES, next = second / 64 % FLUSH_LATER_LINES;
-    return later->owner == owner && (later->used >> place & 1) != 0 &&
+    return !later->busy && later->owner == owner && (later->used >> place & 1) != 0 &&
            later->lines[place] == first &&
            (first == second || ((later->used >> next & 1) != 0 && later->lines[next] == second));
 }
+
+/* Remembers these lines, two at most, of 64 bytes, if that takes nothing but to note them. false:
+   nothing is changed that flush_range_later would not do anew. pre: the token lives and defers its
+   flushes; asked after the stores */
+bool flush_note_later(uint64_t owner, uintptr_t address, uintptr_t last);
 
 /* As flush_range; the lines are remembered instead, if the token defers its flushes and they are
    few. Each is written back once, by flush_done_later or when its place is needed. */

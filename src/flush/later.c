@@ -11,6 +11,19 @@ static enum fault write_line(const struct token_view *token, uintptr_t line) {
                           1u << token->operations.line_shift);
 }
 
+/* Has the line its place already, or is that free? */
+static bool has_place(const struct flush_later *later, uintptr_t line) {
+    size_t place = line / 64 % FLUSH_LATER_LINES;
+    return (later->used >> place & 1) == 0 || later->lines[place] == line;
+}
+
+static void take_place(struct flush_later *later, uintptr_t line) {
+    size_t place = line / 64 % FLUSH_LATER_LINES;
+    later->lines[place] = line;
+    atomic_signal_fence(memory_order_seq_cst);
+    later->used |= UINT32_C(1) << place;
+}
+
 /* Sets busy before anything changes, for this thread's handlers to see. */
 static struct flush_later *enter(void) {
     struct flush_later *later = &flush_later_lines;
@@ -51,6 +64,20 @@ static enum fault remember(struct flush_later *later, const struct token_view *t
     atomic_signal_fence(memory_order_seq_cst);
     later->used |= bit;
     return fault;
+}
+
+bool flush_note_later(uint64_t owner, uintptr_t address, uintptr_t last) {
+    uintptr_t first = address & ~(uintptr_t)63, second = last & ~(uintptr_t)63;
+    if (UNLIKELY(flush_later_lines.busy || flush_later_lines.owner != owner))
+        return false;
+    struct flush_later *later = enter();
+    bool fits = has_place(later, first) && has_place(later, second);
+    if (LIKELY(fits)) {
+        take_place(later, first);
+        take_place(later, second);
+    }
+    leave(later);
+    return fits;
 }
 
 enum fault flush_range_later(const struct token_view *token, uintptr_t address, size_t length) {

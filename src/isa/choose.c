@@ -33,12 +33,16 @@ struct isa_choice isa_choose(uint32_t features, uint32_t line_size, const char *
     const uint32_t both = ISA_MOVDIRI | ISA_MOVDIR64B;
     bool cached = stores_setting != NULL && strcmp(stores_setting, "cached") == 0;
     enum isa_flush flush = choose_flush(features, flush_setting);
+    bool stream = !cached && (features & ISA_SSE2) != 0;
+    bool lines = flush == ISA_FLUSH_CLWB && line_size == 64 && (features & ISA_SSE2) != 0;
     return (struct isa_choice){
         .flush = flush,
-        .stream = !cached && (features & ISA_SSE2) != 0,
-        .direct = !cached && (features & both) == both,
+        .stream = stream,
+        /* A CPU whose streaming stores do as much is several times slower by movdiri. */
+        .direct = !cached && (features & both) == both && (features & ISA_EVICTS) == 0,
         .line_size = line_size,
-        .lines = flush == ISA_FLUSH_CLWB && line_size == 64 && (features & ISA_SSE2) != 0,
+        .lines = lines,
+        .past = stream && lines && (features & ISA_EVICTS) != 0,
         .vector = features & ISA_AVX512F ? ISA_VECTOR_512
                   : features & ISA_AVX2  ? ISA_VECTOR_256
                                          : ISA_VECTOR_128,

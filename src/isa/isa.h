@@ -31,19 +31,23 @@ enum isa_vector { ISA_VECTOR_128, ISA_VECTOR_256, ISA_VECTOR_512 };
 
 /* What becomes of a whole line that is stored. */
 enum isa_lines {
-    ISA_LINES_CACHED,      /* stays in the cache */
-    ISA_LINES_CACHED_BACK, /* is written back (clwb) as soon as it is stored */
-    ISA_LINES_STREAM_BACK  /* streams past the cache; written back once it has left the CPU's
-                              buffers, for those that were cached */
+    ISA_LINES_CACHED,        /* stays in the cache */
+    ISA_LINES_CACHED_BACK,   /* is written back (clwb) as soon as it is stored */
+    ISA_LINES_CACHED_BEHIND, /* is claimed some lines before it is stored, and written back some
+                                lines behind */
+    ISA_LINES_STREAM_BACK,   /* streams past the cache; written back once it has left the CPU's
+                                buffers, for those that were cached */
+    ISA_LINES_STREAM         /* streams past the cache, and no more */
 };
 
 /* The choices made once from the features and the environment, kept by each token. */
 struct isa_choice {
     enum isa_flush flush; /* ISA_FLUSH_NONE: this CPU cannot write back lines at all */
     bool stream;          /* non-temporal stores exist and are not turned off */
-    bool direct;          /* direct stores exist and are not turned off */
+    bool direct;          /* direct stores exist, are not turned off, and nothing better exists */
     bool lines;           /* lines have 64 bytes and are written back by clwb: the kernels that
                              store whole lines can write them back too */
+    bool past;            /* lines, and streaming stores are durable at the next fence */
     enum isa_vector vector;
     uint32_t line_size; /* bytes, a power of two */
 };

@@ -29,6 +29,13 @@ static uint32_t when(bool condition, uint32_t feature) {
     return condition ? feature : 0;
 }
 
+/* "GenuineIntel": Optimization Reference Manual, on persistent memory and stores past the cache.
+   AMD's manuals say nothing of it, and Zen 5 was seen to keep such a line dirty in the cache. */
+bool isa_decode_streams(const struct x86_64_raw *raw) {
+    return raw->leaf_0.ebx == 0x756e6547 && raw->leaf_0.edx == 0x49656e69 &&
+           raw->leaf_0.ecx == 0x6c65746e;
+}
+
 uint32_t isa_decode_features(const struct x86_64_raw *raw) {
     /* Above its highest leaf a CPU may answer with another leaf's values. */
     const struct x86_64_leaf none = {0};
@@ -48,20 +55,14 @@ uint32_t isa_decode_features(const struct x86_64_raw *raw) {
            when(leaf_7->ecx & LEAF_7_ECX_MOVDIR64B, ISA_MOVDIR64B) |
            when(leaf_80000008->ebx & LEAF_80000008_EBX_CLZERO, ISA_CLZERO) |
            when(avx && (leaf_7->ebx & LEAF_7_EBX_AVX2), ISA_AVX2) |
-           when(avx512 && (leaf_7->ebx & LEAF_7_EBX_AVX512F), ISA_AVX512F);
+           when(avx512 && (leaf_7->ebx & LEAF_7_EBX_AVX512F), ISA_AVX512F) |
+           when(isa_decode_streams(raw) && (leaf_7->ebx & LEAF_7_EBX_CLWB), ISA_EVICTS);
 }
 
 uint32_t isa_decode_line_size(const struct x86_64_raw *raw) {
     bool told = raw->leaf_0.eax >= 1 && (raw->leaf_1.edx & LEAF_1_EDX_CLFLUSH);
     uint32_t size = told ? (raw->leaf_1.ebx >> 8 & 0xff) * 8 : 0;
     return size != 0 && is_aligned(size, size) ? size : 64;
-}
-
-/* "GenuineIntel": Optimization Reference Manual, on persistent memory and stores past the cache.
-   AMD's manuals say nothing of it, and Zen 5 was seen to keep such a line dirty in the cache. */
-bool isa_decode_streams(const struct x86_64_raw *raw) {
-    return raw->leaf_0.ebx == 0x756e6547 && raw->leaf_0.edx == 0x49656e69 &&
-           raw->leaf_0.ecx == 0x6c65746e;
 }
 
 static struct x86_64_leaf read_leaf(uint32_t number) {
@@ -153,8 +154,10 @@ enum fault isa_write_back(enum isa_flush how, const void *address, size_t length
 
 typedef enum fault copy_lines(void *to, const void *from, size_t count);
 typedef enum fault fill_lines(void *to, uint64_t pattern, size_t count);
-copy_lines EACH_VECTOR(isa_copy_cached), EACH_VECTOR(isa_copy_back), EACH_VECTOR(isa_copy_stream);
-fill_lines EACH_VECTOR(isa_fill_cached), EACH_VECTOR(isa_fill_back), EACH_VECTOR(isa_fill_stream);
+copy_lines EACH_VECTOR(isa_copy_cached), EACH_VECTOR(isa_copy_back), EACH_VECTOR(isa_copy_behind),
+    EACH_VECTOR(isa_copy_stream), EACH_VECTOR(isa_copy_past);
+fill_lines EACH_VECTOR(isa_fill_cached), EACH_VECTOR(isa_fill_back), EACH_VECTOR(isa_fill_behind),
+    EACH_VECTOR(isa_fill_stream), EACH_VECTOR(isa_fill_past);
 
 /* The call of the kernel for the vector, directly. */
 #define BY_VECTOR(name, ...)                                                                       \
@@ -171,8 +174,12 @@ enum fault isa_copy_lines(enum isa_lines how, enum isa_vector vector, void *dest
         break;
     case ISA_LINES_CACHED_BACK:
         return BY_VECTOR(isa_copy_back, destination, source, count);
+    case ISA_LINES_CACHED_BEHIND:
+        return BY_VECTOR(isa_copy_behind, destination, source, count);
     case ISA_LINES_STREAM_BACK:
         return BY_VECTOR(isa_copy_stream, destination, source, count);
+    case ISA_LINES_STREAM:
+        return BY_VECTOR(isa_copy_past, destination, source, count);
     }
     return BY_VECTOR(isa_copy_cached, destination, source, count);
 }
@@ -186,8 +193,12 @@ enum fault isa_fill_lines(enum isa_lines how, enum isa_vector vector, void *dest
         break;
     case ISA_LINES_CACHED_BACK:
         return BY_VECTOR(isa_fill_back, destination, pattern, count);
+    case ISA_LINES_CACHED_BEHIND:
+        return BY_VECTOR(isa_fill_behind, destination, pattern, count);
     case ISA_LINES_STREAM_BACK:
         return BY_VECTOR(isa_fill_stream, destination, pattern, count);
+    case ISA_LINES_STREAM:
+        return BY_VECTOR(isa_fill_past, destination, pattern, count);
     }
     return BY_VECTOR(isa_fill_cached, destination, pattern, count);
 }

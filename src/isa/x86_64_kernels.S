@@ -255,12 +255,18 @@ END(isa_stream_fill)
  * aligned to its width, so that no word in it is torn. zmm16 needs no vzeroupper after it.
  *   _cached  ordinary stores
  *   _back    and clwb of each line behind them
+ *   _behind  each line is claimed (prefetchw) some lines ahead, and written back some lines
+ *            behind: a clwb that comes while the store before it still waits for its line holds up
+ *            all stores after it, and a line that clwb has written back may have to be claimed anew
+ *   _past    streaming stores
  *   _stream  streaming stores, and clwb of each line 2 KiB later: by then it has left the buffers
  *            in which the CPU combines such stores, and the write-back finds nothing to do unless
  *            the line was cached. CLWB is ordered behind older stores to its line (SDM vol. 2,
  *            CLWB).
  */
 #define STREAM_LAG 2048
+#define CLAIM_AHEAD 512
+#define BACK_LAG 512
 
 	.macro load_128
 	movups (%rsi), %xmm0
@@ -383,11 +389,53 @@ KERNEL(\name)
 END(\name)
 	.endm
 
+	/* rcx: the first line that was not claimed yet; r8: ... not written back yet; r9: the end */
+	.macro behind_kernel name, before, load, store, leave, step
+KERNEL(\name)
+	\before
+	movq %rdi, %r8
+	movq %rdi, %rcx
+	shlq $6, %rdx
+	leaq (%rdi,%rdx), %r9
+	leaq CLAIM_AHEAD(%rdi), %rax
+	cmpq %r9, %rax
+	cmova %r9, %rax
+1:	prefetchw (%rcx)
+	addq $64, %rcx
+	cmpq %rax, %rcx
+	jne 1b
+2:	cmpq %r9, %rcx
+	je 3f
+	prefetchw (%rcx)
+	addq $64, %rcx
+3:	\load
+	\store
+	addq $\step, %rsi
+	addq $64, %rdi
+	leaq -BACK_LAG(%rdi), %rax
+	cmpq %r8, %rax
+	jbe 4f
+	clwb (%r8)
+	addq $64, %r8
+4:	cmpq %r9, %rdi
+	jne 2b
+5:	clwb (%r8)
+	addq $64, %r8
+	cmpq %rdi, %r8
+	jne 5b
+	\leave
+END(\name)
+	.endm
+
 	.irp bits, 128, 256, 512
 	copy_kernel isa_copy_cached_\bits, load_\bits, store_\bits, nothing, leave_\bits
 	copy_kernel isa_copy_back_\bits, load_\bits, store_\bits, back, leave_\bits
 	fill_kernel isa_fill_cached_\bits, spread_\bits, store_\bits, nothing, leave_\bits
 	fill_kernel isa_fill_back_\bits, spread_\bits, store_\bits, back, leave_\bits
+	copy_kernel isa_copy_past_\bits, load_\bits, stream_\bits, nothing, leave_\bits
+	fill_kernel isa_fill_past_\bits, spread_\bits, stream_\bits, nothing, leave_\bits
+	behind_kernel isa_copy_behind_\bits, nothing, load_\bits, store_\bits, leave_\bits, 64
+	behind_kernel isa_fill_behind_\bits, spread_\bits, nothing, store_\bits, leave_\bits, 0
 	stream_kernel isa_copy_stream_\bits, nothing, load_\bits, stream_\bits, leave_\bits, 64
 	stream_kernel isa_fill_stream_\bits, spread_\bits, nothing, stream_\bits, leave_\bits, 0
 	.endr

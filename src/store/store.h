@@ -20,8 +20,14 @@ enum store_way {
     STORE_DIRECT, /* direct stores: durable at the next fence, but for heads and tails */
     /* Where the choice has lines; every line is written back by the call itself, and once: */
     STORE_CACHED_BACK,
-    STORE_STREAM_BACK /* whole lines past the cache, the ends through it */
+    STORE_CACHED_BEHIND, /* each line is claimed some lines ahead of its stores */
+    STORE_STREAM_BACK,   /* whole lines past the cache, the ends through it */
+    STORE_PAST /* the same, and nothing is done for lines that were cached: where the choice
+                            has past */
 };
+
+/* Fewer bytes are no work for vectors. */
+#define STORE_LINES_FROM ((size_t)128)
 
 /* Copies length bytes; the ranges may overlap, as with memmove; overlapping ones are always stored
    through the cache. *way: as wished, then how the words were really stored. After a fault some of
@@ -29,12 +35,22 @@ enum store_way {
 enum fault store_copy(enum store_way *way, enum isa_vector vector, void *destination,
                       const void *source, size_t length);
 
+/* What store_copy does with so many bytes. pre: ISA_KERNELS; length >= STORE_LINES_FROM; way is
+   neither STORE_STREAM nor STORE_DIRECT; the ranges lie apart, or to lies below from and way does
+   not go past the cache */
+enum fault store_copy_lines(enum store_way way, enum isa_vector vector, char *to, const char *from,
+                            size_t length);
+
 /* Stores value over length bytes; all else as store_copy. */
 enum fault store_fill(enum store_way *way, enum isa_vector vector, void *destination, uint8_t value,
                       size_t length);
 
 /* From this length on, never less than a line, a copy or a fill that is to be durable and need not
-   stay in the cache is faster by STORE_STREAM_BACK than by STORE_CACHED_BACK: limits.def. */
+   stay in the cache is faster by STORE_STREAM_BACK, or by STORE_PAST where that may be, than by
+   STORE_CACHED_BACK: limits.def. */
 size_t store_streams_from(bool copies, enum isa_vector vector, uintptr_t destination);
+
+/* From this length on STORE_CACHED_BEHIND is faster than STORE_CACHED_BACK: limits.def. */
+size_t store_lags_from(enum isa_vector vector);
 
 #endif

@@ -51,10 +51,12 @@ static void each_way(void (*check)(enum store_way)) {
     struct isa_choice choice = isa_choose(isa_features(), isa_line_size(), NULL, NULL);
     for (vector = ISA_VECTOR_128; vector <= choice.vector; vector++) {
         check(STORE_CACHED);
-        if (choice.lines)
+        if (choice.lines) {
             check(STORE_CACHED_BACK);
-        if (choice.lines)
+            check(STORE_CACHED_BEHIND);
             check(STORE_STREAM_BACK);
+            check(STORE_PAST);
+        }
     }
     vector = choice.vector;
     if (choice.stream)
@@ -68,7 +70,7 @@ static enum store_way expected_way(enum store_way way, const void *start, size_t
                                    bool overlaps) {
     size_t head = -(uintptr_t)start & 7;
     bool words = length >= head + 8 && !overlaps;
-    if (way == STORE_CACHED_BACK || way == STORE_STREAM_BACK)
+    if (way >= STORE_CACHED_BACK)
         return words && length >= 128 ? way : STORE_CACHED_BACK;
     return words ? way : STORE_CACHED;
 }

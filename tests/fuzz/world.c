@@ -356,7 +356,7 @@ struct isa_choice __wrap_isa_choose(uint32_t features, uint32_t line_size,
                                     const char *flush_setting, const char *stores_setting) {
     struct isa_choice choice =
         __real_isa_choose(features, line_size, flush_setting, stores_setting);
-    choice.lines = false;
+    choice.lines = choice.past = false;
     return choice;
 }
 

@@ -58,35 +58,25 @@ static void look_at(size_t start, size_t length) {
     memset(seen.durable + start, 0, length);
 }
 
-enum fault __real_isa_write_back(enum isa_flush how, const void *address, size_t length,
-                                 uint32_t line);
-enum fault __wrap_isa_write_back(enum isa_flush how, const void *address, size_t length,
-                                 uint32_t line);
-void __real_isa_fence(void);
-void __wrap_isa_fence(void);
-enum fault __real_isa_stream_words(uint64_t *destination, const void *from, size_t count);
-enum fault __wrap_isa_stream_words(uint64_t *destination, const void *from, size_t count);
-enum fault __real_isa_stream_fill(uint64_t *destination, uint64_t value, size_t count);
-enum fault __wrap_isa_stream_fill(uint64_t *destination, uint64_t value, size_t count);
-enum fault __real_isa_direct_words(uint64_t *destination, const void *from, size_t count);
-enum fault __wrap_isa_direct_words(uint64_t *destination, const void *from, size_t count);
-enum fault __real_isa_direct_fill(uint64_t *destination, uint64_t value, size_t count);
-enum fault __wrap_isa_direct_fill(uint64_t *destination, uint64_t value, size_t count);
-enum fault __real_isa_copy_lines(enum isa_lines how, enum isa_vector vector, void *destination,
-                                 const void *from, size_t count);
-enum fault __wrap_isa_copy_lines(enum isa_lines how, enum isa_vector vector, void *destination,
-                                 const void *from, size_t count);
-enum fault __real_isa_fill_lines(enum isa_lines how, enum isa_vector vector, void *destination,
-                                 uint64_t pattern, size_t count);
-enum fault __wrap_isa_fill_lines(enum isa_lines how, enum isa_vector vector, void *destination,
-                                 uint64_t pattern, size_t count);
+#define WRAPPED(type, name, ...)                                                                   \
+    type __real_##name(__VA_ARGS__);                                                               \
+    type __wrap_##name(__VA_ARGS__)
+
+WRAPPED(enum fault, isa_write_back, enum isa_flush how, const void *address, size_t length,
+        uint32_t line);
+WRAPPED(void, isa_fence, void);
+WRAPPED(enum fault, isa_stream_words, uint64_t *destination, const void *from, size_t count);
+WRAPPED(enum fault, isa_stream_fill, uint64_t *destination, uint64_t value, size_t count);
+WRAPPED(enum fault, isa_direct_words, uint64_t *destination, const void *from, size_t count);
+WRAPPED(enum fault, isa_direct_fill, uint64_t *destination, uint64_t value, size_t count);
+WRAPPED(enum fault, isa_copy_lines, enum isa_lines how, enum isa_vector vector, void *destination,
+        const void *from, size_t count);
+WRAPPED(enum fault, isa_fill_lines, enum isa_lines how, enum isa_vector vector, void *destination,
+        uint64_t pattern, size_t count);
 enum result __wrap_os_sync_view(void *address, size_t size);
-bool __real_os_lock(struct os_lock *lock);
-bool __wrap_os_lock(struct os_lock *lock);
-enum os_locked __real_os_lock_or(struct os_lock *lock, const _Atomic uint64_t *count,
-                                 uint64_t limit);
-enum os_locked __wrap_os_lock_or(struct os_lock *lock, const _Atomic uint64_t *count,
-                                 uint64_t limit);
+WRAPPED(bool, os_lock, struct os_lock *lock);
+WRAPPED(enum os_locked, os_lock_or, struct os_lock *lock, const _Atomic uint64_t *count,
+        uint64_t limit);
 
 enum fault __wrap_isa_write_back(enum isa_flush how, const void *address, size_t length,
                                  uint32_t line) {
@@ -138,7 +128,9 @@ enum fault __wrap_isa_direct_fill(uint64_t *destination, uint64_t value, size_t 
 
 static void see_lines(enum isa_lines how, void *destination, size_t count) {
     assert_true(is_aligned((uintptr_t)destination, 64));
-    seen.streams += how == ISA_LINES_STREAM_BACK;
+    seen.streams += how == ISA_LINES_STREAM_BACK || how == ISA_LINES_STREAM;
+    if (how == ISA_LINES_STREAM_BACK || how == ISA_LINES_STREAM)
+        assert_int_equal(how == ISA_LINES_STREAM, choice.past);
     if (how == ISA_LINES_CACHED)
         return;
     assert_true(choice.lines);
@@ -209,14 +201,19 @@ static void check_frugal(size_t start, size_t length) {
     assert_int_equal(seen.syncs, pages ? seen.syncs : 0);
 }
 
-/* Copies and fills have the same limit here: the smaller one would do for both. */
-static bool streams_to_persist(size_t start, size_t length) {
+/* Is a Write (copies) or Fill with this flag past the cache expected to stream? */
+static bool streams(size_t start, size_t length, bool persist, bool copies) {
     uintptr_t at = (uintptr_t)area + start;
-    return choice.lines && length >= store_streams_from(true, choice.vector, at);
+    bool lines = domain == MAP_DOMAIN_MEMORY || domain == MAP_DOMAIN_VOLATILE;
+    if (!choice.stream || choice.direct)
+        return false;
+    if (persist)
+        return choice.lines && length >= store_streams_from(copies, choice.vector, at);
+    return !(choice.past && lines) || length >= STORE_LINES_FROM;
 }
 
-/* After a Write or Fill of [start, start + length) of the area with these flags. */
-static void check_store(size_t start, size_t length, ULONG flags, bool overlap) {
+/* After a Write (copies) or Fill of [start, start + length) of the area with these flags. */
+static void check_store(size_t start, size_t length, ULONG flags, bool copies, bool overlap) {
     bool persist = (flags & 3) == WRITE_NV_MEMORY_FLAG_PERSIST;
     bool past_cache = (flags & 2) != 0 && domain != MAP_DOMAIN_PAGE_CACHE && !overlap;
     bool whole_word = length >= 15; /* at any alignment */
@@ -227,8 +224,7 @@ static void check_store(size_t start, size_t length, ULONG flags, bool overlap) 
         assert_int_equal(seen.streams + seen.directs, 0);
     if (past_cache && whole_word) {
         assert_int_equal(seen.directs != 0, choice.direct);
-        assert_int_equal(seen.streams != 0, choice.stream && !choice.direct &&
-                                                (!persist || streams_to_persist(start, length)));
+        assert_int_equal(seen.streams != 0, streams(start, length, persist, copies));
     }
     if (persist || (flags & 0x101) == WRITE_NV_MEMORY_FLAG_FLUSH) {
         check_durable(start, length);
@@ -260,7 +256,7 @@ static void check_flags(ULONG flags, bool copies, uint64_t *seed) {
             status = RtlFillNonVolatileMemory(token, area + start, length, value, flags);
         }
         assert_int_equal(status, STATUS_SUCCESS);
-        check_store(start, length, flags, false);
+        check_store(start, length, flags, copies, false);
         memset(area + start, BACKGROUND, length);
         memset(expected + start, BACKGROUND, length);
     }
@@ -293,7 +289,7 @@ static void check_overlaps(uint64_t *seed) {
         look_at(to, length);
         assert_int_equal(RtlWriteNonVolatileMemory(token, area + to, area + from, length, flags),
                          0);
-        check_store(to, length, flags, high - low < length);
+        check_store(to, length, flags, true, high - low < length);
     }
     memset(area, BACKGROUND, AREA);
     memset(expected, BACKGROUND, AREA);
@@ -362,14 +358,19 @@ static void each_choice(void (*check)(uint64_t *seed)) {
     static const char *const domains[] = {"volatile", "page-cache!", "memory!", "cpu-cache!"};
     static const uint32_t flushes[] = {0, ISA_CLFLUSH, ISA_CLFLUSHOPT, ISA_CLWB};
     static const uint32_t stores[] = {0, ISA_SSE2, ISA_MOVDIRI | ISA_MOVDIR64B,
-                                      ISA_SSE2 | ISA_MOVDIRI | ISA_MOVDIR64B};
+                                      ISA_SSE2 | ISA_MOVDIRI | ISA_MOVDIR64B,
+                                      ISA_SSE2 | ISA_MOVDIRI | ISA_MOVDIR64B | ISA_EVICTS};
+    const size_t ways = ARRAY_LENGTH(flushes) * ARRAY_LENGTH(stores);
+    /* What a streaming store does to a cached line is no matter of having an instruction. */
+    const uint32_t had = isa_features() | ISA_EVICTS;
     uint64_t seed = seed_of_test();
-    for (size_t i = 0; i < 4 * 16; i++) {
-        uint32_t features = flushes[i / 4 % 4] | stores[i % 4];
-        domain = (enum map_domain)(i / 16);
+    for (size_t i = 0; i < ARRAY_LENGTH(domains) * ways; i++) {
+        uint32_t flush = flushes[i / ARRAY_LENGTH(stores) % ARRAY_LENGTH(flushes)];
+        uint32_t features = flush | stores[i % ARRAY_LENGTH(stores)];
+        domain = (enum map_domain)(i / ways);
         bool lines = domain == MAP_DOMAIN_VOLATILE || domain == MAP_DOMAIN_MEMORY;
         /* What this CPU lacks was tried as another subset; without lines the flush is none. */
-        if ((features & ~isa_features()) != 0 || (!lines && i / 4 % 4 != 0))
+        if ((features & ~had) != 0 || (!lines && flush != 0))
             continue;
         library_set_domain(domains[domain]);
         library_set_features(features);

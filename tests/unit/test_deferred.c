@@ -382,6 +382,47 @@ static void test_handler(void **state) {
     assert_memory_equal(seen.durable + 40 * LINE, file.bytes + 40 * LINE, LINE);
 }
 
+static void write_few_later(PVOID with, size_t at, uint64_t value) {
+    assert_int_equal(RtlWriteNonVolatileMemory(with, file.bytes + at, &value, 8, 0x101),
+                     STATUS_SUCCESS);
+}
+
+static void write_behind(void) {
+    write_few_later(token, 0, 7);         /* was written back, and is to be forgotten */
+    write_few_later(token, 40 * LINE, 8); /* has a place that is free */
+}
+
+static void write_behind_next(void) {
+    seen.on_write_back = write_behind;
+}
+
+/* The same with the short way of a Write. */
+static void test_handler_writes(void **state) {
+    (void)state;
+    write_few_later(token, 0, 1);
+    write_few_later(token, LINE, 2);
+    seen.on_write_back = write_behind_next;
+    assert_int_equal(RtlDrainNonVolatileFlush(token), STATUS_SUCCESS);
+    assert_null(seen.on_write_back);
+    assert_int_equal(RtlDrainNonVolatileFlush(token), STATUS_SUCCESS);
+    assert_memory_equal(seen.durable, file.bytes, 2 * LINE);
+    assert_memory_equal(seen.durable + 40 * LINE, file.bytes + 40 * LINE, LINE);
+}
+
+/* What is remembered of one token is written back before another one's is remembered. */
+static void test_two_tokens_write(void **state) {
+    (void)state;
+    assert_int_equal(NvRtlSetTokenOption(other, NVRTL_OPTION_DEFER_FLUSH, 1), STATUS_SUCCESS);
+    write_few_later(token, 0, 1);
+    write_few_later(other, LINE, 2);
+    assert_int_equal(count(0, LINES), 1);
+    RtlFreeNonVolatileToken(other);
+    assert_int_equal(count(0, LINES), 2);
+    write_few_later(token, 2 * LINE, 3);
+    assert_int_equal(RtlDrainNonVolatileFlush(token), STATUS_SUCCESS);
+    assert_memory_equal(seen.durable, file.bytes, 3 * LINE);
+}
+
 static void test_option(void **state) {
     NvRtlTokenInfo info = {.structSize = sizeof info};
     (void)state;
@@ -418,6 +459,8 @@ int main(void) {
         TEST(test_no_page_at_free),
         TEST(test_fork),
         TEST(test_handler),
+        TEST(test_handler_writes),
+        TEST(test_two_tokens_write),
         TEST(test_option),
     };
     if (start(NULL) != 0 || sigaction(SIGBUS, NULL, &guard) != 0)

@@ -93,14 +93,60 @@ static void see_write_back(uintptr_t address) {
     seen.write_backs[at / LINE]++;
 }
 
-/* Before each instruction: clwb, clflushopt, clflush, sfence, mfence. */
+/* A streaming store of a vector is about to be made: width bytes at address. */
+static struct {
+    uintptr_t address;
+    size_t width;
+} stream;
+
+/* It was made: as good as written back where the CPU's vendor says so. */
+static void see_streamed(void) {
+    size_t at = stream.address - (uintptr_t)area;
+    if (stream.width != 0 && at < AREA && isa_streams_are_durable()) {
+        memcpy(seen.started + at, area + at, stream.width);
+        seen.write_backs[at / LINE] += at % LINE == 0;
+    }
+    stream.width = 0;
+}
+
+/* movntdq, and vmovntdq of 16, 32 and 64 bytes (a prefix of 2, of 3 and of 4 bytes). */
+static void look_for_stream(const greg_t *general, const unsigned char *code) {
+    unsigned rex = 0;
+    size_t width = 16;
+    if (code[0] == 0x66 && code[1] == 0x0f && code[2] == 0xe7) {
+        code += 3;
+    } else if (code[0] == 0x66 && (code[1] & 0xf0) == 0x40 && code[2] == 0x0f && code[3] == 0xe7) {
+        rex = code[1];
+        code += 4;
+    } else if (code[0] == 0xc5 && code[2] == 0xe7) {
+        width <<= code[1] >> 2 & 1;
+        code += 3;
+    } else if (code[0] == 0xc4 && code[3] == 0xe7) {
+        rex = ~code[1] >> 5 & 7;
+        width <<= code[2] >> 2 & 1;
+        code += 4;
+    } else if (code[0] == 0x62 && code[4] == 0xe7) {
+        rex = ~code[1] >> 5 & 3;
+        width <<= code[3] >> 5 & 3;
+        code += 5;
+        assert_int_equal(*code >> 6, 0); /* a distance would be counted in vectors */
+    } else {
+        return;
+    }
+    stream.address = operand(general, code, rex);
+    stream.width = width;
+}
+
+/* Before each instruction: clwb, clflushopt, clflush, sfence, mfence, and streaming stores. */
 static void on_step(int number, siginfo_t *info, void *context) {
     const greg_t *general = ((const ucontext_t *)context)->uc_mcontext.gregs;
     const unsigned char *code = (const unsigned char *)general[REG_RIP];
     unsigned rex = 0;
     (void)number, (void)info;
     seen.steps++;
+    see_streamed();
     look_for_torn_words();
+    look_for_stream(general, code);
     code += *code == 0x66;
     if ((*code & 0xf0) == 0x40)
         rex = *code++;

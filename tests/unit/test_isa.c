@@ -54,6 +54,17 @@ static const struct machine {
      .features = ISA_CLFLUSH | ISA_CLFLUSHOPT | ISA_CLWB | ISA_SSE2 | ISA_MOVDIRI | ISA_MOVDIR64B |
                  ISA_CLZERO | ISA_AVX2 | ISA_AVX512F,
      .line_size = 64},
+    {.name = "Intel Xeon family 6 model CFh (Emerald Rapids), virtual, Linux",
+     .raw = {.leaf_0 = {0x0000001c, 0x756e6547, 0x6c65746e, 0x49656e69},
+             .leaf_1 = {0x000c06f2, 0x00020800, 0xfffa3203, 0x1f8bfbff},
+             .leaf_7 = {0x00000002, 0xf1bf2ffb, 0x1a415f46, 0x20814010},
+             .leaf_80000000 = {.eax = 0x80000021},
+             .leaf_80000008 = {.eax = 0x00303930},
+             .xcr0 = 0xe7},
+     .features = ISA_CLFLUSH | ISA_CLFLUSHOPT | ISA_CLWB | ISA_SSE2 | ISA_MOVDIRI | ISA_MOVDIR64B |
+                 ISA_AVX2 | ISA_AVX512F | ISA_EVICTS,
+     .line_size = 64,
+     .streams = true},
     {.name = "qemu64",
      .raw = {.leaf_0 = {.eax = 0x0d},
              .leaf_1 = {0x00000f61, 0x00000800, 0x80002001, 0x078bfbfd},
@@ -215,7 +226,7 @@ static void test_choose(void **state) {
     (void)state;
     static const char *const flush[] = {NULL, "clwb", "clflushopt", "clflush", "", "CLWB", "clwb "};
     static const char *const stores[] = {NULL, "cached", "", "Cached", "cachedx"};
-    for (uint32_t features = 0; features < 1u << 9; features++) {
+    for (uint32_t features = 0; features < 1u << 10; features++) {
         for (size_t i = 0; i < ARRAY_LENGTH(flush) * ARRAY_LENGTH(stores); i++) {
             const char *flush_setting = flush[i % ARRAY_LENGTH(flush)];
             size_t which = i / ARRAY_LENGTH(flush);
@@ -223,8 +234,27 @@ static void test_choose(void **state) {
             bool direct = (features & ISA_MOVDIRI) && (features & ISA_MOVDIR64B);
             assert_int_equal(choice.flush, expected_flush(features, flush_setting));
             assert_int_equal(choice.stream, which != 1 && (features & ISA_SSE2));
-            assert_int_equal(choice.direct, which != 1 && direct);
+            assert_int_equal(choice.direct, which != 1 && direct && !(features & ISA_EVICTS));
             assert_int_equal(choice.line_size, 128);
+            assert_false(choice.lines || choice.past);
+        }
+    }
+}
+
+/* Streaming stores are all that is done only where lines are of the kind that kernels know, and the
+   vendor documents it. */
+static void test_choose_past(void **state) {
+    (void)state;
+    static const char *const flush[] = {NULL, "clwb", "clflushopt"};
+    for (uint32_t features = 0; features < 1u << 10; features++) {
+        for (size_t i = 0; i < ARRAY_LENGTH(flush); i++) {
+            struct isa_choice choice = isa_choose(features, 64, flush[i], NULL);
+            struct isa_choice cached = isa_choose(features, 64, flush[i], "cached");
+            bool lines = choice.flush == ISA_FLUSH_CLWB && (features & ISA_SSE2);
+            assert_int_equal(choice.lines, lines);
+            assert_int_equal(choice.past, lines && (features & ISA_EVICTS));
+            assert_int_equal(cached.lines, lines);
+            assert_false(cached.past);
         }
     }
 }
@@ -361,7 +391,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_features_def), cmocka_unit_test(test_decode),
         cmocka_unit_test(test_this_cpu),     cmocka_unit_test(test_choose),
-        cmocka_unit_test(test_write_back),   cmocka_unit_test(test_kernels),
+        cmocka_unit_test(test_choose_past),  cmocka_unit_test(test_write_back),
+        cmocka_unit_test(test_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

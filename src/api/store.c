@@ -216,10 +216,10 @@ CALL_TEXT bool is_plain(uintptr_t address) {
     return (intptr_t)address > 0;
 }
 
-/* Are few bytes only stored? */
+/* Are few bytes, and not none, only stored? */
 CALL_TEXT bool is_plain_store(size_t length, ULONG flags) {
     return ISA_QUICK && LIKELY((flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_NO_DRAIN) == 0) &&
-           LIKELY(length <= ISA_QUICK_MAX);
+           LIKELY(length - 1 < ISA_QUICK_MAX);
 }
 
 /* Can few bytes be stored and written back the short way? The token's lines have to be of that
@@ -354,6 +354,22 @@ APART static NTSTATUS fill_more(PVOID value, void *destination, size_t length, U
     return fill_any(value, destination, length, byte, flags, caller);
 }
 
+/* Few bytes that are only stored, of any number and alignment. pre: token_quick, is_plain */
+APART static NTSTATUS write_few(PVOID value, void *destination, const void *source, size_t length,
+                                ULONG flags, const void *caller) {
+    if (LIKELY(lie_apart((uintptr_t)destination, (uintptr_t)source, length)) &&
+        LIKELY(isa_quick_copy((char *)destination, (const char *)source, length)))
+        return STATUS_SUCCESS;
+    return write_more(value, destination, source, length, flags, caller);
+}
+
+APART static NTSTATUS fill_few(PVOID value, void *destination, size_t length, UCHAR byte,
+                               ULONG flags, const void *caller) {
+    return LIKELY(isa_quick_fill((char *)destination, PATTERN(byte), length))
+               ? STATUS_SUCCESS
+               : fill_more(value, destination, length, byte, flags, caller);
+}
+
 /* Few bytes, in most domains: nothing is called. */
 NVRTL_API NTSTATUS RtlWriteNonVolatileMemory(PVOID NvToken, void *NvDestination, const void *Source,
                                              SIZE_T Size, ULONG Flags) {
@@ -363,9 +379,11 @@ NVRTL_API NTSTATUS RtlWriteNonVolatileMemory(PVOID NvToken, void *NvDestination,
                               __builtin_return_address(0));
     if (is_plain_store(Size, Flags) &&
         LIKELY(token_quick(TOKEN_KEY_STORES, (uintptr_t)NvToken, to, Size)) &&
-        LIKELY(is_plain(from) && lie_apart(to, from, Size)) &&
-        LIKELY(isa_quick_copy((char *)NvDestination, (const char *)Source, Size)))
-        return STATUS_SUCCESS;
+        LIKELY(is_plain(from)))
+        return LIKELY(isa_quick_copy_whole((char *)NvDestination, (const char *)Source, Size))
+                   ? STATUS_SUCCESS
+                   : write_few(NvToken, NvDestination, Source, Size, Flags,
+                               __builtin_return_address(0));
     return write_more(NvToken, NvDestination, Source, Size, Flags, __builtin_return_address(0));
 }
 
@@ -376,9 +394,11 @@ NVRTL_API NTSTATUS RtlFillNonVolatileMemory(PVOID NvToken, void *NvDestination, 
         return fill_resolved(NvToken, NvDestination, Size, Value, Flags,
                              __builtin_return_address(0));
     if (is_plain_store(Size, Flags) &&
-        LIKELY(token_quick(TOKEN_KEY_STORES, (uintptr_t)NvToken, to, Size)) &&
-        LIKELY(isa_quick_fill((char *)NvDestination, PATTERN(Value), Size)))
-        return STATUS_SUCCESS;
+        LIKELY(token_quick(TOKEN_KEY_STORES, (uintptr_t)NvToken, to, Size)))
+        return LIKELY(isa_quick_fill_whole((char *)NvDestination, PATTERN(Value), Size))
+                   ? STATUS_SUCCESS
+                   : fill_few(NvToken, NvDestination, Size, Value, Flags,
+                              __builtin_return_address(0));
     return fill_more(NvToken, NvDestination, Size, Value, Flags, __builtin_return_address(0));
 }
 

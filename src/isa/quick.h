@@ -85,27 +85,18 @@ static inline __attribute__((always_inline)) void isa_quick_fence(void) {
         done += 8;                                                                                 \
     }
 
-/* The way through a range, for a copy and for a fill: first to an 8-byte boundary, by the widths
-   whose bits the address has, as long as so many bytes are left; then words; then the widths whose
-   bits are left. move is a macro that stores so many bytes at to + done. Few whole words, the most
-   frequent case, are asked for first. */
-#define ISA_QUICK_RANGE(move)                                                                      \
-    size_t done = 0, left_over = length;                                                           \
-    if (LIKELY((((uintptr_t)to | length) & 7) == 0)) {                                             \
-        if (LIKELY(length == 8)) {                                                                 \
-            move##8;                                                                               \
-            return true;                                                                           \
-        }                                                                                          \
-        if (length == 16) {                                                                        \
-            move##16;                                                                              \
-            return true;                                                                           \
-        }                                                                                          \
-        ISA_QUICK_WORDS(move)                                                                      \
-        return true;                                                                               \
-    }                                                                                              \
+/* Fewer bytes than a word: are there width bytes, as a bit of has says? */
+#define ISA_QUICK_STEP(move, width, has)                                                           \
+    if (((has) & (width)) != 0) {                                                                  \
+        move##width;                                                                               \
+        done += (width);                                                                           \
+    }
+
+/* The way to an 8-byte boundary that the range does not reach, perhaps. */
+#define ISA_QUICK_HEAD(move)                                                                       \
     if (((uintptr_t)to & 1) != 0) {                                                                \
         move##1;                                                                                   \
-        done += 1;                                                                                 \
+        done = 1;                                                                                  \
     }                                                                                              \
     if ((((uintptr_t)to + done) & 2) != 0 && length - done >= 2) {                                 \
         move##2;                                                                                   \
@@ -114,20 +105,60 @@ static inline __attribute__((always_inline)) void isa_quick_fence(void) {
     if ((((uintptr_t)to + done) & 4) != 0 && length - done >= 4) {                                 \
         move##4;                                                                                   \
         done += 4;                                                                                 \
+    }
+
+/* The way through a range, for a copy and for a fill: first to an 8-byte boundary, by the widths
+   whose bits the address has, as long as so many bytes are left; then words; then the widths whose
+   bits are left. move is a macro that stores so many bytes at to + done. */
+#define ISA_QUICK_RANGE(move)                                                                      \
+    size_t done = 0, left_over = length;                                                           \
+    if ((((uintptr_t)to | length) & 7) == 0) {                                                     \
+        ISA_QUICK_WORDS(move)                                                                      \
+        return true;                                                                               \
     }                                                                                              \
-    left_over -= done;                                                                             \
-    ISA_QUICK_WORDS(move)                                                                          \
-    if (left_over & 4) {                                                                           \
-        move##4;                                                                                   \
-        done += 4;                                                                                 \
+    if (LIKELY(length >= 8)) {                                                                     \
+        const size_t head = -(uintptr_t)to & 7;                                                    \
+        left_over -= head;                                                                         \
+        ISA_QUICK_STEP(move, 1, head)                                                              \
+        ISA_QUICK_STEP(move, 2, head)                                                              \
+        ISA_QUICK_STEP(move, 4, head)                                                              \
+        if (left_over >= 8) {                                                                      \
+            ISA_QUICK_WORDS(move)                                                                  \
+        }                                                                                          \
+    } else {                                                                                       \
+        ISA_QUICK_HEAD(move)                                                                       \
+        left_over -= done;                                                                         \
     }                                                                                              \
-    if (left_over & 2) {                                                                           \
-        move##2;                                                                                   \
-        done += 2;                                                                                 \
-    }                                                                                              \
-    if (left_over & 1)                                                                             \
+    ISA_QUICK_STEP(move, 4, left_over)                                                             \
+    ISA_QUICK_STEP(move, 2, left_over)                                                             \
+    if ((left_over & 1) != 0)                                                                      \
         move##1;                                                                                   \
     return true;                                                                                   \
+    left:                                                                                          \
+    return false
+
+/* The most frequent cases, with few instructions and no register to be saved: 8, 16, 32 or 64 bytes
+   at a multiple of their number. They lie in one page, so that either all is stored or nothing, and
+   all is read before anything is stored. */
+#define ISA_QUICK_WHOLE(move)                                                                      \
+    if (((uintptr_t)to & (length - 1)) != 0)                                                       \
+        return false;                                                                              \
+    if (LIKELY(length == 8)) {                                                                     \
+        move##8;                                                                                   \
+        return true;                                                                               \
+    }                                                                                              \
+    if (LIKELY(length == 16)) {                                                                    \
+        move##16;                                                                                  \
+        return true;                                                                               \
+    }                                                                                              \
+    if (length == 32) {                                                                            \
+        move##32;                                                                                  \
+        return true;                                                                               \
+    }                                                                                              \
+    if (length == 64) {                                                                            \
+        move##64;                                                                                  \
+        return true;                                                                               \
+    }                                                                                              \
     left:                                                                                          \
     return false
 
@@ -155,6 +186,28 @@ static inline __attribute__((always_inline)) bool isa_quick_copy(char *to, const
     ISA_QUICK_RANGE(ISA_COPY);
 }
 
+#define ISA_WHOLE(instructions, ...)                                                               \
+    ISA_GUARDED(instructions, ISA_CLOBBERS(__VA_ARGS__), "r"(to), "r"(from))
+#define ISA_WHOLE8 ISA_WHOLE("movq (%1), %%rax; movq %%rax, (%0)", "rax")
+#define ISA_WHOLE16 ISA_WHOLE("movups (%1), %%xmm0; movaps %%xmm0, (%0)", "xmm0")
+#define ISA_WHOLE32                                                                                \
+    ISA_WHOLE("movups (%1), %%xmm0; movups 16(%1), %%xmm1; "                                       \
+              "movaps %%xmm0, (%0); movaps %%xmm1, 16(%0)",                                        \
+              "xmm0", "xmm1")
+#define ISA_WHOLE64                                                                                \
+    ISA_WHOLE("movups (%1), %%xmm0; movups 16(%1), %%xmm1; "                                       \
+              "movups 32(%1), %%xmm2; movups 48(%1), %%xmm3; "                                     \
+              "movaps %%xmm0, (%0); movaps %%xmm1, 16(%0); "                                       \
+              "movaps %%xmm2, 32(%0); movaps %%xmm3, 48(%0)",                                      \
+              "xmm0", "xmm1", "xmm2", "xmm3")
+
+/* A frequent case? Then all is stored, wherever the source lies; false leaves all open. pre:
+   length > 0 */
+static inline __attribute__((always_inline)) bool isa_quick_copy_whole(char *to, const char *from,
+                                                                       size_t length) {
+    ISA_QUICK_WHOLE(ISA_WHOLE);
+}
+
 #define ISA_FILL(instructions) ISA_GUARDED(instructions, ISA_NONE, "r"(to), "r"(pattern), "r"(done))
 #define ISA_FILL1 ISA_FILL("movb %b1, (%0,%2)")
 #define ISA_FILL2 ISA_FILL("movw %w1, (%0,%2)")
@@ -168,6 +221,25 @@ static inline __attribute__((always_inline)) bool isa_quick_copy(char *to, const
 static inline __attribute__((always_inline)) bool isa_quick_fill(char *to, uint64_t pattern,
                                                                  size_t length) {
     ISA_QUICK_RANGE(ISA_FILL);
+}
+
+#define ISA_EVEN(instructions, ...)                                                                \
+    ISA_GUARDED(instructions, ISA_CLOBBERS(__VA_ARGS__), "r"(to), "r"(pattern))
+#define ISA_EVEN8 ISA_GUARDED("movq %1, (%0)", ISA_NONE, "r"(to), "r"(pattern))
+#define ISA_EVEN16 ISA_GUARDED("movq %1, (%0); movq %1, 8(%0)", ISA_NONE, "r"(to), "r"(pattern))
+#define ISA_EVEN32                                                                                 \
+    ISA_EVEN("movq %1, %%xmm0; punpcklqdq %%xmm0, %%xmm0; movaps %%xmm0, (%0); "                   \
+             "movaps %%xmm0, 16(%0)",                                                              \
+             "xmm0")
+#define ISA_EVEN64                                                                                 \
+    ISA_EVEN("movq %1, %%xmm0; punpcklqdq %%xmm0, %%xmm0; movaps %%xmm0, (%0); "                   \
+             "movaps %%xmm0, 16(%0); movaps %%xmm0, 32(%0); movaps %%xmm0, 48(%0)",                \
+             "xmm0")
+
+/* As isa_quick_copy_whole. pre: length > 0; pattern is one byte eight times */
+static inline __attribute__((always_inline)) bool isa_quick_fill_whole(char *to, uint64_t pattern,
+                                                                       size_t length) {
+    ISA_QUICK_WHOLE(ISA_EVEN);
 }
 
 #else
@@ -185,6 +257,14 @@ static inline bool isa_quick_copy(char *to, const char *from, size_t length) {
     return false;
 }
 static inline bool isa_quick_fill(char *to, uint64_t pattern, size_t length) {
+    (void)to, (void)pattern, (void)length;
+    return false;
+}
+static inline bool isa_quick_copy_whole(char *to, const char *from, size_t length) {
+    (void)to, (void)from, (void)length;
+    return false;
+}
+static inline bool isa_quick_fill_whole(char *to, uint64_t pattern, size_t length) {
     (void)to, (void)pattern, (void)length;
     return false;
 }

@@ -197,13 +197,13 @@ static inline struct token_slot *token_quick_slot(uint64_t handle) {
    never stands for two tokens. */
 static inline bool token_quick(enum token_key key, uint64_t handle, uintptr_t address,
                                size_t length) {
-    uintptr_t latest; /* start of so many bytes; an empty range borrows */
+    size_t last; /* byte of the range, counted from the region's first; an empty range wraps */
     struct token_slot *slot = token_quick_slot(handle);
     return LIKELY(atomic_load_explicit(&slot->keys[key], memory_order_acquire) == handle) &&
-           LIKELY(!__builtin_sub_overflow(atomic_load_explicit(&slot->last, memory_order_acquire),
-                                          length - 1, &latest)) &&
-           LIKELY(address <= latest) &&
-           LIKELY(address >= atomic_load_explicit(&slot->base, memory_order_acquire)) &&
+           LIKELY(!__builtin_add_overflow(
+               address - atomic_load_explicit(&slot->base, memory_order_acquire), length - 1,
+               &last)) &&
+           LIKELY(last < atomic_load_explicit(&slot->length, memory_order_acquire)) &&
            LIKELY(atomic_load_explicit(&slot->keys[key], memory_order_relaxed) == handle);
 }
 

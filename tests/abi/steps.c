@@ -53,10 +53,10 @@ static const struct {
     int most; /* instructions, those that give the arguments too; a few for other compilers */
 } calls[] = {
     {"Flush NO_DRAIN of 8 bytes", call_flush, 50},
-    {"Write of 8 bytes", call_write, 73},
-    {"Write of 16 bytes", call_write_16, 75},
+    {"Write of 8 bytes", call_write, 50},
+    {"Write of 16 bytes", call_write_16, 54},
     {"Write FLUSH NO_DRAIN of 8 bytes", call_write_start, 90},
-    {"Fill of 8 bytes", call_fill, 68},
+    {"Fill of 8 bytes", call_fill, 50},
 };
 
 static int count(NTSTATUS (*call)(void)) {

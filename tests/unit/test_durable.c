@@ -277,6 +277,21 @@ static void test_overlaps(void **state) {
     }
 }
 
+/* Numbers of bytes that have instructions of their own at some places: at all of them, and from
+   sources that begin and end inside of what is stored to. */
+static void test_whole_stores(void **state) {
+    static const size_t lengths[] = {8, 16, 32, 64};
+    uint64_t seed = seed_of_test();
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(lengths); i++) {
+        size_t length = lengths[i];
+        for (size_t start = GUARD; start < GUARD + LINE; start++)
+            check_stores_of(start, length, 0, &seed);
+        for (size_t from = GUARD + LINE - length; from < GUARD + LINE + length; from += 3)
+            check_overlap(GUARD + LINE, from, length, 0);
+    }
+}
+
 static void test_flushes(void **state) {
     uint64_t seed = seed_of_test();
     (void)state;
@@ -367,8 +382,8 @@ static int end_area(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_short_stores), cmocka_unit_test(test_long_stores),
-        cmocka_unit_test(test_overlaps),     cmocka_unit_test(test_flushes),
-        cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_whole_stores), cmocka_unit_test(test_overlaps),
+        cmocka_unit_test(test_flushes),      cmocka_unit_test(test_ranges),
     };
     if (make_area(NULL) != 0)
         return 1;

@@ -333,7 +333,8 @@ APART static NTSTATUS write_more(PVOID value, void *destination, const void *sou
     if (LIKELY(is_quick(value, to, length, flags)) &&
         LIKELY(is_plain(from) && lie_apart(to, from, length))) {
         isa_quick_claim(to, to + length - 1);
-        if (LIKELY(isa_quick_copy((char *)destination, (const char *)source, length) &&
+        if (LIKELY((isa_quick_copy_whole((char *)destination, (const char *)source, length) ||
+                    isa_quick_copy((char *)destination, (const char *)source, length)) &&
                    finish_quick(to, to + length - 1, flags)))
             return STATUS_SUCCESS;
     }
@@ -347,7 +348,8 @@ APART static NTSTATUS fill_more(PVOID value, void *destination, size_t length, U
         return fill_lines(value, destination, length, byte, flags, caller);
     if (LIKELY(is_quick(value, to, length, flags))) {
         isa_quick_claim(to, to + length - 1);
-        if (LIKELY(isa_quick_fill((char *)destination, PATTERN(byte), length) &&
+        if (LIKELY((isa_quick_fill_whole((char *)destination, PATTERN(byte), length) ||
+                    isa_quick_fill((char *)destination, PATTERN(byte), length)) &&
                    finish_quick(to, to + length - 1, flags)))
             return STATUS_SUCCESS;
     }

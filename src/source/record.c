@@ -162,11 +162,11 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
         .file = stretch->file,
         .from = (uint32_t)(stretch->offset > start ? stretch->offset - start : 0),
         .to = (uint32_t)(end - start < MODEL_PAGE_SIZE ? end - start : MODEL_PAGE_SIZE)};
-    arena_lock_page(arena_here(), page, act->me->thread + 1);
+    recorder_lock(act->me, page, address);
     share.shadow = shadow_of(act->me, page, make);
     if (share.shadow != NULL && (is_loaded(act) || content_readable(address)))
         act_on_share(act, &share);
-    arena_unlock_page(arena_here(), page, act->me->thread + 1);
+    recorder_unlock(act->me, page);
 }
 
 static void tell_flush(struct act *act) {
@@ -251,6 +251,8 @@ static void act_on_memory(struct act *act, uintptr_t address, size_t length) {
 }
 
 void record_settle(struct self *me) {
+    if (batch_waits(me))
+        batch_settle(me);
     if (LIKELY(me->storing.length == 0))
         return;
     static const struct event stored = {.kind = EVENT_STORE};
@@ -273,11 +275,11 @@ static bool begin_known(const struct act *act, uintptr_t address, size_t length)
     if (page == NULL)
         return false;
     uint64_t lines = recorder_lines(from, from + (uint32_t)length);
-    arena_lock_page(arena_here(), page, act->me->thread + 1);
+    recorder_lock(act->me, page, address - from);
     bool known = page->shadow != 0 && (page->based & lines) == lines;
     if (known)
         page->storing |= lines;
-    arena_unlock_page(arena_here(), page, act->me->thread + 1);
+    recorder_unlock(act->me, page);
     return known;
 }
 
@@ -304,6 +306,7 @@ static void raw_store(struct act *act) {
     me->storing.length = event->length;
     me->storing.kind = kind;
     me->storing.stack = act->stack;
+    batch_begin(me);
     if (stream)
         note_pending(me, true);
 }

@@ -82,6 +82,7 @@ static bool find_place(struct self *made) {
     if (!made->placed && atomic_load(&head->thread_count) < ARENA_THREADS) {
         made->thread = atomic_fetch_add(&head->thread_count, 1);
         made->placed = made->thread < ARENA_THREADS;
+        made->batch.now = NULL;
     }
     return made->placed;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arena/batch.h"
 #include "arena/shadow.h"
 #include "base/bits.h"
 #include "event/event.h"
@@ -68,6 +69,12 @@ struct self {
         size_t length; /* 0: none */
         uint32_t kind, stack;
     } storing;            /* recorded when it has been made: a store that was told before it */
+    struct {
+        struct arena_batch *now; /* NULL: none was needed yet */
+        uint32_t lost;           /* pages that others had taken away when it was empty */
+        /* Which 8 bytes of a page have a store in it, on whatever page, one bit each. */
+        uint64_t words[MODEL_PAGE_SIZE / 8 / 64];
+    } batch;
     bool flushing;        /* a routine is, and its lines were looked at */
     uint64_t told_handle; /* of the token below; 0: none */
     const struct arena_token *told_token; /* whose flushes can be told before they are made */

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "source/batch.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "arena/stream.h"
+#include "source/content.h"
+#include "source/recorder.h"
+
+/* Stores on their way into the log. */
+struct telling {
+    struct self *me;
+    struct arena_batch *batch;
+    struct model_page *page;
+    uintptr_t address; /* of the page, here */
+    uint32_t thread;   /* index, of whose stores they are */
+    uint32_t count;
+    struct batch_told told[BATCH_STORES];
+};
+
+void batch_begin(struct self *me) {
+    struct arena *arena = arena_here();
+    me->batch.lost = atomic_load(&arena->head->threads[me->thread].lost);
+    if (me->batch.now != NULL || arena->head->log.on != LOG_TRACE || pages_wanted())
+        return;
+    struct arena_batch *batch = batch_of(arena, me->thread);
+    if (batch == NULL)
+        batch = arena_new(arena, sizeof *batch);
+    if (batch == NULL)
+        return;
+    atomic_store(&batch->round, atomic_load(&batch->round) + 1);
+    atomic_store(&arena->head->stream.batches[me->thread], arena_id_of(arena, batch));
+    memset(me->batch.words, 0, sizeof me->batch.words);
+    me->batch.now = batch;
+}
+
+static uint64_t mask_of(uint32_t length) {
+    return UINT64_MAX >> (64 - 8 * length);
+}
+
+/* Brings the shadow up to the store, and gives the bytes that it has left. */
+static uint64_t read_store(const struct telling *telling, uint8_t *shadow, uint32_t at,
+                           uint32_t length) {
+    uint32_t word = at & ~7u, shift = at % 8 * 8;
+    uint64_t now = *(const volatile uint64_t *)(telling->address + word), before;
+    uint64_t mask = mask_of(length) << shift;
+    memcpy(&before, shadow + word, sizeof before);
+    before = (before & ~mask) | (now & mask);
+    memcpy(shadow + word, &before, sizeof before);
+    return (now & mask) >> shift;
+}
+
+static void take_up(struct telling *telling, uint8_t *shadow, uint32_t place) {
+    const struct batch_store *store = &telling->batch->at[place];
+    uint32_t at = (uint32_t)(store->where % MODEL_PAGE_SIZE), length = BATCH_LENGTH(store->where);
+    telling->told[telling->count++] =
+        (struct batch_told){.value = read_store(telling, shadow, at, length),
+                            .stack = store->stack,
+                            .at = (uint16_t)at,
+                            .length = (uint8_t)length,
+                            .place = (uint8_t)place};
+}
+
+/* Tells of them, and takes them out: not before, since the process may be killed in between. */
+static void tell(struct telling *telling) {
+    struct model_page *page = telling->page;
+    const struct log_record record = {
+        .kind = LOG_STORES,
+        .thread = telling->me->thread,
+        .file = page->file,
+        .size = (uint32_t)(telling->count * sizeof telling->told[0]),
+        .stack = telling->thread,
+        .offset = page->index * MODEL_PAGE_SIZE,
+        .length = atomic_load_explicit(&telling->batch->round, memory_order_relaxed)};
+    if (telling->count != 0)
+        stream_append(arena_here(), &record, telling->told);
+    for (uint32_t i = 0; i < telling->count; i++) {
+        const struct batch_told *told = &telling->told[i];
+        page->storing &= ~(UINT64_C(1) << told->at / MODEL_LINE_SIZE);
+        atomic_store_explicit(&telling->batch->at[told->place].page, 0, memory_order_relaxed);
+    }
+}
+
+static uint32_t count_of(const struct arena_batch *batch) {
+    uint32_t count = atomic_load_explicit(&batch->count, memory_order_acquire);
+    return count < BATCH_STORES ? count : BATCH_STORES;
+}
+
+static arena_id page_of(const struct arena_batch *batch, uint32_t place) {
+    return atomic_load_explicit(&batch->at[place].page, memory_order_relaxed);
+}
+
+void batch_take(struct self *me, struct model_page *page, uintptr_t address, uint32_t owner) {
+    const struct arena_head *head = arena_here()->head;
+    struct telling telling = {.me = me,
+                              .batch = batch_of(arena_here(), owner - 1),
+                              .page = page,
+                              .address = address,
+                              .thread = owner - 1};
+    uint8_t *shadow = arena_at(arena_here(), page->shadow, MODEL_PAGE_SIZE);
+    uint32_t count = telling.batch != NULL ? count_of(telling.batch) : 0;
+    uint64_t under_way = 0;
+    if (count == 0 || shadow == NULL || !content_readable(address))
+        return;
+    /* Its last store may be still to come, and be told then, unless nobody can come back. */
+    uint32_t process = head->thread_processes[owner - 1] % ARENA_PROCESSES;
+    bool over = atomic_load(&head->processes[process].end) != ARENA_RUNS;
+    for (uint32_t i = 0; i < count; i++) {
+        if (page_of(telling.batch, i) != arena_id_of(arena_here(), page))
+            continue;
+        if (i + 1 < count || over)
+            take_up(&telling, shadow, i);
+        else
+            under_way = UINT64_C(1)
+                        << telling.batch->at[i].where % MODEL_PAGE_SIZE / MODEL_LINE_SIZE;
+    }
+    tell(&telling);
+    page->storing |= under_way;
+}
+
+/* A run of stores to one page. */
+static void settle_run(struct telling *telling, uint32_t from, uint32_t to) {
+    bool readable = content_readable(telling->address);
+    recorder_lock(telling->me, telling->page, telling->address);
+    uint8_t *shadow = arena_at(arena_here(), telling->page->shadow, MODEL_PAGE_SIZE);
+    telling->count = 0;
+    for (uint32_t i = from; i < to; i++) {
+        if (page_of(telling->batch, i) == 0)
+            continue; /* who took the page away has told it */
+        if (readable && shadow != NULL)
+            take_up(telling, shadow, i);
+        else
+            atomic_store_explicit(&telling->batch->at[i].page, 0, memory_order_relaxed);
+    }
+    tell(telling);
+    recorder_unlock(telling->me, telling->page);
+}
+
+APART static void settle_all(struct telling *telling) {
+    struct arena_batch *batch = telling->batch;
+    uint32_t count = count_of(batch), to;
+    for (uint32_t from = 0; from < count; from = to) {
+        arena_id page = page_of(batch, from);
+        for (to = from + 1; to < count && page_of(batch, to) == page;)
+            to++;
+        telling->page = arena_at(arena_here(), page, offsetof(struct model_page, open));
+        telling->address = align_down(BATCH_ADDRESS(batch->at[from].where), MODEL_PAGE_SIZE);
+        if (telling->page != NULL)
+            settle_run(telling, from, to);
+    }
+}
+
+void batch_settle(struct self *me) {
+    struct telling telling = {.me = me, .batch = me->batch.now, .thread = me->thread};
+    int error = errno;
+    uint32_t lost = atomic_load(&arena_here()->head->threads[me->thread].lost);
+    settle_all(&telling);
+    errno = error;
+    /* What comes next is another round's, before there is anything of it. */
+    atomic_store_explicit(&telling.batch->count, 0, memory_order_relaxed);
+    atomic_store_explicit(&telling.batch->round, telling.batch->round + 1, memory_order_release);
+    memset(me->batch.words, 0, sizeof me->batch.words);
+    me->batch.lost = lost;
+}
+
+/* Has the batch a store of one of these bytes already? Then their values are to be read first. */
+static bool overlaps(const struct self *me, uintptr_t address, size_t length) {
+    const struct arena_batch *batch = me->batch.now;
+    uint32_t word = address % MODEL_PAGE_SIZE / 8;
+    if (LIKELY((me->batch.words[word / 64] >> word % 64 & 1) == 0))
+        return false;
+    for (uint32_t i = 0; i < count_of(batch); i++) {
+        uintptr_t other = BATCH_ADDRESS(batch->at[i].where);
+        if (address < other + BATCH_LENGTH(batch->at[i].where) && other < address + length)
+            return true;
+    }
+    return false;
+}
+
+static void put(const struct hooks_site *site, struct model_page *page, uintptr_t address,
+                size_t length) {
+    struct arena_batch *batch = site->me->batch.now;
+    uint32_t count = atomic_load_explicit(&batch->count, memory_order_relaxed);
+    uint32_t word = address % MODEL_PAGE_SIZE / 8;
+    struct batch_store *store = &batch->at[count];
+    store->stack = site->stack;
+    store->where = BATCH_WHERE(address, length);
+    atomic_store_explicit(&store->page, arena_id_of(arena_here(), page), memory_order_relaxed);
+    page->storing |= UINT64_C(1) << address % MODEL_PAGE_SIZE / MODEL_LINE_SIZE;
+    site->me->batch.words[word / 64] |= UINT64_C(1) << word % 64;
+    atomic_store_explicit(&batch->count, count + 1, memory_order_release);
+}
+
+bool batch_add(const struct hooks_site *site, struct model_page *page, uintptr_t address,
+               size_t length) {
+    struct self *me = site->me;
+    const struct model_thread *thread = &arena_here()->head->threads[me->thread];
+    const uint64_t line = UINT64_C(1) << address % MODEL_PAGE_SIZE / MODEL_LINE_SIZE;
+    if (UNLIKELY(me->batch.now == NULL || me->storing.length != 0 || address % 8 + length > 8) ||
+        UNLIKELY(atomic_load_explicit(&thread->lost, memory_order_relaxed) != me->batch.lost) ||
+        UNLIKELY(atomic_load_explicit(&page->owner, memory_order_relaxed) != me->thread + 1))
+        return false;
+    if (UNLIKELY(count_of(me->batch.now) == BATCH_STORES || overlaps(me, address, length)))
+        batch_settle(me);
+    recorder_lock(me, page, align_down(address, MODEL_PAGE_SIZE));
+    bool own = atomic_load_explicit(&page->owner, memory_order_relaxed) == me->thread + 1;
+    bool known = own && page->shadow != 0 && (page->based & line) != 0;
+    if (LIKELY(known))
+        put(site, page, address, length);
+    recorder_unlock(me, page);
+    return known;
+}

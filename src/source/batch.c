@@ -119,9 +119,16 @@ void batch_take(struct self *me, struct model_page *page, uintptr_t address, uin
     page->storing |= under_way;
 }
 
+/* What is known to be there, without asking the system. */
+struct there {
+    uintptr_t from, to; /* of pages; equal: none */
+};
+
 /* A run of stores to one page. */
-static void settle_run(struct telling *telling, uint32_t from, uint32_t to) {
-    bool readable = content_readable(telling->address);
+static void settle_run(struct telling *telling, const struct there *there, uint32_t from,
+                       uint32_t to) {
+    bool known = telling->address - there->from < there->to - there->from;
+    bool readable = known || content_readable(telling->address);
     recorder_lock(telling->me, telling->page, telling->address);
     uint8_t *shadow = arena_at(arena_here(), telling->page->shadow, MODEL_PAGE_SIZE);
     telling->count = 0;
@@ -137,7 +144,7 @@ static void settle_run(struct telling *telling, uint32_t from, uint32_t to) {
     recorder_unlock(telling->me, telling->page);
 }
 
-APART static void settle_all(struct telling *telling) {
+APART static void settle_all(struct telling *telling, const struct there *there) {
     struct arena_batch *batch = telling->batch;
     uint32_t count = count_of(batch), to;
     for (uint32_t from = 0; from < count; from = to) {
@@ -147,15 +154,20 @@ APART static void settle_all(struct telling *telling) {
         telling->page = arena_at(arena_here(), page, offsetof(struct model_page, open));
         telling->address = align_down(BATCH_ADDRESS(batch->at[from].where), MODEL_PAGE_SIZE);
         if (telling->page != NULL)
-            settle_run(telling, from, to);
+            settle_run(telling, there, from, to);
     }
 }
 
-void batch_settle(struct self *me) {
-    struct telling telling = {.me = me, .batch = me->batch.now, .thread = me->thread};
+void batch_settle(struct self *me, uintptr_t address, size_t length) {
+    const struct there there = {align_down(address, MODEL_PAGE_SIZE),
+                                align_up(address + length, MODEL_PAGE_SIZE)};
+    struct telling telling; /* not cleared: it is large */
     int error = errno;
+    telling.me = me;
+    telling.batch = me->batch.now;
+    telling.thread = me->thread;
     uint32_t lost = atomic_load(&arena_here()->head->threads[me->thread].lost);
-    settle_all(&telling);
+    settle_all(&telling, &there);
     errno = error;
     /* What comes next is another round's, before there is anything of it. */
     atomic_store_explicit(&telling.batch->count, 0, memory_order_relaxed);
@@ -187,6 +199,10 @@ static void put(const struct hooks_site *site, struct model_page *page, uintptr_
     store->stack = site->stack;
     store->where = BATCH_WHERE(address, length);
     atomic_store_explicit(&store->page, arena_id_of(arena_here(), page), memory_order_relaxed);
+    /* It will be needed, and comes meanwhile. */
+    __builtin_prefetch((const char *)arena_here()->head + (size_t)page->shadow * ARENA_GRAIN +
+                           address % MODEL_PAGE_SIZE,
+                       1);
     page->storing |= UINT64_C(1) << address % MODEL_PAGE_SIZE / MODEL_LINE_SIZE;
     site->me->batch.words[word / 64] |= UINT64_C(1) << word % 64;
     atomic_store_explicit(&batch->count, count + 1, memory_order_release);
@@ -202,7 +218,7 @@ bool batch_add(const struct hooks_site *site, struct model_page *page, uintptr_t
         UNLIKELY(atomic_load_explicit(&page->owner, memory_order_relaxed) != me->thread + 1))
         return false;
     if (UNLIKELY(count_of(me->batch.now) == BATCH_STORES || overlaps(me, address, length)))
-        batch_settle(me);
+        batch_settle(me, 0, 0);
     recorder_lock(me, page, align_down(address, MODEL_PAGE_SIZE));
     bool own = atomic_load_explicit(&page->owner, memory_order_relaxed) == me->thread + 1;
     bool known = own && page->shadow != 0 && (page->based & line) != 0;

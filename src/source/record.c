@@ -21,6 +21,13 @@ bool record_wanted(void) {
     return source_process.arena.head->log.on != 0;
 }
 
+bool record_before(const struct event *event) {
+    bool flushes = event->kind == EVENT_FLUSHING && event->told != NULL && event->length != 0 &&
+                   event->effect == EFFECT_LOADED;
+    return event->kind == EVENT_STORING ||
+           (flushes && source_process.hooked && arena_here()->head->log.on == LOG_TRACE);
+}
+
 void record_deferred(bool waits) {
     struct arena_log *log = &arena_here()->head->log;
     if (log->on)
@@ -48,6 +55,17 @@ static void append_share(const struct act *act, enum log_kind kind, const struct
                     to - from);
 }
 
+/* Word by word: what was stored a moment ago is still on its way to the cache, and a CPU hands it
+   to a load that is no wider than the store. */
+static bool is_same(const uint8_t *shadow, const uint8_t *memory) {
+    const volatile uint64_t *before = (const volatile uint64_t *)(const void *)shadow;
+    const volatile uint64_t *now = (const volatile uint64_t *)(const void *)memory;
+    uint64_t differs = 0;
+    for (unsigned i = 0; i < MODEL_LINE_SIZE / sizeof *now; i++)
+        differs |= before[i] ^ now[i];
+    return differs == 0;
+}
+
 /* Tells of the based lines of the share that have changed untold; other lines are none of the log's
    business, and survive as they are. */
 static void look(const struct act *act, struct share *share) {
@@ -58,7 +76,7 @@ static void look(const struct act *act, struct share *share) {
         lines &= ~share->page->storing;
     for (; lines != 0; lines &= lines - 1) {
         uint32_t at = (uint32_t)__builtin_ctzll(lines) * MODEL_LINE_SIZE;
-        if (memcmp(share->shadow + at, share->memory + at, MODEL_LINE_SIZE) == 0)
+        if (is_same(share->shadow + at, share->memory + at))
             continue;
         memcpy(share->shadow + at, share->memory + at, MODEL_LINE_SIZE);
         append_share(act, LOG_UNSEEN, share, at, at + MODEL_LINE_SIZE);
@@ -142,8 +160,8 @@ static uint8_t *shadow_of(struct self *me, struct model_page *page, bool make) {
 /* Has the call read the memory that it is about, so that it need not be asked for? */
 static bool is_loaded(const struct act *act) {
     const struct event *event = act->event;
-    bool names = event->kind == EVENT_STORING || event->kind == EVENT_FLUSH ||
-                 event->kind == EVENT_FLUSH_RANGES;
+    bool names = event->kind == EVENT_STORING || event->kind == EVENT_FLUSHING ||
+                 event->kind == EVENT_FLUSH || event->kind == EVENT_FLUSH_RANGES;
     return !act->late && !act->raw &&
            (event->kind == EVENT_STORE || (names && (event->effect & EFFECT_LOADED) != 0));
 }
@@ -151,8 +169,10 @@ static bool is_loaded(const struct act *act) {
 static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t index) {
     uint64_t start = index * MODEL_PAGE_SIZE, end = stretch->offset + stretch->length;
     bool make = act->event->kind == EVENT_STORING || act->event->kind == EVENT_GET;
-    struct model_page *page = arena_page(arena_here(), stretch->file, index, make);
     uintptr_t address = stretch->address + (uintptr_t)(start - stretch->offset);
+    struct model_page *page = regions_page(address);
+    if (page == NULL || page->file != stretch->file || page->index != index)
+        page = arena_page(arena_here(), stretch->file, index, make);
     if (page == NULL)
         return;
     struct share share = {
@@ -170,7 +190,7 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
 }
 
 static void tell_flush(struct act *act) {
-    const struct log_range *first = &act->ranges[0];
+    const struct log_range *first = &act->me->ranges[0];
     uint32_t count = act->range_count;
     act->range_count = 0;
     if (count != 0)
@@ -180,10 +200,10 @@ static void tell_flush(struct act *act) {
 
 /* Between two flushes nothing happens that a cut could tell apart, so they share a record. */
 static void add_flush(struct act *act, const struct stretch *stretch) {
-    if (act->range_count == ARRAY_LENGTH(act->ranges) || act->range_file != stretch->file)
+    if (act->range_count == ARRAY_LENGTH(act->me->ranges) || act->range_file != stretch->file)
         tell_flush(act);
     act->range_file = stretch->file;
-    act->ranges[act->range_count++] =
+    act->me->ranges[act->range_count++] =
         (struct log_range){.offset = stretch->offset, .length = stretch->length};
 }
 
@@ -250,9 +270,16 @@ static void act_on_memory(struct act *act, uintptr_t address, size_t length) {
     regions_stretches(address, length, recorder_stretch, act);
 }
 
+/* loaded: the call has just read what it names. */
+static void settle_before(struct self *me, const struct event *event, bool loaded) {
+    if (batch_waits(me))
+        batch_settle(me, event->address, loaded ? event->length : 0);
+    record_settle(me);
+}
+
 void record_settle(struct self *me) {
     if (batch_waits(me))
-        batch_settle(me);
+        batch_settle(me, 0, 0);
     if (LIKELY(me->storing.length == 0))
         return;
     static const struct event stored = {.kind = EVENT_STORE};
@@ -373,7 +400,8 @@ static void look_for_stores(const struct act *act) {
 
 void record_handle(struct self *me, const struct event *event, bool late) {
     struct act act = {.me = me, .event = event, .late = late};
-    record_settle(me);
+    bool flushes = event->kind == EVENT_FLUSHING || event->kind == EVENT_FLUSH;
+    settle_before(me, event, flushes && is_loaded(&act));
     if (event->kind >= EVENT_RAW_STORE) {
         record_raw(me, event, stack_of_site(event->caller));
         return;
@@ -394,7 +422,7 @@ void record_handle(struct self *me, const struct event *event, bool late) {
         tokens_end(me, act.token, act.stack, false);
     else if (event->kind == EVENT_STORING || event->kind == EVENT_STORE)
         store(&act);
-    else if (event->kind == EVENT_FLUSH)
+    else if (flushes && (event->effect & EFFECT_TOLD) == 0)
         flush(&act, event->address, event->length);
     else if (event->kind == EVENT_RETRY)
         recorder_retry(&act);
@@ -403,6 +431,8 @@ void record_handle(struct self *me, const struct event *event, bool late) {
     for (size_t i = 0; event->kind == EVENT_FLUSH_RANGES && i < event->length; i++)
         flush(&act, (uintptr_t)ranges[i].address, ranges[i].length);
     tell_flush(&act);
+    if (event->kind == EVENT_FLUSHING)
+        *event->told = true;
     if (event->effect & EFFECT_DRAIN) {
         note_pending(me, false);
         recorder_append(&act, LOG_DRAIN, 0, 0, 0, NULL, 0);

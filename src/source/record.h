@@ -9,6 +9,11 @@
 /* Is this run recorded? Then it is not judged. */
 bool record_wanted(void);
 
+/* Is this event, which tells of something before it is made, one to record? A flush is where its
+   lines can be read now: later, while they are written back, one would have to wait for that. pre:
+   the run is recorded */
+bool record_before(const struct event *event);
+
 /* Works one event into the log. late: it happened a while ago. May not return, when the power is
    cut. */
 void record_handle(struct self *me, const struct event *event, bool late);

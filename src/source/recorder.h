@@ -16,8 +16,7 @@ struct act {
     arena_id stack;
     bool late;
     bool raw; /* the memory may have gone since */
-    /* What was flushed and is not yet told. */
-    struct log_range ranges[1 + LOG_RANGES];
+    /* What was flushed and is not yet told; me->ranges. */
     uint32_t range_count, range_file;
 };
 

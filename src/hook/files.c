@@ -9,6 +9,8 @@
 
 #include "hook/real.h"
 #include "hook/sync.h"
+#include "source/batch.h"
+#include "source/record.h"
 #include "source/written.h"
 
 #define HERE ((off_t)-1) /* at the file's position */
@@ -68,18 +70,36 @@ static inline ssize_t wrote(struct call call, ssize_t size) {
     return size;
 }
 
+/* Whoever reads what is written may be told by it of what was stored before. */
+APART static void settle_now(void) {
+    int error = errno;
+    struct self *me = hook_enter(__builtin_frame_address(0));
+    if (me != NULL) {
+        record_settle(me);
+        runtime_leave(me);
+    }
+    errno = error;
+}
+
+static inline void settle(void) {
+    if (UNLIKELY(hook_on) && self_current != NULL && batch_waits(self_current))
+        settle_now();
+}
+
 #define CALL(...)                                                                                  \
     (struct call) {                                                                                \
         __VA_ARGS__, .site = HOOK_SITE, .frame = HOOK_FRAME                                        \
     }
 
 ssize_t hook_write(int file, const void *from, size_t size) {
+    settle();
     const struct iovec part = {(void *)from, size};
     return wrote(CALL(.file = file, .parts = &part, .count = 1, .at = HERE),
                  real_get()->write(file, from, size));
 }
 
 ssize_t hook_pwrite(int file, const void *from, size_t size, off_t at) {
+    settle();
     const struct iovec part = {(void *)from, size};
     return wrote(CALL(.file = file, .parts = &part, .count = 1, .at = at),
                  real_get()->pwrite(file, from, size, at));
@@ -87,33 +107,39 @@ ssize_t hook_pwrite(int file, const void *from, size_t size, off_t at) {
 
 /* One function, where off_t has 64 bits. */
 ssize_t hook_pwrite64(int file, const void *from, size_t size, off_t at) {
+    settle();
     const struct iovec part = {(void *)from, size};
     return wrote(CALL(.file = file, .parts = &part, .count = 1, .at = at),
                  real_get()->pwrite(file, from, size, at));
 }
 
 ssize_t hook_writev(int file, const struct iovec *parts, int count) {
+    settle();
     return wrote(CALL(.file = file, .parts = parts, .count = (size_t)count, .at = HERE),
                  real_get()->writev(file, parts, count));
 }
 
 ssize_t hook_pwritev(int file, const struct iovec *parts, int count, off_t at) {
+    settle();
     return wrote(CALL(.file = file, .parts = parts, .count = (size_t)count, .at = at),
                  real_get()->pwritev(file, parts, count, at));
 }
 
 ssize_t hook_pwritev64(int file, const struct iovec *parts, int count, off_t at) {
+    settle();
     return wrote(CALL(.file = file, .parts = parts, .count = (size_t)count, .at = at),
                  real_get()->pwritev(file, parts, count, at));
 }
 
 ssize_t hook_pwritev2(int file, const struct iovec *parts, int count, off_t at, int flags) {
+    settle();
     return wrote(
         CALL(.file = file, .parts = parts, .count = (size_t)count, .at = at, .flags = flags),
         real_get()->pwritev2(file, parts, count, at, flags));
 }
 
 ssize_t hook_pwritev64v2(int file, const struct iovec *parts, int count, off_t at, int flags) {
+    settle();
     return wrote(
         CALL(.file = file, .parts = parts, .count = (size_t)count, .at = at, .flags = flags),
         real_get()->pwritev2(file, parts, count, at, flags));

@@ -6,7 +6,12 @@
 
 #include "arena/stream.h"
 #include "source/content.h"
+#include "source/record.h"
 #include "source/recorder.h"
+#include "source/regions.h"
+
+/* Of a page's record, in a run that is recorded. */
+#define PAGE_SIZE_HERE offsetof(struct model_page, open)
 
 /* Stores on their way into the log. */
 struct telling {
@@ -119,16 +124,38 @@ void batch_take(struct self *me, struct model_page *page, uintptr_t address, uin
     page->storing |= under_way;
 }
 
+void batch_take_range(struct self *me, uintptr_t address, size_t length) {
+    const struct arena_head *head = arena_here()->head;
+    for (uint32_t t = 0; t < atomic_load(&head->thread_count) && t < ARENA_THREADS; t++) {
+        const struct arena_batch *batch = batch_of(arena_here(), t);
+        bool here = t != me->thread && head->thread_processes[t] == source_process.process;
+        uint32_t count = batch != NULL && here ? count_of(batch) : 0;
+        for (uint32_t i = 0; i < count; i++) {
+            uintptr_t at = align_down(BATCH_ADDRESS(batch->at[i].where), MODEL_PAGE_SIZE);
+            struct model_page *page = arena_at(arena_here(), page_of(batch, i), PAGE_SIZE_HERE);
+            /* Its thread may put another store there meanwhile: then this one was told. */
+            if (page == NULL || at - address >= length || regions_page(at) != page)
+                continue;
+            recorder_lock(me, page, at);
+            recorder_unlock(me, page);
+        }
+    }
+}
+
 /* What is known to be there, without asking the system. */
 struct there {
     uintptr_t from, to; /* of pages; equal: none */
 };
 
-/* A run of stores to one page. */
+/* A run of stores to one page. Whoever unmaps memory says so before: if something else lies there
+   now, its bytes are not theirs. */
 static void settle_run(struct telling *telling, const struct there *there, uint32_t from,
                        uint32_t to) {
     bool known = telling->address - there->from < there->to - there->from;
-    bool readable = known || content_readable(telling->address);
+    bool readable = regions_hold(telling->address, telling->page) &&
+                    (known || content_readable(telling->address));
+    if (readable)
+        telling->me->batch.there = telling->address;
     recorder_lock(telling->me, telling->page, telling->address);
     uint8_t *shadow = arena_at(arena_here(), telling->page->shadow, MODEL_PAGE_SIZE);
     telling->count = 0;
@@ -151,7 +178,7 @@ APART static void settle_all(struct telling *telling, const struct there *there)
         arena_id page = page_of(batch, from);
         for (to = from + 1; to < count && page_of(batch, to) == page;)
             to++;
-        telling->page = arena_at(arena_here(), page, offsetof(struct model_page, open));
+        telling->page = arena_at(arena_here(), page, PAGE_SIZE_HERE);
         telling->address = align_down(BATCH_ADDRESS(batch->at[from].where), MODEL_PAGE_SIZE);
         if (telling->page != NULL)
             settle_run(telling, there, from, to);
@@ -208,15 +235,24 @@ static void put(const struct hooks_site *site, struct model_page *page, uintptr_
     atomic_store_explicit(&batch->count, count + 1, memory_order_release);
 }
 
+/* What went the long way has been made by now. */
+APART static void settle_other(struct self *me) {
+    int error = errno;
+    record_settle(me);
+    errno = error;
+}
+
 bool batch_add(const struct hooks_site *site, struct model_page *page, uintptr_t address,
                size_t length) {
     struct self *me = site->me;
     const struct model_thread *thread = &arena_here()->head->threads[me->thread];
     const uint64_t line = UINT64_C(1) << address % MODEL_PAGE_SIZE / MODEL_LINE_SIZE;
-    if (UNLIKELY(me->batch.now == NULL || me->storing.length != 0 || address % 8 + length > 8) ||
+    if (UNLIKELY(me->batch.now == NULL || address % 8 + length > 8) ||
         UNLIKELY(atomic_load_explicit(&thread->lost, memory_order_relaxed) != me->batch.lost) ||
         UNLIKELY(atomic_load_explicit(&page->owner, memory_order_relaxed) != me->thread + 1))
         return false;
+    if (UNLIKELY(me->storing.length != 0))
+        settle_other(me);
     if (UNLIKELY(count_of(me->batch.now) == BATCH_STORES || overlaps(me, address, length)))
         batch_settle(me, 0, 0);
     recorder_lock(me, page, align_down(address, MODEL_PAGE_SIZE));

@@ -28,4 +28,7 @@ static inline bool batch_waits(const struct self *me) {
    comes before whatever the taker does. pre: the page's lock */
 void batch_take(struct self *me, struct model_page *page, uintptr_t address, uint32_t owner);
 
+/* What waits in [address, address + length) of stores of other threads of this process. */
+void batch_take_range(struct self *me, uintptr_t address, size_t length);
+
 #endif

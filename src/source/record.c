@@ -182,10 +182,15 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
         .file = stretch->file,
         .from = (uint32_t)(stretch->offset > start ? stretch->offset - start : 0),
         .to = (uint32_t)(end - start < MODEL_PAGE_SIZE ? end - start : MODEL_PAGE_SIZE)};
+    bool new = atomic_load_explicit(&page->owner, memory_order_relaxed) == 0;
     recorder_lock(act->me, page, address);
     share.shadow = shadow_of(act->me, page, make);
-    if (share.shadow != NULL && (is_loaded(act) || content_readable(address)))
+    if (share.shadow != NULL &&
+        (is_loaded(act) || act->me->batch.there == address || content_readable(address)))
         act_on_share(act, &share);
+    /* Who makes a token looks at its pages; they belong to who stores there first. */
+    if (new && act->event->kind == EVENT_GET && atomic_load(&page->owner) == act->me->thread + 1)
+        atomic_store(&page->owner, 0);
     recorder_unlock(act->me, page);
 }
 
@@ -259,6 +264,17 @@ void record_got(struct self *me, const struct arena_token *token, arena_id stack
         tokens_stretches(token, 0, UINT64_MAX, recorder_stretch, &act);
 }
 
+void record_unmapping(struct self *me, uintptr_t address, size_t length) {
+    record_settle(me);
+    batch_take_range(me, address, length);
+}
+
+static void end_token(const struct act *act) {
+    for (uint32_t i = 0; i < act->token->segment_count; i++)
+        batch_take_range(act->me, act->token->segments[i].address, act->token->segments[i].length);
+    tokens_end(act->me, act->token, act->stack, false);
+}
+
 static void mark(struct act *act) {
     const struct event *event = act->event;
     /* The words of a handler are gone by the time its mark is told. */
@@ -272,12 +288,14 @@ static void act_on_memory(struct act *act, uintptr_t address, size_t length) {
 
 /* loaded: the call has just read what it names. */
 static void settle_before(struct self *me, const struct event *event, bool loaded) {
+    me->batch.there = 0;
     if (batch_waits(me))
         batch_settle(me, event->address, loaded ? event->length : 0);
     record_settle(me);
 }
 
 void record_settle(struct self *me) {
+    me->batch.there = 0;
     if (batch_waits(me))
         batch_settle(me, 0, 0);
     if (LIKELY(me->storing.length == 0))
@@ -419,7 +437,7 @@ void record_handle(struct self *me, const struct event *event, bool late) {
     if (made != NULL)
         record_got(me, made, act.stack);
     else if (event->kind == EVENT_FREE && act.token != NULL)
-        tokens_end(me, act.token, act.stack, false);
+        end_token(&act);
     else if (event->kind == EVENT_STORING || event->kind == EVENT_STORE)
         store(&act);
     else if (flushes && (event->effect & EFFECT_TOLD) == 0)

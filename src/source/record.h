@@ -28,6 +28,9 @@ void record_raw(struct self *me, const struct event *event, arena_id stack);
 /* Records the store that the thread has made by now; before anybody can be told of what follows. */
 void record_settle(struct self *me);
 
+/* The thread is about to unmap this memory, or to put something else in its place. */
+void record_unmapping(struct self *me, uintptr_t address, size_t length);
+
 /* An atomic store by attempt, which may come to nothing. */
 bool record_attempt(struct self *me, uintptr_t address, size_t length, arena_id stack,
                     bool (*attempt)(void *context), void *context);

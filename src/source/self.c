@@ -195,6 +195,8 @@ static bool guard_against_fork(void) {
 }
 
 static void count_fork(void) {
+    if (self_current != NULL)
+        runtime_finish(self_current); /* the child sees what was stored before it */
     atomic_fetch_add(&source_process.forks, 1);
 }
 

@@ -71,6 +71,7 @@ struct self {
     } storing; /* recorded when it has been made: a store that was told before it */
     struct {
         struct arena_batch *now; /* NULL: none was needed yet */
+        uintptr_t there;         /* a page that the system was asked for in this event */
         uint32_t lost;           /* pages that others had taken away when it was empty */
         /* Which 8 bytes of a page have a store in it, on whatever page, one bit each. */
         uint64_t words[MODEL_PAGE_SIZE / 8 / 64];

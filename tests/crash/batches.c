@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * batches FILE HOW: stores that are recorded several at once, in each way in which they end. Where
+ * two threads or processes work together they tell each other by words that no region has, so that
+ * nobody hears of it: the recorder has to know by what they do.
+ */
+#include <fcntl.h>
+#include <immintrin.h>
+#include <nvrtl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PAGE 4096
+#define WORDS (PAGE / sizeof(uint64_t))
+
+static NvRtlMapping mapping;
+static volatile uint64_t *first, *second; /* pages */
+static volatile int *step;                /* how far the two have come; shared with a child */
+
+static void await(int wanted) {
+    while (*step < wanted)
+        _mm_pause();
+}
+
+/* Numbers from 1 on, to the first words of a page. */
+static void count(volatile uint64_t *page, uint64_t most) {
+    for (uint64_t i = 1; i <= most; i++)
+        page[i - 1] = i;
+}
+
+/* Only from the second store to a page on are there several to be recorded. */
+static void begin(void) {
+    first[WORDS - 1] = second[WORDS - 1] = 1;
+}
+
+static void overlap(void) {
+    volatile uint8_t *bytes = (volatile uint8_t *)first;
+    first[0] = 0x1111111111111111;
+    *(volatile uint32_t *)(bytes + 4) = 0x22222222;
+    *(volatile uint32_t *)bytes = 0x33333333;
+    bytes[7] = 0x44;
+    first[0] = 0x5555555555555555;
+    second[0] = 0x6666666666666666; /* the same word of another page */
+    first[1] = 0x7777777777777777;
+    *(volatile uint32_t *)(bytes + 14) = 0x88888888; /* beyond its 8 bytes */
+    bytes[17] = 0x99;
+}
+
+static void turns(void) {
+    for (uint64_t i = 0; i < 100; i++)
+        (i % 3 == 0 ? second : first)[i] = i;
+}
+
+static void *other_stores(void *unused) {
+    await(1);
+    first[0] = 100;
+    *step = 2;
+    await(3);
+    first[9] = 200;
+    *step = 4;
+    return unused;
+}
+
+static void *other_flushes(void *unused) {
+    await(1);
+    _mm_clflushopt((void *)(uintptr_t)first);
+    _mm_sfence();
+    *step = 2;
+    return unused;
+}
+
+static void *other_waits(void *unused) {
+    await(1);
+    msync(mapping.base, PAGE, MS_SYNC);
+    *step = 2;
+    return unused;
+}
+
+static void *other_unmaps(void *unused) {
+    await(1);
+    munmap(mapping.base, 2 * PAGE);
+    *step = 2;
+    return unused;
+}
+
+static void *other_frees(void *unused) {
+    await(1);
+    RtlFreeNonVolatileToken(mapping.token);
+    *step = 2;
+    return unused;
+}
+
+static void with(void *(*body)(void *)) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, body, NULL);
+    count(first, 10);
+    *step = 1;
+    await(2);
+    if (body == other_stores) {
+        second[0] = 300; /* another page, but the thread has been heard of since its last store */
+        *step = 3;
+        await(4);
+    }
+    pthread_join(thread, NULL);
+}
+
+static void with_child(void) {
+    pid_t child = fork();
+    if (child == 0) {
+        other_stores(NULL);
+        exit(0);
+    }
+    count(first, 10);
+    *step = 1;
+    await(2);
+    second[0] = 300;
+    *step = 3;
+    await(4);
+    waitpid(child, NULL, 0);
+}
+
+/* Something else lies there before what was stored is read. */
+static void replace(void) {
+    count(first, 10);
+    void *other = mmap(mapping.base, PAGE, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    memset(other, 0xee, PAGE);
+}
+
+static void *reads_a_pipe(void *end) {
+    char byte;
+    if (read(*(int *)end, &byte, 1) == 1)
+        NvRtlVerifierMark(mapping.token, NVRTL_MARK_NOTE, 1, "read");
+    return NULL;
+}
+
+static void write_a_pipe(void) {
+    int ends[2];
+    pthread_t thread;
+    if (pipe(ends) != 0)
+        exit(2);
+    pthread_create(&thread, NULL, reads_a_pipe, &ends[0]);
+    count(first, 10);
+    if (write(ends[1], "", 1) != 1)
+        exit(2);
+    /* It may be told of after the mark, if anything is. */
+    pthread_join(thread, NULL);
+}
+
+static void *stores_and_stays(void *unused) {
+    begin();
+    count(first, 10);
+    *step = 1;
+    await(100);
+    return unused;
+}
+
+/* Ends the process while a thread has something to tell, and will never. */
+static void end(const char *path, const char *how) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, stores_and_stays, NULL);
+    await(1);
+    if (strcmp(how, "exit") == 0)
+        exit(0);
+    if (strcmp(how, "gone") == 0)
+        unlink(path);
+    if (strcmp(how, "again") == 0) { /* another file, by the same name */
+        unlink(path);
+        close(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        if (truncate(path, 2 * PAGE) != 0)
+            exit(2);
+    }
+    raise(SIGKILL);
+}
+
+int main(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        void (*act)(void);
+        void *(*other)(void *);
+    } ways[] = {{"overlap", overlap, NULL},     {"turns", turns, NULL},
+                {"stores", NULL, other_stores}, {"flushes", NULL, other_flushes},
+                {"waits", NULL, other_waits},   {"unmaps", NULL, other_unmaps},
+                {"frees", NULL, other_frees},   {"child", with_child, NULL},
+                {"replaces", replace, NULL},    {"writes", write_a_pipe, NULL}};
+    if (argc != 3 || NvRtlMapFile(argv[1], 0, 2 * PAGE, NVRTL_MAP_CREATE, 0666, &mapping) != 0)
+        return 1;
+    step = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    first = mapping.base;
+    second = first + WORDS;
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        if (strcmp(ways[i].name, argv[2]) != 0)
+            continue;
+        begin();
+        if (ways[i].act != NULL)
+            ways[i].act();
+        else
+            with(ways[i].other);
+        return 0;
+    }
+    end(argv[1], argv[2]);
+    return 0;
+}

@@ -71,6 +71,7 @@ static void *other_stores(void *unused) {
 static void *other_flushes(void *unused) {
     await(1);
     _mm_clflushopt((void *)(uintptr_t)first);
+    _mm_clflushopt((void *)(uintptr_t)&first[9]);
     _mm_sfence();
     *step = 2;
     return unused;
@@ -124,6 +125,57 @@ static void with_child(void) {
     *step = 3;
     await(4);
     waitpid(child, NULL, 0);
+}
+
+static void forks(void) {
+    count(first, 10);
+    pid_t child = fork();
+    if (child == 0) {
+        first[9] = 200;
+        exit(0);
+    }
+    waitpid(child, NULL, 0);
+}
+
+/* The store that ends the program is not made. */
+static void faults(void) {
+    count(first, 9);
+    mprotect(mapping.base, PAGE, PROT_READ);
+    first[9] = 10;
+}
+
+/* More threads than the clocks have room for: those know nothing of each other, and a lock tells
+   all the same. */
+enum { CROWD = 80 };
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_barrier_t crowded;
+
+static void *one_of_many(void *last) {
+    pthread_barrier_wait(&crowded);
+    if (last != NULL) {
+        pthread_mutex_lock(&lock);
+        begin();
+        count(first, 10);
+        pthread_mutex_unlock(&lock);
+        *step = 1;
+    }
+    await(2);
+    return NULL;
+}
+
+static void crowd(void) {
+    pthread_t threads[CROWD];
+    pthread_barrier_init(&crowded, NULL, CROWD + 1);
+    for (int i = 0; i < CROWD; i++)
+        pthread_create(&threads[i], NULL, one_of_many, i == CROWD - 1 ? &lock : NULL);
+    pthread_barrier_wait(&crowded);
+    await(1);
+    pthread_mutex_lock(&lock);
+    NvRtlVerifierMark(mapping.token, NVRTL_MARK_NOTE, 1, "locked");
+    pthread_mutex_unlock(&lock);
+    *step = 2;
+    for (int i = 0; i < CROWD; i++)
+        pthread_join(threads[i], NULL);
 }
 
 /* Something else lies there before what was stored is read. */
@@ -189,7 +241,9 @@ int main(int argc, char **argv) {
                 {"stores", NULL, other_stores}, {"flushes", NULL, other_flushes},
                 {"waits", NULL, other_waits},   {"unmaps", NULL, other_unmaps},
                 {"frees", NULL, other_frees},   {"child", with_child, NULL},
-                {"replaces", replace, NULL},    {"writes", write_a_pipe, NULL}};
+                {"replaces", replace, NULL},    {"writes", write_a_pipe, NULL},
+                {"forks", forks, NULL},         {"faults", faults, NULL},
+                {"crowd", crowd, NULL}};
     if (argc != 3 || NvRtlMapFile(argv[1], 0, 2 * PAGE, NVRTL_MAP_CREATE, 0666, &mapping) != 0)
         return 1;
     step = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -198,7 +252,8 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         if (strcmp(ways[i].name, argv[2]) != 0)
             continue;
-        begin();
+        if (ways[i].act != crowd)
+            begin();
         if (ways[i].act != NULL)
             ways[i].act();
         else

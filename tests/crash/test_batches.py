@@ -73,8 +73,10 @@ class BatchesTest(command.FolderTest):
 
     def test_another_flushes(self):
         events = self.record("flushes")
-        self.order(events, *counted(1, 9), "2 flush 1 0x0 64", "2 drain")
+        self.order(events, *counted(1, 9), "2 flush 1 0x0 64",
+                   "2 flush 1 0x40 64", "2 drain")
         self.order(events, *counted(1, 10))
+        self.assertNotIn("unseen", "".join(events))
 
     def test_another_waits(self):
         events = self.record("waits")
@@ -94,6 +96,19 @@ class BatchesTest(command.FolderTest):
 
     def test_a_pipe_tells(self):
         self.order(self.record("writes"), *counted(1, 10), 'mark note 1 read')
+
+    def test_a_lock_tells(self):
+        """Even where it is not known what happened before what."""
+        events = self.record("crowd", thread=81)
+        self.order(events, *counted(1, 10, 81), "mark note 1 locked")
+
+    def test_a_child_sees(self):
+        events = self.record("forks")
+        self.order(events, *counted(1, 10), f"2 store 1 0x48 8 {word(200)}")
+
+    def test_a_store_that_was_not_made(self):
+        """The one at which the program was killed."""
+        self.assertEqual(self.record("faults", 128 + signal.SIGSEGV), counted(1, 9))
 
     def test_ends(self):
         """A thread that is never heard of again."""

@@ -98,6 +98,15 @@ static void *other_frees(void *unused) {
     return unused;
 }
 
+static void *other_replaces(void *unused) {
+    await(1);
+    void *other = mmap(mapping.base, PAGE, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    memset(other, 0xee, PAGE);
+    *step = 2;
+    return unused;
+}
+
 static void with(void *(*body)(void *)) {
     pthread_t thread;
     pthread_create(&thread, NULL, body, NULL);
@@ -142,6 +151,25 @@ static void faults(void) {
     count(first, 9);
     mprotect(mapping.base, PAGE, PROT_READ);
     first[9] = 10;
+}
+
+static void let_the_other_go_first(int number) {
+    (void)number;
+    *step = 1;
+    await(2);
+    mprotect(mapping.base, PAGE, PROT_READ | PROT_WRITE);
+}
+
+/* The thread's last store is still to come while another one flushes its line. */
+static void delays(void) {
+    pthread_t thread;
+    struct sigaction action = {.sa_handler = let_the_other_go_first};
+    sigaction(SIGSEGV, &action, NULL);
+    pthread_create(&thread, NULL, other_flushes, NULL);
+    count(first, 9);
+    mprotect(mapping.base, PAGE, PROT_READ);
+    first[9] = 10;
+    pthread_join(thread, NULL);
 }
 
 /* More threads than the clocks have room for: those know nothing of each other, and a lock tells
@@ -237,13 +265,14 @@ int main(int argc, char **argv) {
         const char *name;
         void (*act)(void);
         void *(*other)(void *);
-    } ways[] = {{"overlap", overlap, NULL},     {"turns", turns, NULL},
-                {"stores", NULL, other_stores}, {"flushes", NULL, other_flushes},
-                {"waits", NULL, other_waits},   {"unmaps", NULL, other_unmaps},
-                {"frees", NULL, other_frees},   {"child", with_child, NULL},
-                {"replaces", replace, NULL},    {"writes", write_a_pipe, NULL},
-                {"forks", forks, NULL},         {"faults", faults, NULL},
-                {"crowd", crowd, NULL}};
+    } ways[] = {{"overlap", overlap, NULL},      {"turns", turns, NULL},
+                {"stores", NULL, other_stores},  {"flushes", NULL, other_flushes},
+                {"waits", NULL, other_waits},    {"unmaps", NULL, other_unmaps},
+                {"frees", NULL, other_frees},    {"child", with_child, NULL},
+                {"replaces", replace, NULL},     {"writes", write_a_pipe, NULL},
+                {"forks", forks, NULL},          {"faults", faults, NULL},
+                {"crowd", crowd, NULL},          {"delays", delays, NULL},
+                {"remaps", NULL, other_replaces}};
     if (argc != 3 || NvRtlMapFile(argv[1], 0, 2 * PAGE, NVRTL_MAP_CREATE, 0666, &mapping) != 0)
         return 1;
     step = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -39,10 +39,8 @@ static char *write_stack(const struct source_stack *stack) {
 }
 
 /* Its number is told by all events, so it is small. */
-bool recording_stack(struct recording *recording, uint32_t id) {
+bool recording_new_stack(struct recording *recording, uint32_t id) {
     struct source_stack stack;
-    if (id == 0 || id >= STACKS || recording->stacks[id] != 0)
-        return true;
     recording->stacks[id] = ++recording->stack_count;
     if (!recording->names)
         return true;

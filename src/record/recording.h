@@ -5,6 +5,7 @@
 
 #include "arena/batch.h"
 #include "arena/stream.h"
+#include "base/bits.h"
 #include "record/record.h"
 #include "trace/trace.h"
 #include "verify/symbols.h"
@@ -35,8 +36,13 @@ struct recording {
 
 bool recording_put(struct recording *recording, const struct trace_event *event);
 
+bool recording_new_stack(struct recording *recording, uint32_t id);
+
 /* Tells a stack before it is first named. */
-bool recording_stack(struct recording *recording, uint32_t id);
+static inline bool recording_stack(struct recording *recording, uint32_t id) {
+    return LIKELY(id == 0 || id >= STACKS || recording->stacks[id] != 0) ||
+           recording_new_stack(recording, id);
+}
 
 /* Tells a region before it is first named, and when it has grown. */
 bool recording_region(struct recording *recording, uint32_t index, uint64_t address);

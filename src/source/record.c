@@ -223,9 +223,11 @@ void recorder_stretch(void *context, const struct stretch *stretch) {
         recorder_append(act, act->kind, stretch->file, stretch->offset, stretch->length, NULL, 0);
 }
 
-/* A thread's number is not given away while it has something to drain. */
+/* A thread's number is not given away while it has something to drain. Nobody else asks meanwhile:
+   so not by an instruction with a lock, which would wait for the write-backs that are under way. */
 static void note_pending(const struct self *me, bool pending) {
-    atomic_store(&arena_here()->head->threads[me->thread].pending, pending);
+    atomic_store_explicit(&arena_here()->head->threads[me->thread].pending, pending,
+                          memory_order_relaxed);
 }
 
 static void flush(struct act *act, uintptr_t address, uint64_t length) {

@@ -84,6 +84,7 @@ struct arena_file {
     uint32_t watched;         /* enum arena_watch */
     _Atomic uint32_t synced;  /* somebody has waited for it */
     _Atomic uint64_t unread;  /* what it held is not known from this byte on, plus 1; 0: is known */
+    _Atomic uint64_t blind;   /* likewise, of what tells of code without hooks */
     _Atomic arena_id tokens;
     _Atomic arena_id ignored;
     _Atomic arena_id commits;
@@ -252,6 +253,7 @@ struct arena_head {
     _Atomic uint32_t hooked;    /* processes in which code with hooks has run */
     _Atomic uint32_t confined;  /* processes that have forbidden themselves system calls */
     _Atomic uint32_t made_code; /* processes whose code of no module may flush */
+    _Atomic uint32_t keeping;   /* threads about to keep what the regions of a new token hold */
     struct arena_process processes[ARENA_PROCESSES];
     struct arena_module modules[ARENA_MODULES]; /* module number 1 is the first */
     struct arena_file files[ARENA_FILES];

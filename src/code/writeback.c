@@ -49,14 +49,36 @@ static const char *flush_at(const uint8_t *code, size_t size, size_t at) {
     }
 }
 
+/* Is the opcode one of VEX or EVEX in the map of 0f, with one of the prefixes (a set of bits; bit
+   0: none, bit 1: 66) and no operands but a register and memory? Each bit counts that has one value
+   alone there: `mov %r12, %rdi` behind `add %rax, %r12` holds c4 and e7 too, two bytes apart. Short
+   VEX with an upper register is left out, since `mov %eax, %ebp; jl` looks like it: code that
+   streams from those streams from lower ones first. */
+static bool is_vector_move(const uint8_t *code, size_t at, unsigned prefixes) {
+    uint8_t last = code[at - 1];
+    bool one_source = (last & 0x78) == 0x78 && (prefixes >> (last & 3) & 1) != 0;
+    if (one_source && code[at - 2] == 0xc5)
+        return (last & 0x80) != 0;
+    if (one_source && at >= 3 && code[at - 3] == 0xc4)
+        return (code[at - 2] & 0x1f) == 1;
+    if (at < 4 || code[at - 4] != 0x62)
+        return false;
+    uint8_t map = code[at - 3] & 0x0f, source = code[at - 2] & 0x7c, mask = last & 0x9f;
+    return map == 1 && source == 0x7c && (prefixes >> (code[at - 2] & 3) & 1) != 0 && mask == 0x08;
+}
+
 /* 66 0f e7, and by VEX and EVEX: movntdq. */
 static bool is_movntdq(const uint8_t *code, size_t at) {
-    if (at >= 2 && code[at - 1] == 0x0f)
+    if (code[at - 1] == 0x0f)
         return has_prefix(code, at, 2, 0x66);
-    if (at >= 2 && code[at - 2] == 0xc5)
-        return (code[at - 1] & 3) == 1;
-    return (at >= 3 && code[at - 3] == 0xc4 && (code[at - 1] & 3) == 1) ||
-           (at >= 4 && code[at - 4] == 0x62 && (code[at - 2] & 7) == 5);
+    return is_vector_move(code, at, 1U << 1);
+}
+
+/* 66 0f 2b, and by VEX and EVEX: movntpd, and movntps there. */
+static bool is_movntpd(const uint8_t *code, size_t at) {
+    if (code[at - 1] == 0x0f)
+        return has_prefix(code, at, 2, 0x66);
+    return is_vector_move(code, at, 1U << 0 | 1U << 1);
 }
 
 /* Stores past the cache, and direct ones. Of movnti the form with 8 bytes alone: the two bytes of
@@ -70,7 +92,7 @@ static const char *stream_at(const uint8_t *code, size_t size, size_t at) {
     case 0xc3:
         return code[at - 1] == 0x0f && (code[at - 2] & 0xf8) == 0x48 ? "movnti" : NULL;
     case 0x2b:
-        return code[at - 1] == 0x0f && has_prefix(code, at, 2, 0x66) ? "movntpd" : NULL;
+        return is_movntpd(code, at) ? "movntpd" : NULL;
     case 0xf8:
         return code[at - 1] == 0x38 && code[at - 2] == 0x0f && has_prefix(code, at, 3, 0x66)
                    ? "movdir64b"

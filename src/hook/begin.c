@@ -66,6 +66,12 @@ void hook_attempt(const struct hook_act *act, hooks_attempt *attempt, void *cont
     errno = error;
 }
 
+bool hook_is_own(const void *site) {
+    extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+    extern const char etext[] __attribute__((visibility("hidden")));
+    return (const char *)site >= __ehdr_start && (const char *)site < etext;
+}
+
 /* Where stores are looked for in another way, regions are known too; what is told then would be
    state that no flush ever meets. */
 void hook_tell(const struct hook_act *act) {
@@ -80,7 +86,7 @@ void hook_tell(const struct hook_act *act) {
         if (runtime_enter(me, __builtin_frame_address(0))) {
             hooks_handle(me, &event, hook_stack(me, act->site, act->frame));
             runtime_leave(me);
-        } else {
+        } else if (!hook_is_own(act->site)) {
             runtime_defer(me, &event);
         }
     }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -70,7 +71,8 @@ static inline ssize_t wrote(struct call call, ssize_t size) {
     return size;
 }
 
-/* Whoever reads what is written may be told by it of what was stored before. */
+/* Whoever reads what is written may be told by it of what was stored before; and what is cut off is
+   gone. */
 APART static void settle_now(void) {
     int error = errno;
     struct self *me = hook_enter(__builtin_frame_address(0));
@@ -84,6 +86,31 @@ APART static void settle_now(void) {
 static inline void settle(void) {
     if (UNLIKELY(hook_on) && self_current != NULL && batch_waits(self_current))
         settle_now();
+}
+
+static void tell_cut(const struct call *call) {
+    struct stat stat;
+    int error = errno;
+    bool regular = fstat(call->file, &stat) == 0 && S_ISREG(stat.st_mode);
+    struct self *me = regular ? hook_enter(__builtin_frame_address(0)) : NULL;
+    if (me != NULL) {
+        const struct written cut = {.site = {me, hook_stack(me, call->site, call->frame)},
+                                    .device = stat.st_dev,
+                                    .inode = stat.st_ino,
+                                    .offset = (uint64_t)call->at,
+                                    .size = (size_t)call->size};
+        written_cut(&cut);
+        runtime_leave(me);
+    }
+    errno = error;
+}
+
+/* From a place of the file on something is gone, up to its end or as far as size says. */
+static inline int cut(struct call call, ssize_t size, int result) {
+    call.size = size;
+    if (UNLIKELY(hook_on) && result == 0 && written_matters() && !source_process.confined)
+        tell_cut(&call);
+    return result;
 }
 
 #define CALL(...)                                                                                  \
@@ -143,4 +170,32 @@ ssize_t hook_pwritev64v2(int file, const struct iovec *parts, int count, off_t a
     return wrote(
         CALL(.file = file, .parts = parts, .count = (size_t)count, .at = at, .flags = flags),
         real_get()->pwritev2(file, parts, count, at, flags));
+}
+
+int hook_ftruncate(int file, off_t size) {
+    settle();
+    return cut(CALL(.file = file, .at = size), SSIZE_MAX, real_get()->ftruncate(file, size));
+}
+
+/* One function, where off_t has 64 bits. */
+int hook_ftruncate64(int file, off_t size) {
+    settle();
+    return cut(CALL(.file = file, .at = size), SSIZE_MAX, real_get()->ftruncate(file, size));
+}
+
+static bool cuts(int mode) {
+    return (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0;
+}
+
+int hook_fallocate(int file, int mode, off_t at, off_t size) {
+    settle();
+    int result = real_get()->fallocate(file, mode, at, size);
+    return cuts(mode) ? cut(CALL(.file = file, .at = at), size, result) : result;
+}
+
+/* One function, where off_t has 64 bits. */
+int hook_fallocate64(int file, int mode, off_t at, off_t size) {
+    settle();
+    int result = real_get()->fallocate(file, mode, at, size);
+    return cuts(mode) ? cut(CALL(.file = file, .at = at), size, result) : result;
 }

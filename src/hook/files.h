@@ -22,5 +22,9 @@ HOOK_EXPORT ssize_t hook_pwritev2(int file, const struct iovec *parts, int count
                                   int flags) HOOK_AS("pwritev2");
 HOOK_EXPORT ssize_t hook_pwritev64v2(int file, const struct iovec *parts, int count, off_t at,
                                      int flags) HOOK_AS("pwritev64v2");
+HOOK_EXPORT int hook_ftruncate(int file, off_t size) HOOK_AS("ftruncate");
+HOOK_EXPORT int hook_ftruncate64(int file, off_t size) HOOK_AS("ftruncate64");
+HOOK_EXPORT int hook_fallocate(int file, int mode, off_t at, off_t size) HOOK_AS("fallocate");
+HOOK_EXPORT int hook_fallocate64(int file, int mode, off_t at, off_t size) HOOK_AS("fallocate64");
 
 #endif

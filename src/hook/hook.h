@@ -68,6 +68,9 @@ void hook_attempt(const struct hook_act *act, hooks_attempt *attempt, void *cont
 #define HOOK_FRAME ((const char *)__builtin_frame_address(0) + 2 * sizeof(void *))
 #define HOOK_SITE __builtin_return_address(0)
 
+/* Does the runtime itself call libc here? Its own memory may lie between two regions. */
+bool hook_is_own(const void *site);
+
 /* A store that the program is about to make, or has made. pre: hook_concerns */
 static inline void hook_store(uintptr_t address, size_t length, const void *site,
                               const char *frame) {

@@ -103,9 +103,10 @@ int hook_fdatasync(int file) {
 }
 
 /* The kernel rounds up to whole pages. */
-static void forget(uintptr_t address, size_t length) {
+static void forget(uintptr_t address, size_t length, const void *site) {
     int error = errno;
-    struct self *me = length != 0 && hook_concerns(address, length) ? enter(HOOK_FRAME) : NULL;
+    bool concerns = length != 0 && hook_concerns(address, length) && !hook_is_own(site);
+    struct self *me = concerns ? enter(HOOK_FRAME) : NULL;
     if (me != NULL) {
         regions_forget(me, address, align_up(length, MODEL_PAGE_SIZE));
         runtime_leave(me);
@@ -149,7 +150,7 @@ int hook_munmap(void *address, size_t length) {
     unmapping(address, length, &SITE);
     leaving((uintptr_t)address, length);
     if ((uintptr_t)address % MODEL_PAGE_SIZE == 0)
-        forget((uintptr_t)address, length);
+        forget((uintptr_t)address, length, HOOK_SITE);
     return real_get()->munmap(address, length);
 }
 
@@ -160,7 +161,7 @@ void *hook_mmap(void *address, size_t size, int access, int flags, int file, off
     }
     void *made = real_get()->mmap(address, size, access, flags, file, at);
     if (UNLIKELY((flags & MAP_FIXED) != 0) && made != MAP_FAILED)
-        forget((uintptr_t)made, size);
+        forget((uintptr_t)made, size, HOOK_SITE);
     mapped(made, size, access, flags, file, &SITE);
     return made;
 }
@@ -185,12 +186,12 @@ void *hook_mremap(void *old, size_t old_size, size_t size, int flags, ...) {
     }
     void *made = real_get()->mremap(old, old_size, size, flags, wish);
     if (made != MAP_FAILED && made != old)
-        forget((uintptr_t)old, old_size);
+        forget((uintptr_t)old, old_size, HOOK_SITE);
     else if (made != MAP_FAILED && size < old_size)
         forget((uintptr_t)old + align_up(size, MODEL_PAGE_SIZE),
-               align_down(old_size - size, MODEL_PAGE_SIZE));
+               align_down(old_size - size, MODEL_PAGE_SIZE), HOOK_SITE);
     if (made != MAP_FAILED && wish != NULL)
-        forget((uintptr_t)made, size);
+        forget((uintptr_t)made, size, HOOK_SITE);
     if (watched && made == MAP_FAILED)
         watch_calls()->mapped(&site, (uintptr_t)old, old_size, -1);
     else if (watched)

@@ -94,6 +94,12 @@ __attribute__((constructor)) void real_find(void) {
     REAL_MEMORY(FIND)
     REAL_SYSTEM(FIND)
     REAL_THREADS(FIND)
+#define OUTPUT_FIND(result, name, parameters, arguments, length, when)                             \
+    FIND(result, name, parameters)
+    OUTPUTS(OUTPUT_FIND)
+#define SCAN_FIND(input, name, by_list)                                                            \
+    FIND(int, by_list, (input text, const char *format, va_list arguments))
+    SCANS(SCAN_FIND)
     real.found = true;
 }
 

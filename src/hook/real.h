@@ -18,6 +18,8 @@
 #include <threads.h>
 
 #include "hook/hook.h"
+#include "hook/output.h"
+#include "hook/scan.h"
 
 /* REAL(result, name, parameters) */
 #define REAL_MEMORY(REAL)                                                                          \
@@ -41,6 +43,8 @@
     REAL(ssize_t, writev, (int file, const struct iovec *parts, int count))                        \
     REAL(ssize_t, pwritev, (int file, const struct iovec *parts, int count, off_t at))             \
     REAL(ssize_t, pwritev2, (int file, const struct iovec *parts, int count, off_t at, int flags)) \
+    REAL(int, ftruncate, (int file, off_t size))                                                   \
+    REAL(int, fallocate, (int file, int mode, off_t at, off_t size))                               \
     REAL(ssize_t, recv, (int socket, void *to, size_t size, int flags))                            \
     REAL(ssize_t, recvfrom,                                                                        \
          (int socket, void *to, size_t size, int flags, struct sockaddr *from, socklen_t *length)) \
@@ -56,6 +60,12 @@
          (char *to, size_t size, int flag, size_t room, const char *format, va_list arguments))    \
     REAL(int, __vsprintf_chk,                                                                      \
          (char *to, int flag, size_t room, const char *format, va_list arguments))                 \
+    REAL(void, swab, (const void *from, void *to, ssize_t size))                                   \
+    REAL(void, qsort,                                                                              \
+         (void *base, size_t count, size_t size, int (*compare)(const void *, const void *)))      \
+    REAL(void, qsort_r,                                                                            \
+         (void *base, size_t count, size_t size,                                                   \
+          int (*compare)(const void *, const void *, void *), void *context))                      \
     REAL(int, msync, (void *address, size_t length, int flags))                                    \
     REAL(int, fsync, (int file))                                                                   \
     REAL(int, fdatasync, (int file))                                                               \
@@ -139,6 +149,11 @@ struct real {
     REAL_MEMORY(REAL_FIELD)
     REAL_SYSTEM(REAL_FIELD)
     REAL_THREADS(REAL_FIELD)
+#define OUTPUT_FIELD(result, name, parameters, arguments, length, when) result(*name) parameters;
+    OUTPUTS(OUTPUT_FIELD)
+#define SCAN_FIELD(input, name, by_list)                                                           \
+    int (*by_list)(input, const char *format, va_list arguments);
+    SCANS(SCAN_FIELD)
 };
 extern struct real real;
 

@@ -102,7 +102,8 @@ struct model_page {
     uint64_t based;                     /* likewise: one bit a line that the log has */
     uint64_t storing;                   /* likewise: one bit a line that a call is storing to */
     uint64_t commits;                   /* likewise: one bit a line that has a commit point */
-    uint64_t reserved[7];               /* what follows begins a line */
+    uint64_t asked;                     /* source's business: for what the page held before */
+    uint64_t reserved[6];               /* what follows begins a line */
     uint32_t open[MODEL_PAGE_LINES];    /* ids of the lines that are open, or 0 */
     uint64_t content[MODEL_PAGE_LINES]; /* of each line's bytes; source's business */
 };

@@ -9,6 +9,7 @@
 #include "source/extra.h"
 #include "source/lines.h"
 #include "source/pages.h"
+#include "source/preimage.h"
 #include "source/regions.h"
 #include "source/tokens.h"
 
@@ -21,6 +22,7 @@ struct act {
     enum model_way way; /* of a store */
     bool flush, late;
     bool looked;              /* at the lines, before they were flushed */
+    bool sought;              /* pages of the stretch whose stores nobody told of */
     bool pages;               /* the flush counts for whole pages too */
     struct pages_found found; /* needed: a line of the flush was neither clean nor flushed before */
 };
@@ -162,6 +164,11 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
     if (looks)
         part.shadow = pages_lock(&part.share, part.readable);
     part.page = page_at(act->me, stretch->file, index, store || part.shadow != NULL);
+    if (part.page == NULL && act->flush && explain_wanted() && !act->sought) {
+        act->sought = true;
+        preimage_find(act->me, stretch);
+        part.page = page_at(act->me, stretch->file, index, false);
+    }
     const struct commit_store committed = {act->me, part.page, from, to, act->actor.stack};
     bool commits = store && part.page != NULL && commit_any();
     if (commits)
@@ -187,6 +194,7 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
 
 static void act_on_stretch(void *context, const struct stretch *stretch) {
     struct act *act = context;
+    act->sought = false;
     uint64_t end = stretch->offset + stretch->length;
     uint64_t first = stretch->offset / MODEL_PAGE_SIZE, last = (end - 1) / MODEL_PAGE_SIZE;
     for (uint64_t index = first; index <= last; index++) {
@@ -289,7 +297,7 @@ static void judge_stretch(void *context, const struct stretch *stretch) {
     wish.related[0] = act->actor.stack;
     wish.roles[0] = act->event->kind == EVENT_FREE ? ARENA_ROLE_FREED : ARENA_ROLE_ASSERTED;
     if (explain_wanted())
-        explain_stretch(&act->actor, stretch);
+        explain_stretch(act->me, &act->actor, stretch);
     arena_judge(arena_here(), stretch->file, stretch->offset, stretch->length, &wish,
                 act->me->thread + 1);
 }
@@ -299,10 +307,6 @@ static void judge_stretch(void *context, const struct stretch *stretch) {
 static void judge_uncovered(void *context, const struct stretch *stretch) {
     struct act *act = context;
     tokens_uncovered(act->token, stretch, judge_stretch, act);
-}
-
-static void forget_stretch(void *context, const struct stretch *stretch) {
-    explain_forget(context, stretch);
 }
 
 /* What it holds now is seen now, even if it is judged later: the view may go. */
@@ -414,14 +418,11 @@ static void finish(struct act *act, bool flushes) {
 }
 
 static void on_get(struct act *act) {
-    const struct arena_token *token = tokens_add(act->me, act->event, act->actor.stack);
+    const struct arena_token *token = preimage_token(act->me, act->event, act->actor.stack);
     if (token != NULL)
         code_begin();
     if (token != NULL && pages_wanted())
         pages_got(act->me, token);
-    /* What was stored while no token was there counts as durable. */
-    if (token != NULL && explain_wanted())
-        tokens_stretches(token, 0, UINT64_MAX, forget_stretch, act->me);
 }
 
 static void dispatch(struct act *act) {

@@ -137,13 +137,15 @@ static void tell_hole(void *context, const struct model_page *page, const struct
                   arena_here()->head->judge != MODEL_JUDGE_PAGES;
     struct arena_finding *finding = beside ? &judgement->beside : &judgement->finding;
     uint32_t *related = beside ? &judgement->beside_related : &judgement->related;
-    if (*related == 0) {
-        finding->ranges[0].offset = page->index * MODEL_PAGE_SIZE + hole->start;
-        finding->ranges[0].length = hole->length;
-        finding->value = hole->flushed;
-        finding->call = 0;
-        atomic_store(&finding->range_count, 1);
+    uint32_t range = atomic_load(&finding->range_count);
+    if (range < ARENA_RANGES) {
+        finding->ranges[range].offset = page->index * MODEL_PAGE_SIZE + hole->start;
+        finding->ranges[range].length = hole->length;
     }
+    atomic_store(&finding->range_count, range < ARENA_RANGES ? range + 1 : ARENA_RANGES + 1);
+    if (*related == 0)
+        finding->value = true;
+    finding->value = finding->value != 0 && hole->flushed; /* all of it */
     finding->bytes += hole->length;
     add_related(finding, related, hole->store);
 }

@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "source/compare.h"
 #include "source/content.h"
+#include "source/preimage.h"
 #include "source/regions.h"
 
 static uint8_t *shadow_of(const struct model_page *page) {
@@ -16,13 +17,17 @@ void explain_begin(struct model_page *page, uintptr_t address) {
     const struct arena *arena = &source_process.arena;
     if (LIKELY(page->based != 0))
         return;
-    if (page->shadow == 0)
-        page->shadow = arena_id_of(arena, arena_new(arena, MODEL_PAGE_SIZE));
-    uint8_t *shadow = arena_at(arena, page->shadow, MODEL_PAGE_SIZE);
     address = align_down(address, MODEL_PAGE_SIZE);
-    if (shadow == NULL || !content_readable(address))
+    if (!content_readable(address))
         return;
-    memcpy(shadow, (const void *)address, MODEL_PAGE_SIZE);
+    if (!preimage_adopt(page, address)) {
+        if (page->shadow == 0)
+            page->shadow = arena_id_of(arena, arena_new(arena, MODEL_PAGE_SIZE));
+        uint8_t *shadow = arena_at(arena, page->shadow, MODEL_PAGE_SIZE);
+        if (shadow == NULL)
+            return;
+        memcpy(shadow, (const void *)address, MODEL_PAGE_SIZE);
+    }
     for (uint32_t l = 0; l < MODEL_PAGE_LINES; l++)
         page->content[l] = 0;
     page->based = UINT64_MAX;
@@ -30,6 +35,7 @@ void explain_begin(struct model_page *page, uintptr_t address) {
 
 bool explain_line(struct model_page *page, const struct model_actor *actor, uint32_t l,
                   uintptr_t address) {
+    explain_begin(page, address);
     uint8_t *shadow = shadow_of(page);
     if (shadow == NULL)
         return false;
@@ -89,8 +95,10 @@ static struct arena_pages pages_of(const struct stretch *stretch, uint32_t threa
     return (struct arena_pages){stretch->file, stretch->offset, stretch->length, thread + 1};
 }
 
-void explain_stretch(const struct model_actor *actor, const struct stretch *stretch) {
+void explain_stretch(struct self *me, const struct model_actor *actor,
+                     const struct stretch *stretch) {
     struct look look = {actor, stretch};
+    preimage_find(me, stretch);
     const struct arena_pages pages = pages_of(stretch, actor->thread);
     arena_each_page(&source_process.arena, &pages, look_at_page, &look);
 }
@@ -103,4 +111,35 @@ static void forget_page(struct model_page *page, void *context, uint64_t from, u
 void explain_forget(const struct self *me, const struct stretch *stretch) {
     const struct arena_pages pages = pages_of(stretch, me->thread);
     arena_each_page(&source_process.arena, &pages, forget_page, NULL);
+}
+
+static void renew_page(struct model_page *page, void *context, uint64_t from, uint64_t to) {
+    (void)context, (void)from, (void)to;
+    page->based = 0;
+    page->asked = 0;
+}
+
+void explain_renew(const struct self *me, const struct stretch *stretch) {
+    const struct arena_pages pages = pages_of(stretch, me->thread);
+    arena_each_page(&source_process.arena, &pages, renew_page, NULL);
+}
+
+struct last_look {
+    struct self *me;
+    const struct model_actor *actor;
+};
+
+static void look_at_last(void *context, const struct stretch *stretch) {
+    const struct last_look *last = context;
+    explain_stretch(last->me, last->actor, stretch);
+}
+
+static void look_at_token(struct self *me, struct arena_token *token, void *context) {
+    (void)context;
+    struct last_look last = {me, self_actor(me, arena_id_of(&source_process.arena, token), 0)};
+    tokens_stretches(token, 0, UINT64_MAX, look_at_last, &last);
+}
+
+void explain_exit(struct self *me) {
+    tokens_each_live(me, look_at_token, NULL);
 }

@@ -48,10 +48,17 @@ bool explain_line(struct model_page *page, const struct model_actor *actor, uint
 /* The routine is about to flush: looks at its lines while they can be read without waiting. */
 void explain_flush(struct self *me, const struct event *event);
 
-/* The same for what a stretch has, where that can be read. */
-void explain_stretch(const struct model_actor *actor, const struct stretch *stretch);
+/* The same for what a stretch has, where that can be read, and for pages that were not told of. */
+void explain_stretch(struct self *me, const struct model_actor *actor,
+                     const struct stretch *stretch);
 
-/* What the stretch held before is not known any more: nobody has looked for a while. */
+/* What the stretch held before is not known any more: somebody has written over it. */
 void explain_forget(const struct self *me, const struct stretch *stretch);
+
+/* What it held while no token was there counts as durable. */
+void explain_renew(const struct self *me, const struct stretch *stretch);
+
+/* The process ends: looks at what its live tokens have. */
+void explain_exit(struct self *me);
 
 #endif

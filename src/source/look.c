@@ -291,7 +291,10 @@ void pages_exit(struct self *me) {
 /* What no other token covers is not known yet. */
 static void begin_uncovered(void *context, const struct stretch *stretch) {
     (void)context;
-    snapshot_take(stretch);
+    if (source_process.confined)
+        snapshot_give_up(stretch);
+    else
+        snapshot_take(stretch, UINT64_MAX, &arena_here()->head->files[stretch->file].unread);
 }
 
 /* Looks at the pages of which it is known what they held: that is told, and what has become of them

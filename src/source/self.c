@@ -14,9 +14,11 @@
 #include "base/bits.h"
 #include "source/code.h"
 #include "source/commit.h"
+#include "source/explain.h"
 #include "source/extra.h"
 #include "source/frames.h"
 #include "source/pages.h"
+#include "source/record.h"
 #include "source/regions.h"
 
 /* Bytes: of the address space, besides the arena, generously. */
@@ -262,9 +264,12 @@ __attribute__((destructor)) static void process_exits(void) {
         return;
     if (self_current != NULL)
         runtime_finish(self_current);
-    struct self *me = pages_wanted() ? self_get() : NULL;
-    if (me != NULL)
+    bool explains = explain_wanted() && !record_wanted();
+    struct self *me = pages_wanted() || explains ? self_get() : NULL;
+    if (me != NULL && pages_wanted())
         pages_exit(me);
+    if (me != NULL && explains)
+        explain_exit(me);
     code_note();
     atomic_store(&source_process.arena.head->processes[source_process.process].end, ARENA_EXITED);
 }

@@ -161,42 +161,41 @@ static uint64_t room_for_pages(void) {
     return pages > 0 && size > 0 ? (uint64_t)pages / 4 * (uint64_t)size / MODEL_PAGE_SIZE : 0;
 }
 
-static void note_unread(struct arena_file *file, uint64_t from) {
-    uint64_t known = atomic_load(&file->unread);
+void snapshot_note(_Atomic uint64_t *unread, uint64_t from) {
+    uint64_t known = atomic_load(unread);
     while ((known == 0 || from < known - 1) &&
-           !atomic_compare_exchange_weak(&file->unread, &known, from + 1)) {
+           !atomic_compare_exchange_weak(unread, &known, from + 1)) {
     }
 }
 
 void snapshot_give_up(const struct stretch *stretch) {
-    note_unread(&source_process.arena.head->files[stretch->file],
-                align_down(stretch->offset, MODEL_PAGE_SIZE));
+    snapshot_note(&source_process.arena.head->files[stretch->file].unread,
+                  align_down(stretch->offset, MODEL_PAGE_SIZE));
 }
 
-void snapshot_take(const struct stretch *stretch) {
-    if (source_process.confined) {
-        snapshot_give_up(stretch);
-        return;
-    }
+uint64_t snapshot_take(const struct stretch *stretch, uint64_t room, _Atomic uint64_t *unread) {
     struct arena *arena = &source_process.arena;
     struct arena_file *file = &arena->head->files[stretch->file];
     struct snapshot *snapshot = mmap(NULL, sizeof *snapshot, PROT_READ | PROT_WRITE,
                                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     uint64_t start = align_down(stretch->offset, MODEL_PAGE_SIZE);
     uint64_t end = align_up(stretch->offset + stretch->length, MODEL_PAGE_SIZE);
-    uint64_t done = start;
+    uint64_t done = start, kept = 0;
     if (snapshot != MAP_FAILED) {
         snapshot->arena = arena;
         snapshot->file = file;
         snapshot->stretch = stretch;
         snapshot->done = start;
         snapshot->end = end;
-        snapshot->room = room_for_pages();
+        snapshot->room = room < room_for_pages() ? room : room_for_pages();
+        kept = snapshot->room;
         snapshot->recorded = record_wanted();
         run_helper(snapshot);
         done = snapshot->done;
+        kept -= snapshot->room;
         munmap(snapshot, sizeof *snapshot);
     }
     if (done < end)
-        note_unread(file, done);
+        snapshot_note(unread, done);
+    return kept;
 }

@@ -7,9 +7,13 @@
 
 #include "source/tokens.h"
 
-/* Makes the shadows of a stretch what the file holds now. Holes are not read. What cannot be read
-   is noted in the file's record: from there on its direct stores are not judged. */
-void snapshot_take(const struct stretch *stretch);
+/* Makes the shadows of a stretch what the file holds now; holes are not read. Of no more than room
+   pages, and a quarter of the machine's memory. From where on it could not be done is noted in
+   *unread, of the file's record. Returns how many pages were kept. */
+uint64_t snapshot_take(const struct stretch *stretch, uint64_t room, _Atomic uint64_t *unread);
+
+/* What is known up to *unread is known up to this byte at most. */
+void snapshot_note(_Atomic uint64_t *unread, uint64_t from);
 
 /* Direct stores to the stretch will not be seen any more. */
 void snapshot_give_up(const struct stretch *stretch);

@@ -252,6 +252,7 @@ static void cut(const struct arena_token *ending, struct stretch rest, arena_id 
             struct stretch side = rest;
             side.length = segment->offset > rest.offset ? segment->offset - rest.offset : 0;
             rest.length = stop < end ? end - stop : 0;
+            rest.address += stop - rest.offset;
             rest.offset = stop;
             if (side.length > rest.length) {
                 const struct stretch larger = side;

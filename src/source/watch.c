@@ -14,10 +14,12 @@
 
 #include "base/bits.h"
 #include "map/map.h"
+#include "source/bypass.h"
 #include "source/code.h"
 #include "source/compare.h"
 #include "source/explain.h"
 #include "source/pages.h"
+#include "source/preimage.h"
 #include "source/record.h"
 #include "source/regions.h"
 #include "source/runtime.h"
@@ -83,10 +85,6 @@ static bool is_watched(const char *path, bool *exact) {
     return found;
 }
 
-static void forget_part(void *context, const struct stretch *stretch) {
-    explain_forget(context, stretch);
-}
-
 /* Makes a region of the view. */
 static void add_region(struct self *me, const struct map_region *region, arena_id stack,
                        bool exact) {
@@ -104,7 +102,7 @@ static void add_region(struct self *me, const struct map_region *region, arena_i
                                 .effect = EFFECT_INTERNAL,
                                 .token = WATCH_HANDLE + atomic_fetch_add(&handles, 1),
                                 .region = &view};
-    struct arena_token *token = tokens_add(me, &event, stack);
+    struct arena_token *token = preimage_token(me, &event, stack);
     if (token == NULL)
         return;
     struct arena_file *file = &arena_here()->head->files[token->file];
@@ -116,8 +114,6 @@ static void add_region(struct self *me, const struct map_region *region, arena_i
         record_got(me, token, stack);
     else if (pages_wanted())
         pages_got(me, token);
-    if (explain_wanted() && !record_wanted())
-        tokens_stretches(token, 0, UINT64_MAX, forget_part, me);
 }
 
 bool watch_wanted(void) {
@@ -178,7 +174,7 @@ static void look_at_part(void *context, const struct stretch *stretch) {
     if (pages_wanted())
         pages_look(unmapping->me, unmapping->token, stretch, unmapping->stack);
     if (explain_wanted() && !record_wanted())
-        explain_stretch(&actor, stretch);
+        explain_stretch(unmapping->me, &actor, stretch);
 }
 
 /* A token like another one, of a part of its view. */
@@ -345,65 +341,6 @@ static void sync_ends(struct watch_sync *wait, bool done) {
     errno = error;
 }
 
-/* Puts bytes that were written to the file into the shadows of its pages. bytes: NULL for zeros */
-static void explain(struct self *me, uint32_t file, uint64_t offset, const uint8_t *bytes,
-                    size_t length) {
-    uint64_t end = atomic_load(&arena_here()->head->files[file].end);
-    if (bytes == NULL && offset < end && length > end - offset)
-        length = end - offset;
-    for (size_t done = 0; done < length && offset < end;) {
-        uint64_t at = offset + done;
-        uint32_t from = (uint32_t)(at % MODEL_PAGE_SIZE);
-        size_t part =
-            MODEL_PAGE_SIZE - from < length - done ? MODEL_PAGE_SIZE - from : length - done;
-        const struct pages_share share = {.me = me, .file = file, .index = at / MODEL_PAGE_SIZE};
-        struct shadow_page *shadow = pages_lock(&share, bytes != NULL);
-        if (shadow != NULL && bytes != NULL)
-            memcpy(shadow->bytes + from, bytes + done, part);
-        else if (shadow != NULL)
-            memset(shadow->bytes + from, 0, part);
-        if (shadow != NULL)
-            pages_unlock(shadow);
-        done += part;
-    }
-}
-
-static void give_up_lines(struct model_page *page, void *context, uint64_t from, uint64_t to) {
-    uint32_t first = (uint32_t)(from % MODEL_PAGE_SIZE);
-    model_make_durable(page, context, first, first + (uint32_t)(to - from));
-}
-
-/* The program has cut bytes out of the file, or off it: it wants nothing of them any more. */
-static void give_up(struct self *me, arena_id stack, uint32_t file, uint64_t offset,
-                    size_t length) {
-    if (record_wanted()) {
-        if (pages_wanted())
-            record_pwrite(me, stack, file, offset, NULL, length);
-        return;
-    }
-    uint64_t end = atomic_load(&arena_here()->head->files[file].end);
-    if (offset >= end)
-        return;
-    const struct stretch stretch = {
-        .file = file, .offset = offset, .length = length < end - offset ? length : end - offset};
-    const struct arena_pages pages = {file, stretch.offset, stretch.length, me->thread + 1};
-    struct model_lines lines = arena_lines(arena_here());
-    if (pages_wanted())
-        explain(me, file, offset, NULL, length);
-    if (explain_wanted())
-        explain_forget(me, &stretch);
-    arena_each_page(arena_here(), &pages, give_up_lines, &lines);
-}
-
-/* For a report the bytes are explained, for a trace they are stores. */
-static void tell(struct self *me, arena_id stack, uint32_t file, uint64_t offset,
-                 const uint8_t *bytes, size_t length) {
-    if (record_wanted())
-        record_pwrite(me, stack, file, offset, bytes, length);
-    else
-        explain(me, file, offset, bytes, length);
-}
-
 /* Does what is written by the descriptor wait until it is durable? */
 static bool waits(int descriptor) {
     int flags = fcntl(descriptor, F_GETFL);
@@ -443,12 +380,12 @@ static void wrote(const struct watch_site *site, int descriptor, int64_t offset,
             continue;
         for (size_t p = 0; p < count && left != 0; p++) {
             size_t part = parts[p].iov_len < left ? parts[p].iov_len : left;
-            tell(me, stack, i, at, parts[p].iov_base, part);
+            bypass_wrote(me, &(struct bypass){stack, i, at, part}, parts[p].iov_base);
             at += part;
             left -= part;
         }
         if (count == 0)
-            give_up(me, stack, i, at, length);
+            bypass_cut(me, &(struct bypass){stack, i, at, length});
     }
     if (me != NULL && record_wanted() && count != 0 && offset >= 0 && waits(descriptor))
         wait_for_part(me, stack, &sync, (uint64_t)offset, length);

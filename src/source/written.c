@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "source/bypass.h"
 #include "source/content.h"
 #include "source/regions.h"
 #include "source/sync.h"
@@ -87,10 +88,24 @@ static void tell_in(const struct written *written, uint32_t file) {
         tell_part(written, place.address, place.from, place.to);
 }
 
+static bool is_of(const struct written *written, uint32_t file) {
+    const struct arena_file *record = &source_process.arena.head->files[file];
+    return record->device == written->device && record->inode == written->inode;
+}
+
+void written_cut(const struct written *written) {
+    const struct arena_head *head = source_process.arena.head;
+    for (uint32_t i = 0; i < atomic_load(&head->file_count) && i < ARENA_FILES; i++) {
+        if (is_of(written, i))
+            bypass_cut(written->site.me,
+                       &(struct bypass){written->site.stack, i, written->offset, written->size});
+    }
+}
+
 void written_tell(const struct written *written) {
     const struct arena_head *head = source_process.arena.head;
     for (uint32_t i = 0; i < atomic_load(&head->file_count) && i < ARENA_FILES; i++) {
-        if (head->files[i].device == written->device && head->files[i].inode == written->inode)
+        if (is_of(written, i))
             tell_in(written, i);
     }
     if (written->durable) {

@@ -29,4 +29,7 @@ static inline bool written_matters(void) {
    nothing is. */
 void written_tell(const struct written *written);
 
+/* Tells that size bytes from the offset on were cut off the file, or out of it. */
+void written_cut(const struct written *written);
+
 #endif

@@ -19,6 +19,7 @@
 #define TRACK_FEATURES (1u << 12 | 1u << 13 | 1u << 15) /* shared memory, unpopulated, async */
 #define PAGE_WRITTEN (UINT64_C(1) << 1)
 #define PAGE_PRESENT (UINT64_C(1) << 3)
+#define PAGE_HUGE (UINT64_C(1) << 6)
 #define SCAN_PROTECT (UINT64_C(1) << 0)     /* what matches, again */
 #define SCAN_CHECK_ASYNC (UINT64_C(1) << 1) /* fail where a page is not tracked so */
 
@@ -88,8 +89,15 @@ bool track_begin(uintptr_t address, size_t length) {
            ioctl(descriptor, UFFDIO_WRITEPROTECT, &wish) == 0;
 }
 
-/* Visits the pages of the category. false: the kernel does not tell of it. */
-static bool scan(uintptr_t address, size_t length, uint64_t category, uint64_t flags,
+/* Which pages are visited: those of the category, and not of the other ones. */
+struct choice {
+    uint64_t category, without;
+};
+static const struct choice written = {PAGE_WRITTEN, 0}, mapped = {PAGE_PRESENT, 0},
+                           written_small = {PAGE_WRITTEN, PAGE_HUGE};
+
+/* Visits pages. false: the kernel does not tell of them. */
+static bool scan(uintptr_t address, size_t length, const struct choice *choice, uint64_t flags,
                  track_visit *visit, void *context) {
     struct page_run runs[64];
     int descriptor = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -102,8 +110,9 @@ static bool scan(uintptr_t address, size_t length, uint64_t category, uint64_t f
                                  .end = address + length,
                                  .vec = (uintptr_t)runs,
                                  .vec_len = ARRAY_LENGTH(runs),
-                                 .category_mask = category,
-                                 .return_mask = category | PAGE_PRESENT};
+                                 .category_inverted = choice->without,
+                                 .category_mask = choice->category | choice->without,
+                                 .return_mask = choice->category | PAGE_PRESENT};
         int count = ioctl(descriptor, PAGEMAP_SCAN, &wish);
         told = count >= 0 && wish.walk_end > at;
         for (int i = 0; told && i < count; i++)
@@ -135,19 +144,23 @@ static void visit_none(void *context, uintptr_t from, uintptr_t to, bool present
 }
 
 bool track_is_exact(uintptr_t address, size_t length) {
-    return scan(address, length, PAGE_WRITTEN, SCAN_CHECK_ASYNC, visit_none, NULL);
+    return scan(address, length, &written, SCAN_CHECK_ASYNC, visit_none, NULL);
+}
+
+bool track_exactly(uintptr_t address, size_t length, track_visit *visit, void *context) {
+    return scan(address, length, &written_small, SCAN_CHECK_ASYNC, visit, context);
 }
 
 void track_written(uintptr_t address, size_t length, bool again, track_visit *visit,
                    void *context) {
     uint64_t flags = SCAN_CHECK_ASYNC | (again ? SCAN_PROTECT : 0);
-    if (!scan(address, length, PAGE_WRITTEN, flags, visit, context) &&
-        !scan(address, length, PAGE_PRESENT, 0, visit, context))
+    if (!scan(address, length, &written, flags, visit, context) &&
+        !scan(address, length, &mapped, 0, visit, context))
         track_resident(address, length, visit, context);
 }
 
 bool track_present(uintptr_t address, size_t length, track_visit *visit, void *context) {
-    return scan(address, length, PAGE_PRESENT, 0, visit, context);
+    return scan(address, length, &mapped, 0, visit, context);
 }
 
 void track_forked(void) {

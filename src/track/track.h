@@ -24,6 +24,10 @@ bool track_is_exact(uintptr_t address, size_t length);
    pre: page-aligned; the view stands */
 void track_written(uintptr_t address, size_t length, bool again, track_visit *visit, void *context);
 
+/* Visits the pages that were stored to since track_begin, but huge ones: of those it is not said
+   what a part of them is. false: the kernel does not tell exactly; maybe not all were visited. */
+bool track_exactly(uintptr_t address, size_t length, track_visit *visit, void *context);
+
 /* Visits all pages of the view that are in memory, whoever has stored to them. */
 void track_resident(uintptr_t address, size_t length, track_visit *visit, void *context);
 

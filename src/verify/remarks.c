@@ -103,6 +103,23 @@ static bool remark_pages(const struct arena_head *head, struct report *report) {
         report->stores);
 }
 
+/* Where it was not kept what pages held, code without hooks shows only where code with hooks stores
+   too. */
+static bool remark_blind(const struct arena_head *head, struct report *report) {
+    if (strcmp(report->stores, "hooks") != 0)
+        return true;
+    for (uint32_t i = 0; i < atomic_load(&head->file_count) && i < ARENA_FILES; i++) {
+        uint64_t blind = atomic_load(&head->files[i].blind);
+        if (blind != 0 &&
+            !verify_remark(report,
+                           "what %.*s held from byte %" PRIu64 " on is not known: stores by code "
+                           "without hooks were looked for only where code with hooks stores too",
+                           (int)sizeof head->files[i].path, head->files[i].path, blind - 1))
+            return false;
+    }
+    return true;
+}
+
 bool remarks_add(const struct arena_head *head, struct report *report) {
     report->incomplete = arena_escaped(head);
     if (atomic_load(&head->process_count) == 0 && !report->incomplete)
@@ -124,7 +141,8 @@ bool remarks_add(const struct arena_head *head, struct report *report) {
                                "the program with nvrtl-cc or nvrtl-c++ (with -flto, link with it "
                                "too)"))
         return false;
-    return remark_scratch(head, report) && remark_pages(head, report) && remark_lost(head, report);
+    return remark_scratch(head, report) && remark_pages(head, report) &&
+           remark_blind(head, report) && remark_lost(head, report);
 }
 
 bool remarks_unasked(const bool *wanted, struct report *report) {

@@ -151,12 +151,39 @@ static bool say_undrained(struct finding *finding, const struct arena_finding *r
                        place);
 }
 
+/* The places of the data that a commit publishes, each once: "a.c:1, a.c:2 and b.c:3". */
+static char *data_places(const struct finding *finding) {
+    char *places[ARENA_RELATED + 1] = {NULL}, *joined = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < finding->related_count && count < ARENA_RELATED; i++) {
+        char *place = strcmp(finding->related[i].role, "data") == 0
+                          ? collect_place(&finding->related[i].stack)
+                          : NULL;
+        bool known = place == NULL;
+        for (size_t p = 0; p < count && !known; p++)
+            known = strcmp(places[p], place) == 0;
+        if (known)
+            free(place);
+        else
+            places[count++] = place;
+    }
+    for (size_t p = 0; p < count; p++) {
+        char *before = joined;
+        say(&joined, "%s%s%s", before != NULL ? before : "",
+            before == NULL   ? ""
+            : p + 1 == count ? " and "
+                             : ", ",
+            places[p]);
+        free(before);
+        free(places[p]);
+    }
+    return joined != NULL ? joined : collect_place(&finding->at);
+}
+
 /* Of stores to a commit point. */
 static bool say_commit(struct finding *finding, const struct arena_finding *record,
                        const char *place) {
-    const struct source_stack *stored =
-        finding->related_count != 0 ? &finding->related[0].stack : &finding->at;
-    char *data = collect_place(stored);
+    char *data = data_places(finding);
     if (data == NULL)
         return false;
     uint64_t bytes = record->bytes;

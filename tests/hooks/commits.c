@@ -34,6 +34,20 @@ CASE(undrained) {
     CLOSE();
 }
 
+/* One of them was flushed, and waits for its drain. */
+CASE(of_several_places) {
+    OPEN();
+    POINT(0);
+    *word(64) = 1;
+    *word(72) = 1;
+    FLUSH(64, 16, NO_DRAIN);
+    *word(128) = 1; /* role: data */
+    RIGHT FLUSH(128, 8, 0);
+    *word(0) = 1; /* expect: unordered-commit */
+    FLUSH(0, 136, 0);
+    CLOSE();
+}
+
 /* What was stored before the point's last store is another commit's. */
 CASE(each_commit_its_own) {
     OPEN();
@@ -172,7 +186,8 @@ CASE(of_another_thread) {
 }
 
 PROGRAM({"unflushed", unflushed}, {"undrained", undrained},
-        {"each_commit_its_own", each_commit_its_own}, {"by_the_routines", by_the_routines},
-        {"by_compare_exchange", by_compare_exchange}, {"named_data", named_data},
-        {"other_data", other_data}, {"same_line", same_line}, {"torn", torn}, {"across", across},
-        {"ignored", ignored}, {"of_another_thread", of_another_thread})
+        {"of_several_places", of_several_places}, {"each_commit_its_own", each_commit_its_own},
+        {"by_the_routines", by_the_routines}, {"by_compare_exchange", by_compare_exchange},
+        {"named_data", named_data}, {"other_data", other_data}, {"same_line", same_line},
+        {"torn", torn}, {"across", across}, {"ignored", ignored},
+        {"of_another_thread", of_another_thread})

@@ -54,5 +54,100 @@ CASE(between_tokens) {
     end();
 }
 
+/* The same by code that no hook knows: stores into the view. */
+static void store_unseen(long at) {
+    if (syscall(SYS_getrandom, base + at, 16, 0) != 16)
+        exit(95);
+}
+
+CASE(where_nobody_stores) {
+    begin();
+    store_unseen(8192 + 64);
+    RIGHT FLUSH(8192 + 64, 16, 0);
+    end();
+}
+
+CASE(before_a_store) {
+    begin();
+    store_unseen(8192 + 64);
+    base[8192 + 128] = 1;
+    FLUSH(8192 + 128, 1, 0);
+    RIGHT FLUSH(8192 + 64, 16, 0);
+    end();
+}
+
+/* The region held something. */
+CASE(over_content) {
+    begin();
+    memset(base, 1, SIZE);
+    FLUSH(0, SIZE, 0);
+    end();
+    begin();
+    store_unseen(8192 + 64);
+    RIGHT FLUSH(0, SIZE, 0);
+    end();
+}
+
+/* What it held is gone, and what it holds came by a call that has waited. */
+CASE(cut_off) {
+    begin();
+    memset(base, 1, SIZE);
+    FLUSH(0, SIZE, 0);
+    end();
+    begin();
+    if (ftruncate(file, 0) != 0 || ftruncate(file, SIZE) != 0 ||
+        syscall(SYS_pwrite64, file, data, 16, 8192) != 16 || fsync(file) != 0)
+        exit(95);
+    if (*(volatile char *)(base + 8192) != 'd')
+        exit(94);
+    base[8192 + 128] = 1;
+    FLUSH(8192 + 128, 1, 0);
+    end();
+}
+
+/* The same by a call that nobody sees; what is there now are zeros, that the program reads. */
+CASE(cut_off_unseen) {
+    begin();
+    memset(base, 1, SIZE);
+    FLUSH(0, SIZE, 0);
+    end();
+    begin();
+    if (syscall(SYS_ftruncate, file, 4096) != 0 || syscall(SYS_ftruncate, file, SIZE) != 0)
+        exit(95);
+    if (*(volatile char *)(base + 12288) != 0)
+        exit(94);
+    end();
+}
+
+/* What does not come through the view is not looked for where no store was. */
+CASE(by_a_descriptor) {
+    begin();
+    if (syscall(SYS_pwrite64, file, data, 16, 8192) != 16 || fsync(file) != 0)
+        exit(95);
+    base[8192 + 128] = 1;
+    FLUSH(8192 + 128, 1, 0);
+    end();
+}
+
+/* A token that ends, while another one covers a part of what it does, and is judged on the rest. */
+CASE(beside_a_token) {
+    void *part;
+    begin();
+    GET(0, 16384, &part);
+    store_unseen(20480);
+    RIGHT FLUSH(20480, 16, 0);
+    end();
+    FREE(part);
+}
+
+CASE(at_the_end) {
+    begin();
+    store_unseen(8192);
+    RIGHT FLUSH(8192, 16, 0);
+}
+
 PROGRAM({"by_the_kernel", by_the_kernel}, {"undrained", undrained},
-        {"between_tokens", between_tokens})
+        {"between_tokens", between_tokens}, {"where_nobody_stores", where_nobody_stores},
+        {"before_a_store", before_a_store}, {"over_content", over_content}, {"cut_off", cut_off},
+        {"cut_off_unseen", cut_off_unseen}, {"by_a_descriptor", by_a_descriptor},
+        {"beside_a_token", beside_a_token}, {"at_the_end", at_the_end})

@@ -34,16 +34,25 @@ static const struct sample samples[] = {
     SAMPLE("movntdq", "\xc5\xfd\xe7\x07", true),                       /* %ymm0,(%rdi) */
     SAMPLE("movntdq", "\xc4\xc1\x7d\xe7\x00", true),                   /* %ymm0,(%r8) */
     SAMPLE("movntdq", "\x62\xf1\x7d\x48\xe7\x07", true),               /* %zmm0,(%rdi) */
-    SAMPLE("movnti", "\x48\x0f\xc3\x07", true),                        /* %rax,(%rdi) */
-    SAMPLE("movntpd", "\x66\x0f\x2b\x07", true),                       /* %xmm0,(%rdi) */
-    SAMPLE("movdiri", "\x48\x0f\x38\xf9\x07", true),                   /* %rax,(%rdi) */
-    SAMPLE("movdir64b", "\x66\x0f\x38\xf8\x3e", true),                 /* (%rsi),%rdi */
-    SAMPLE(NULL, "\x0f\xae\xf8", false),                               /* sfence */
-    SAMPLE(NULL, "\x0f\xae\xf0", false),                               /* mfence */
-    SAMPLE(NULL, "\x66\x0f\xae\xf0", false),                           /* tpause %eax */
-    SAMPLE(NULL, "\x0f\xae\x37", false),                               /* xsaveopt (%rdi) */
-    SAMPLE(NULL, "\x48\x0f\xae\x37", false),                           /* xsaveopt64 (%rdi) */
-    SAMPLE(NULL, "\x0f\xae\x27", false),                               /* xsave (%rdi) */
+    SAMPLE("movntdq", "\xc4\x41\x79\xe7\x03", true),                   /* %xmm8,(%r11) */
+    SAMPLE("movntdq", "\x62\x61\x7d\x08\xe7\x47\x04", true),           /* %xmm24,0x40(%rdi) */
+    SAMPLE("movntpd", "\xc5\xfc\x2b\x07", true),                       /* %ymm0,(%rdi), movntps */
+    SAMPLE("movntpd", "\x62\xf1\xfd\x48\x2b\x07", true),               /* %zmm0,(%rdi) */
+    SAMPLE(NULL, "\x49\x01\xc4\x4c\x89\xe7\x48", true),  /* add %rax,%r12; mov %r12,%rdi; 48 */
+    SAMPLE(NULL, "\x89\xc5\xc1\xe7\x03", true),          /* mov %eax,%ebp; shl $3,%edi */
+    SAMPLE(NULL, "\x39\xc5\x75\xe7\x48", true),          /* cmp %eax,%ebp; jne; 48 */
+    SAMPLE(NULL, "\x89\xc5\x7c\x2b\x48", true),          /* mov %eax,%ebp; jl; 48 */
+    SAMPLE(NULL, "\x62\xf1\x7d\x49\xe7\x07", true),      /* a mask, which movntdq has not */
+    SAMPLE("movnti", "\x48\x0f\xc3\x07", true),          /* %rax,(%rdi) */
+    SAMPLE("movntpd", "\x66\x0f\x2b\x07", true),         /* %xmm0,(%rdi) */
+    SAMPLE("movdiri", "\x48\x0f\x38\xf9\x07", true),     /* %rax,(%rdi) */
+    SAMPLE("movdir64b", "\x66\x0f\x38\xf8\x3e", true),   /* (%rsi),%rdi */
+    SAMPLE(NULL, "\x0f\xae\xf8", false),                 /* sfence */
+    SAMPLE(NULL, "\x0f\xae\xf0", false),                 /* mfence */
+    SAMPLE(NULL, "\x66\x0f\xae\xf0", false),             /* tpause %eax */
+    SAMPLE(NULL, "\x0f\xae\x37", false),                 /* xsaveopt (%rdi) */
+    SAMPLE(NULL, "\x48\x0f\xae\x37", false),             /* xsaveopt64 (%rdi) */
+    SAMPLE(NULL, "\x0f\xae\x27", false),                 /* xsave (%rdi) */
     SAMPLE(NULL, "\x0f\xae\x3a\xf0\x45\x01\x0a", false), /* clflush (%rdx); lock add %r9d,(%rdx) */
     SAMPLE("clflush", "\x0f\xae\x3a\xf0\x45\x01\x0b", false), /* the same of (%r11) */
     SAMPLE(NULL, "\x83\xe0\x0f\xc3\x0f\x1f\x00", true),       /* and $15,%eax; ret; nopl (%rax) */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* recall: cpu */
+/* recall: cpu --streams=drain */
 /* A skip list in C++: the lowest level is the list that recovery believes, the upper ones are
    shortcuts. Links are std::atomic; two threads take turns. */
 #include "recall.h"

@@ -104,10 +104,12 @@ class BatchesTest(command.FolderTest):
     def test_a_pipe_tells(self):
         self.order(self.record("writes"), *counted(1, 10), 'mark note 1 read')
 
-    def test_a_lock_tells(self):
+    def test_a_lock_or_a_word_tells(self):
         """Even where it is not known what happened before what."""
-        events = self.record("crowd", thread=None)
-        self.order(events, *counted(1, 10), "mark note 1 locked")
+        for how in "crowd", "flags":
+            with self.subTest(how):
+                events = self.record(how, thread=None)
+                self.order(events, *counted(1, 10), "mark note 1 told")
 
     def test_a_child_sees(self):
         events = self.record("forks")

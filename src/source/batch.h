@@ -15,7 +15,7 @@ void batch_begin(struct self *me);
 bool batch_add(const struct hooks_site *site, struct model_page *page, uintptr_t address,
                size_t length);
 
-/* Tells of all that waits. [address, address + length) was just read, so that those pages are there;
+/* Tells of all that waits. [address, address + length) was just read, so that its pages are there;
    of others the system is asked. pre: the thread has made it by now */
 void batch_settle(struct self *me, uintptr_t address, size_t length);
 

@@ -185,6 +185,10 @@ static bool tell(struct recording *recording, const struct stream_event *record)
                                     record->kind == LOG_GET ? record->offset : 0)) ||
         !recording_stack(recording, record->stack))
         return false;
+    /* Who waits need not have come to the pages. */
+    bool waits = record->kind == LOG_SYNC_BEGIN || record->kind == LOG_SETTLE;
+    if (waits && !recording_rest(recording, record->file + 1))
+        return false;
     switch ((enum log_kind)record->kind) {
     case LOG_FLUSH:
         return tell_flush(recording, record, TRACE_FLUSH);
@@ -275,7 +279,7 @@ bool record_end(struct recording *recording, struct record_counts *counts) {
         record_take(recording);
     } while (stream_skip(&recording->reader, true));
     atomic_store(&recording->arena->head->stream.closed, 1);
-    if (!recording->failed && !recording_rest(recording)) {
+    if (!recording->failed && !recording_rest(recording, 0)) {
         recording->failed = true;
         recording->error = errno;
     }

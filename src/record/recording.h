@@ -54,7 +54,8 @@ bool recording_cut(const struct recording *recording, uint32_t file, uint64_t of
 /* Tells of stores of a batch, but for those that were told. */
 bool recording_stores(struct recording *recording, const struct stream_event *record);
 
-/* What threads that are no more had stored and not yet told. */
-bool recording_rest(struct recording *recording);
+/* What threads that are no more had stored to a file (its index + 1) and not yet told; 0: all of
+   them, when all threads are no more. */
+bool recording_rest(struct recording *recording, uint32_t file);
 
 #endif

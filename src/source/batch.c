@@ -96,6 +96,12 @@ static arena_id page_of(const struct arena_batch *batch, uint32_t place) {
     return atomic_load_explicit(&batch->at[place].page, memory_order_relaxed);
 }
 
+static bool is_made(const struct telling *telling, const uint8_t *shadow, uint32_t place) {
+    uint64_t where = telling->batch->at[place].where;
+    uint32_t at = (uint32_t)(where % MODEL_PAGE_SIZE);
+    return memcmp(shadow + at, (const uint8_t *)telling->address + at, BATCH_LENGTH(where)) != 0;
+}
+
 void batch_take(struct self *me, struct model_page *page, uintptr_t address, uint32_t owner) {
     const struct arena_head *head = arena_here()->head;
     struct telling telling = {.me = me,
@@ -108,13 +114,14 @@ void batch_take(struct self *me, struct model_page *page, uintptr_t address, uin
     uint64_t under_way = 0;
     if (count == 0 || shadow == NULL || !content_readable(address))
         return;
-    /* Its last store may be still to come, and be told then, unless nobody can come back. */
     uint32_t process = head->thread_processes[owner - 1] % ARENA_PROCESSES;
     bool over = atomic_load(&head->processes[process].end) != ARENA_RUNS;
     for (uint32_t i = 0; i < count; i++) {
         if (page_of(telling.batch, i) != arena_id_of(arena_here(), page))
             continue;
-        if (i + 1 < count || over)
+        /* Its last store may be still to come, and be told then; if nobody comes back, it was made
+           if there is something to be seen of it. */
+        if (i + 1 < count || (over && is_made(&telling, shadow, i)))
             take_up(&telling, shadow, i);
         else
             under_way = UINT64_C(1)

@@ -22,7 +22,8 @@
 
 static NvRtlMapping mapping;
 static volatile uint64_t *first, *second; /* pages */
-static volatile int *step;                /* how far the two have come; shared with a child */
+static const char *path;
+static volatile int *step; /* how far the two have come; shared with a child */
 
 static void await(int wanted) {
     while (*step < wanted)
@@ -146,6 +147,32 @@ static void forks(void) {
     waitpid(child, NULL, 0);
 }
 
+/* Another program goes on in its place, and comes to the page. */
+static void becomes(void) {
+    count(first, 10);
+    execl("/proc/self/exe", "batches", path, "goes-on", (char *)NULL);
+}
+
+/* Its child is killed, and it waits for the file without looking there. */
+static void survives(void) {
+    siginfo_t info;
+    pid_t child = fork();
+    if (child == 0) {
+        begin();
+        count(first, 10);
+        raise(SIGKILL);
+    }
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    NvRtlUnmapFile(&mapping);
+    waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT);
+    fsync(file);
+    waitpid(child, NULL, 0);
+}
+
+static void goes_on(void) {
+    first[0] = 100;
+}
+
 /* The store that ends the program is not made. */
 static void faults(void) {
     count(first, 9);
@@ -252,7 +279,7 @@ static void *stores_and_stays(void *unused) {
 }
 
 /* Ends the process while a thread has something to tell, and will never. */
-static void end(const char *path, const char *how) {
+static void end(const char *how) {
     pthread_t thread;
     pthread_create(&thread, NULL, stores_and_stays, NULL);
     await(1);
@@ -274,23 +301,27 @@ int main(int argc, char **argv) {
         const char *name;
         void (*act)(void);
         void *(*other)(void *);
-    } ways[] = {{"overlap", overlap, NULL},     {"turns", turns, NULL},
-                {"stores", NULL, other_stores}, {"flushes", NULL, other_flushes},
-                {"waits", NULL, other_waits},   {"unmaps", NULL, other_unmaps},
-                {"frees", NULL, other_frees},   {"child", with_child, NULL},
-                {"replaces", replace, NULL},    {"writes", write_a_pipe, NULL},
-                {"forks", forks, NULL},         {"faults", faults, NULL},
-                {"crowd", crowd, NULL},         {"flags", crowd_with_flag, NULL},
-                {"delays", delays, NULL},       {"remaps", NULL, other_replaces}};
+    } ways[] = {{"overlap", overlap, NULL},      {"turns", turns, NULL},
+                {"stores", NULL, other_stores},  {"flushes", NULL, other_flushes},
+                {"waits", NULL, other_waits},    {"unmaps", NULL, other_unmaps},
+                {"frees", NULL, other_frees},    {"child", with_child, NULL},
+                {"replaces", replace, NULL},     {"writes", write_a_pipe, NULL},
+                {"forks", forks, NULL},          {"faults", faults, NULL},
+                {"crowd", crowd, NULL},          {"flags", crowd_with_flag, NULL},
+                {"becomes", becomes, NULL},      {"goes-on", goes_on, NULL},
+                {"survives", survives, NULL},    {"delays", delays, NULL},
+                {"remaps", NULL, other_replaces}};
     if (argc != 3 || NvRtlMapFile(argv[1], 0, 2 * PAGE, NVRTL_MAP_CREATE, 0666, &mapping) != 0)
         return 1;
+    path = argv[1];
     step = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     first = mapping.base;
     second = first + WORDS;
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         if (strcmp(ways[i].name, argv[2]) != 0)
             continue;
-        if (ways[i].act != crowd && ways[i].act != crowd_with_flag)
+        if (ways[i].act != crowd && ways[i].act != crowd_with_flag && ways[i].act != goes_on &&
+            ways[i].act != survives)
             begin();
         if (ways[i].act != NULL)
             ways[i].act();
@@ -298,6 +329,6 @@ int main(int argc, char **argv) {
             with(ways[i].other);
         return 0;
     }
-    end(argv[1], argv[2]);
+    end(argv[2]);
     return 0;
 }

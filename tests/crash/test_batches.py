@@ -115,6 +115,16 @@ class BatchesTest(command.FolderTest):
         events = self.record("forks")
         self.order(events, *counted(1, 10), f"2 store 1 0x48 8 {word(200)}")
 
+    def test_another_program_goes_on(self):
+        """Nobody comes back to tell the last one."""
+        events = self.record("becomes")
+        self.order(events, *counted(1, 10), "2 msync-begin 1 0x0 8192", "2 msync-end",
+                   f"2 store 1 0x0 8 {word(100)}")
+
+    def test_another_process_waits(self):
+        events = self.record("survives", thread=2)
+        self.order(events, *counted(1, 10, 2), "1 msync-begin 1 0x0 8192", "1 msync-end")
+
     def test_a_store_that_was_not_made(self):
         """The one at which the program was killed."""
         self.assertEqual(self.record("faults", 128 + signal.SIGSEGV), counted(1, 9))

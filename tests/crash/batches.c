@@ -153,8 +153,6 @@ static void becomes(void) {
     execl("/proc/self/exe", "batches", path, "goes-on", (char *)NULL);
 }
 
-static void nothing(void) {}
-
 /* Its child is killed, and it waits for the file without looking there. */
 static void survives(void) {
     siginfo_t info;

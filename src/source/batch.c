@@ -210,15 +210,18 @@ void batch_settle(struct self *me, uintptr_t address, size_t length) {
     me->batch.lost = lost;
 }
 
-/* Has the batch a store of one of these bytes already? Then their values are to be read first. */
-static bool overlaps(const struct self *me, uintptr_t address, size_t length) {
+/* Has the batch a store of one of these bytes already? Then their values are to be read first. By
+   the page's record: it may have several addresses. */
+static bool overlaps(const struct self *me, const struct model_page *page, uintptr_t address,
+                     size_t length) {
     const struct arena_batch *batch = me->batch.now;
-    uint32_t word = address % MODEL_PAGE_SIZE / 8;
+    uint32_t at = address % MODEL_PAGE_SIZE, word = at / 8;
     if (LIKELY((me->batch.words[word / 64] >> word % 64 & 1) == 0))
         return false;
     for (uint32_t i = 0; i < count_of(batch); i++) {
-        uintptr_t other = BATCH_ADDRESS(batch->at[i].where);
-        if (address < other + BATCH_LENGTH(batch->at[i].where) && other < address + length)
+        uint32_t other = (uint32_t)(batch->at[i].where % MODEL_PAGE_SIZE);
+        if (page_of(batch, i) == arena_id_of(arena_here(), page) &&
+            at < other + BATCH_LENGTH(batch->at[i].where) && other < at + length)
             return true;
     }
     return false;
@@ -260,7 +263,7 @@ bool batch_add(const struct hooks_site *site, struct model_page *page, uintptr_t
         return false;
     if (UNLIKELY(me->storing.length != 0))
         settle_other(me);
-    if (UNLIKELY(count_of(me->batch.now) == BATCH_STORES || overlaps(me, address, length)))
+    if (UNLIKELY(count_of(me->batch.now) == BATCH_STORES || overlaps(me, page, address, length)))
         batch_settle(me, 0, 0);
     recorder_lock(me, page, align_down(address, MODEL_PAGE_SIZE));
     bool own = atomic_load_explicit(&page->owner, memory_order_relaxed) == me->thread + 1;

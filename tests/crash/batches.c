@@ -249,6 +249,18 @@ static void crowd_with_flag(void) {
     crowd();
 }
 
+/* One page, at two addresses. */
+static void views(void) {
+    NvRtlMapping again;
+    if (NvRtlMapFile(path, 0, 2 * PAGE, 0, 0, &again) != STATUS_SUCCESS)
+        exit(2);
+    volatile uint64_t *other = again.base;
+    other[WORDS - 1] = 2;
+    for (uint64_t i = 1; i <= 10; i++)
+        (i % 2 != 0 ? first : other)[0] = i;
+    NvRtlUnmapFile(&again);
+}
+
 /* Something else lies there before what was stored is read. */
 static void replace(void) {
     count(first, 10);
@@ -308,15 +320,16 @@ int main(int argc, char **argv) {
         const char *name;
         void (*act)(void);
         void *(*other)(void *);
-    } ways[] = {{"overlap", overlap, NULL},     {"turns", turns, NULL},
-                {"stores", NULL, other_stores}, {"flushes", NULL, other_flushes},
-                {"waits", NULL, other_waits},   {"unmaps", NULL, other_unmaps},
-                {"frees", NULL, other_frees},   {"child", with_child, NULL},
-                {"replaces", replace, NULL},    {"writes", write_a_pipe, NULL},
-                {"forks", forks, NULL},         {"faults", faults, NULL},
-                {"crowd", crowd, NULL},         {"flags", crowd_with_flag, NULL},
-                {"becomes", becomes, NULL},     {"survives", survives, NULL},
-                {"delays", delays, NULL},       {"remaps", NULL, other_replaces}};
+    } ways[] = {{"overlap", overlap, NULL},      {"turns", turns, NULL},
+                {"stores", NULL, other_stores},  {"flushes", NULL, other_flushes},
+                {"waits", NULL, other_waits},    {"unmaps", NULL, other_unmaps},
+                {"frees", NULL, other_frees},    {"child", with_child, NULL},
+                {"replaces", replace, NULL},     {"writes", write_a_pipe, NULL},
+                {"forks", forks, NULL},          {"faults", faults, NULL},
+                {"crowd", crowd, NULL},          {"flags", crowd_with_flag, NULL},
+                {"becomes", becomes, NULL},      {"survives", survives, NULL},
+                {"views", views, NULL},          {"delays", delays, NULL},
+                {"remaps", NULL, other_replaces}};
     path = argc == 3 ? argv[1] : "";
     if (argc == 3 && strcmp(argv[2], "goes-on") == 0)
         return goes_on();

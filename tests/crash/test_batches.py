@@ -58,6 +58,11 @@ class BatchesTest(command.FolderTest):
                          [f"1 store 1 {(i % 3 == 0) * 0x1000 + 8 * i:#x} 8 {word(i)}"
                           for i in range(100)])
 
+    def test_views(self):
+        events = self.record("views")
+        self.assertEqual([event for event in events if " store 1 0x0 " in event],
+                         [f"1 store 1 0x0 8 {word(i)}" for i in range(1, 11)])
+
     def order(self, events, *wanted):
         """They come in this order, once each."""
         self.assertEqual([event for event in events if event in wanted], list(wanted), events)

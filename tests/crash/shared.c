@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * shared FILE SEED ROUNDS: threads that store random numbers to random words of pages, some of which
- * all of them use and some nearly always one; each page has a lock. Every word of the file then is
- * what was stored there last. Says that it has begun by a byte on its output.
+ * shared FILE SEED ROUNDS: threads that store random numbers to random words of pages, some of
+ * which all of them use and some nearly always one; each page has a lock. Every word of the file
+ * then is what was stored there last. Says that it has begun by a byte on its output.
  */
 #include <immintrin.h>
 #include <nvrtl.h>

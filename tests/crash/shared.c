@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * shared FILE SEED ROUNDS: threads that store random numbers to random words of pages, some of
- * which all of them use and some nearly always one; each page has a lock. Every word of the file
- * then is what was stored there last. Says that it has begun by a byte on its output.
+ * which all of them use and some one alone; each page has a lock. Every word of the file then is
+ * what was stored there last. Says that it has begun by a byte on its output.
  */
 #include <immintrin.h>
 #include <nvrtl.h>
@@ -24,11 +24,11 @@ static uint64_t next(uint64_t *state) {
     return *state;
 }
 
-/* Mostly one of its own, or one of those that all use. */
+/* Mostly one of its own, or one of those that all use; that of the last thread is seldom taken. */
 static unsigned choose(uint64_t number, unsigned thread) {
     if (number % 4 == 0)
         return THREADS + number / 4 % (PAGES - THREADS);
-    return number % 97 == 0 ? (unsigned)(number / 97 % PAGES) : thread;
+    return number % 397 == 0 ? THREADS - 1 : thread;
 }
 
 static void store(volatile uint64_t *word, uint64_t number) {

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE 4096
+#define PAGE ((size_t)4096)
 #define WORDS (PAGE / sizeof(uint64_t))
 
 static NvRtlMapping mapping;

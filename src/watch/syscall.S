@@ -7,7 +7,8 @@
 #define SYS_FSYNC 74
 #define SYS_FDATASYNC 75
 
-/* A wait, by the function that tells of it: int is its result, and long the caller's. */
+/* A wait, by the function of this library that tells of it: int is its result, and long the
+   caller's. */
 .macro wait number, function
     cmpq $\number, %rdi
     jne 2f
@@ -16,7 +17,7 @@
     movl %ecx, %edx
     subq $8, %rsp
     .cfi_adjust_cfa_offset 8
-    call \function@PLT
+    call \function
     cltq
     addq $8, %rsp
     .cfi_adjust_cfa_offset -8
@@ -29,9 +30,9 @@
     .type syscall, @function
 syscall:
     .cfi_startproc
-    wait SYS_MSYNC, msync
-    wait SYS_FSYNC, fsync
-    wait SYS_FDATASYNC, fdatasync
+    wait SYS_MSYNC, watch_msync
+    wait SYS_FSYNC, watch_fsync
+    wait SYS_FDATASYNC, watch_fdatasync
     cmpq $SYS_SECCOMP, %rdi
     je 1f
     movq watch_syscall(%rip), %rax

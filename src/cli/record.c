@@ -82,6 +82,11 @@ static void name_cpu(char *cpu, size_t size) {
 static void warn(const struct record_counts *counts) {
     if (counts->regions == 0)
         cli_complain("the program has made no token: the trace is empty");
+    if (counts->unseen != 0)
+        cli_complain("something was stored by no routine and by no code with hooks. It was seen "
+                     "where a flush or wait covers it, and counts as durable there; what "
+                     "instructions of the program's own make durable was not. Build it with "
+                     "nvrtl-cc to have all seen, or record with --stores=pages=interval");
     if (counts->full)
         cli_complain(
             "the trace could not be written as fast as the program went on: it is its beginning");

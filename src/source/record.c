@@ -48,20 +48,30 @@ static void append_share(const struct act *act, enum log_kind kind, const struct
                     to - from);
 }
 
-/* Tells of the based lines of the share that have changed untold; other lines are none of the log's
-   business, and survive as they are. */
+/* The lines of the share that the log explains. A trace has told all that its regions held at Get,
+   so what is not based are zeros; else such lines are none of the log's business, and survive as
+   they are. */
+static uint64_t explained(const struct share *share) {
+    uint64_t lines = recorder_lines(share->from, share->to);
+    return arena_here()->head->log.on == LOG_TRACE ? lines : share->page->based & lines;
+}
+
+/* Tells of the explained lines of the share that have changed untold. */
 static void look(const struct act *act, struct share *share) {
-    uint64_t lines = share->page->based & recorder_lines(share->from, share->to);
+    static const uint8_t zeros[MODEL_LINE_SIZE];
+    uint64_t lines = explained(share);
     if (pages_wanted()) /* it was found before */
         return;
     if (source_process.hooked) /* who is storing there will tell */
         lines &= ~share->page->storing;
     for (; lines != 0; lines &= lines - 1) {
         uint32_t at = (uint32_t)__builtin_ctzll(lines) * MODEL_LINE_SIZE;
-        if (memcmp(share->shadow + at, share->memory + at, MODEL_LINE_SIZE) == 0)
+        bool based = (share->page->based & lines & -lines) != 0;
+        if (memcmp(based ? share->shadow + at : zeros, share->memory + at, MODEL_LINE_SIZE) == 0)
             continue;
         memcpy(share->shadow + at, share->memory + at, MODEL_LINE_SIZE);
         append_share(act, LOG_UNSEEN, share, at, at + MODEL_LINE_SIZE);
+        share->page->based |= lines & -lines;
     }
 }
 

@@ -233,6 +233,7 @@ struct arena_stream {
     _Atomic uint32_t closed; /* the parent reads no more */
     uint32_t unused;
     _Atomic uint32_t writing[ARENA_THREADS]; /* who is about to write, by index */
+    _Atomic arena_id batches[ARENA_THREADS]; /* likewise: what is still to be written; batch.h */
 };
 
 struct arena_head {
@@ -339,16 +340,17 @@ void arena_await(const struct arena *arena, uint32_t thread, const _Atomic uint3
 
 /* Takes and gives a page on behalf of a thread (index + 1). Its first user owns it, and tells by
    `holds` alone that it uses it: an instruction with a lock would wait for all that the program has
-   under way, write-backs too. When another one comes, all take the page's lock from there on. A
-   thread has one page at a time. */
+   under way, write-backs too. When another one comes, all take the page's lock from there on; that
+   one gets the former owner (else 0), which may have something under way. A thread has one page at
+   a time. */
 #define ARENA_SEVERAL UINT32_MAX
 /* Of a thread that has lost many pages so: soon it takes locks for those that it still owns; and by
    now it does. */
 enum arena_locks { ARENA_LOCKS_NOT, ARENA_LOCKS_SOON, ARENA_LOCKS_ALWAYS };
-void arena_take_page(const struct arena *arena, struct model_page *page, uint32_t thread);
+uint32_t arena_take_page(const struct arena *arena, struct model_page *page, uint32_t thread);
 
-static inline void arena_lock_page(const struct arena *arena, struct model_page *page,
-                                   uint32_t thread) {
+static inline uint32_t arena_lock_page(const struct arena *arena, struct model_page *page,
+                                       uint32_t thread) {
     if (LIKELY(atomic_load_explicit(&page->owner, memory_order_relaxed) == thread)) {
         struct model_thread *me = &arena->head->threads[thread - 1];
         atomic_store_explicit(&me->holds, arena_id_of(arena, page), memory_order_relaxed);
@@ -356,10 +358,10 @@ static inline void arena_lock_page(const struct arena *arena, struct model_page 
         atomic_signal_fence(memory_order_seq_cst);
         if (LIKELY(atomic_load_explicit(&page->owner, memory_order_acquire) == thread) &&
             LIKELY(atomic_load_explicit(&me->locks, memory_order_acquire) == ARENA_LOCKS_NOT))
-            return;
+            return 0;
         atomic_store_explicit(&me->holds, 0, memory_order_release);
     }
-    arena_take_page(arena, page, thread);
+    return arena_take_page(arena, page, thread);
 }
 
 static inline void arena_unlock_page(const struct arena *arena, struct model_page *page,

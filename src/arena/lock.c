@@ -106,9 +106,9 @@ void arena_await(const struct arena *arena, uint32_t thread, const _Atomic uint3
    more waits are needed. pre: the page's lock */
 static void dispossess(const struct arena *arena, const struct model_page *page, uint32_t owner) {
     struct model_thread *thread = &arena->head->threads[owner - 1];
+    bool last = atomic_fetch_add(&thread->lost, 1) + 1 >= TAKINGS_MAX;
     if (atomic_load(&thread->locks) == ARENA_LOCKS_ALWAYS)
         return;
-    bool last = atomic_fetch_add(&thread->lost, 1) + 1 >= TAKINGS_MAX;
     if (last)
         atomic_store(&thread->locks, ARENA_LOCKS_SOON);
     arena_await(arena, owner, &thread->holds, arena_id_of(arena, page));
@@ -117,23 +117,26 @@ static void dispossess(const struct arena *arena, const struct model_page *page,
         atomic_store(&thread->locks, ARENA_LOCKS_ALWAYS);
 }
 
-static void take_page(const struct arena *arena, struct model_page *page, uint32_t thread) {
+static uint32_t take_page(const struct arena *arena, struct model_page *page, uint32_t thread) {
     arena_lock(arena, &page->lock, thread);
     uint32_t owner = atomic_load(&page->owner);
     /* The parent comes when nobody is left. */
     if (owner == thread || owner == ARENA_SEVERAL || thread > ARENA_THREADS)
-        return;
+        return 0;
     if (owner == 0) {
         atomic_store(&page->owner, thread);
-        return;
+        return 0;
     }
     atomic_store(&page->owner, ARENA_SEVERAL);
-    if (owner <= ARENA_THREADS)
-        dispossess(arena, page, owner);
+    if (owner > ARENA_THREADS)
+        return 0;
+    dispossess(arena, page, owner);
+    return owner;
 }
 
-void arena_take_page(const struct arena *arena, struct model_page *page, uint32_t thread) {
+uint32_t arena_take_page(const struct arena *arena, struct model_page *page, uint32_t thread) {
     int error = errno;
-    take_page(arena, page, thread);
+    uint32_t owner = take_page(arena, page, thread);
     errno = error;
+    return owner;
 }

@@ -30,6 +30,9 @@ enum log_kind {
     /* Of programs whose stores are found by what pages hold: */
     LOG_FOUND,  /* stored since the last look; of each line all or nothing, for its order is lost */
     LOG_PWRITE, /* written to the file by a descriptor */
+    /* Several stores of one thread to one page, beginning at offset: stack is that thread, which
+       need not be the one that tells, length their batch's round; bytes are struct batch_told */
+    LOG_STORES,
     LOG_KINDS
 };
 

@@ -183,6 +183,7 @@ static void replay(struct work *work, const struct log_record *record) {
         return;
     case LOG_GET:
     case LOG_MARK:
+    case LOG_STORES: /* of traces only */
     case LOG_KINDS:
         return;
     }

@@ -10,6 +10,8 @@
 
 #include "hook/real.h"
 #include "hook/sync.h"
+#include "source/batch.h"
+#include "source/record.h"
 #include "source/written.h"
 
 #define HERE ((off_t)-1) /* at the file's position */
@@ -69,6 +71,23 @@ static inline ssize_t wrote(struct call call, ssize_t size) {
     return size;
 }
 
+/* Whoever reads what is written may be told by it of what was stored before; and what is cut off is
+   gone. */
+APART static void settle_now(void) {
+    int error = errno;
+    struct self *me = hook_enter(__builtin_frame_address(0));
+    if (me != NULL) {
+        record_settle(me);
+        runtime_leave(me);
+    }
+    errno = error;
+}
+
+static inline void settle(void) {
+    if (UNLIKELY(hook_on) && self_current != NULL && batch_waits(self_current))
+        settle_now();
+}
+
 static void tell_cut(const struct call *call) {
     struct stat stat;
     int error = errno;
@@ -100,12 +119,14 @@ static inline int cut(struct call call, ssize_t size, int result) {
     }
 
 ssize_t hook_write(int file, const void *from, size_t size) {
+    settle();
     const struct iovec part = {(void *)from, size};
     return wrote(CALL(.file = file, .parts = &part, .count = 1, .at = HERE),
                  real_get()->write(file, from, size));
 }
 
 ssize_t hook_pwrite(int file, const void *from, size_t size, off_t at) {
+    settle();
     const struct iovec part = {(void *)from, size};
     return wrote(CALL(.file = file, .parts = &part, .count = 1, .at = at),
                  real_get()->pwrite(file, from, size, at));
@@ -113,44 +134,52 @@ ssize_t hook_pwrite(int file, const void *from, size_t size, off_t at) {
 
 /* One function, where off_t has 64 bits. */
 ssize_t hook_pwrite64(int file, const void *from, size_t size, off_t at) {
+    settle();
     const struct iovec part = {(void *)from, size};
     return wrote(CALL(.file = file, .parts = &part, .count = 1, .at = at),
                  real_get()->pwrite(file, from, size, at));
 }
 
 ssize_t hook_writev(int file, const struct iovec *parts, int count) {
+    settle();
     return wrote(CALL(.file = file, .parts = parts, .count = (size_t)count, .at = HERE),
                  real_get()->writev(file, parts, count));
 }
 
 ssize_t hook_pwritev(int file, const struct iovec *parts, int count, off_t at) {
+    settle();
     return wrote(CALL(.file = file, .parts = parts, .count = (size_t)count, .at = at),
                  real_get()->pwritev(file, parts, count, at));
 }
 
 ssize_t hook_pwritev64(int file, const struct iovec *parts, int count, off_t at) {
+    settle();
     return wrote(CALL(.file = file, .parts = parts, .count = (size_t)count, .at = at),
                  real_get()->pwritev(file, parts, count, at));
 }
 
 ssize_t hook_pwritev2(int file, const struct iovec *parts, int count, off_t at, int flags) {
+    settle();
     return wrote(
         CALL(.file = file, .parts = parts, .count = (size_t)count, .at = at, .flags = flags),
         real_get()->pwritev2(file, parts, count, at, flags));
 }
 
 ssize_t hook_pwritev64v2(int file, const struct iovec *parts, int count, off_t at, int flags) {
+    settle();
     return wrote(
         CALL(.file = file, .parts = parts, .count = (size_t)count, .at = at, .flags = flags),
         real_get()->pwritev2(file, parts, count, at, flags));
 }
 
 int hook_ftruncate(int file, off_t size) {
+    settle();
     return cut(CALL(.file = file, .at = size), SSIZE_MAX, real_get()->ftruncate(file, size));
 }
 
 /* One function, where off_t has 64 bits. */
 int hook_ftruncate64(int file, off_t size) {
+    settle();
     return cut(CALL(.file = file, .at = size), SSIZE_MAX, real_get()->ftruncate(file, size));
 }
 
@@ -159,12 +188,14 @@ static bool cuts(int mode) {
 }
 
 int hook_fallocate(int file, int mode, off_t at, off_t size) {
+    settle();
     int result = real_get()->fallocate(file, mode, at, size);
     return cuts(mode) ? cut(CALL(.file = file, .at = at), size, result) : result;
 }
 
 /* One function, where off_t has 64 bits. */
 int hook_fallocate64(int file, int mode, off_t at, off_t size) {
+    settle();
     int result = real_get()->fallocate(file, mode, at, size);
     return cuts(mode) ? cut(CALL(.file = file, .at = at), size, result) : result;
 }

@@ -10,6 +10,7 @@
 #include "hook/real.h"
 #include "hook/system.h"
 #include "source/frames.h"
+#include "source/record.h"
 #include "source/runtime.h"
 #include "source/sync.h"
 #include "source/watch.h"
@@ -132,6 +133,22 @@ static void forget(uintptr_t address, size_t length, const void *site) {
     errno = error;
 }
 
+/* What a recording still has to read there is read before. */
+APART static void leave_range(uintptr_t address, size_t length) {
+    int error = errno;
+    struct self *me = enter(HOOK_FRAME);
+    if (me != NULL) {
+        record_unmapping(me, address, length);
+        runtime_leave(me);
+    }
+    errno = error;
+}
+
+static void leaving(uintptr_t address, size_t length) {
+    if (UNLIKELY(hook_on) && length != 0 && hook_concerns(address, length) && record_wanted())
+        leave_range(address, length);
+}
+
 /* Views of watched files become regions, and end, with the views. */
 static void mapped(void *made, size_t size, int access, int flags, int file,
                    const struct watch_site *site) {
@@ -150,14 +167,17 @@ static void unmapping(void *address, size_t length, const struct watch_site *sit
 /* Before it is done: another thread may be given the addresses at once. */
 int hook_munmap(void *address, size_t length) {
     unmapping(address, length, &SITE);
+    leaving((uintptr_t)address, length);
     if ((uintptr_t)address % MODEL_PAGE_SIZE == 0)
         forget((uintptr_t)address, length, HOOK_SITE);
     return real_get()->munmap(address, length);
 }
 
 void *hook_mmap(void *address, size_t size, int access, int flags, int file, off_t at) {
-    if (UNLIKELY((flags & MAP_FIXED) != 0))
+    if (UNLIKELY((flags & MAP_FIXED) != 0)) {
         unmapping(address, size, &SITE);
+        leaving((uintptr_t)address, size);
+    }
     void *made = real_get()->mmap(address, size, access, flags, file, at);
     if (UNLIKELY((flags & MAP_FIXED) != 0) && made != MAP_FAILED)
         forget((uintptr_t)made, size, HOOK_SITE);
@@ -178,8 +198,11 @@ void *hook_mremap(void *old, size_t old_size, size_t size, int flags, ...) {
     bool watched =
         UNLIKELY(is_told_here()) && watch_wanted() && hook_concerns((uintptr_t)old, old_size);
     unmapping(old, old_size, &site);
-    if (wish != NULL)
+    leaving((uintptr_t)old, old_size);
+    if (wish != NULL) {
         unmapping(wish, size, &site);
+        leaving((uintptr_t)wish, size);
+    }
     void *made = real_get()->mremap(old, old_size, size, flags, wish);
     if (made != MAP_FAILED && made != old)
         forget((uintptr_t)old, old_size, HOOK_SITE);

@@ -7,29 +7,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "arena/stream.h"
-#include "trace/trace.h"
-#include "verify/symbols.h"
+#include "record/recording.h"
 
-#define STACKS (ARENA_SIZE_MAX / ARENA_GRAIN) /* that there may be, by their ids */
-#define RELEASE_STEP 256                      /* events, after which writers may go on */
+#define RELEASE_STEP 256 /* events, after which writers may go on */
 
-struct recording {
-    const struct arena *arena;
-    struct stream_reader reader;
-    struct trace_writer *writer;
-    struct symbols *symbols;
-    struct record_counts counts;
-    bool failed;
-    int error;
-    bool unflushed;             /* something was put since the last flush */
-    uint64_t told[ARENA_FILES]; /* the sizes that were told of regions; 0: not yet */
-    uint32_t *stacks;           /* the trace's numbers of stacks, by the arena's; sparse */
-    uint32_t stack_count;
-    bool names; /* of the frames of stacks are wanted */
-};
-
-static bool put(struct recording *recording, const struct trace_event *event) {
+bool recording_put(struct recording *recording, const struct trace_event *event) {
     recording->counts.events++;
     return trace_put(recording->writer, event);
 }
@@ -56,11 +38,9 @@ static char *write_stack(const struct source_stack *stack) {
     return out != NULL && fclose(out) == 0 ? text : NULL;
 }
 
-/* Tells a stack before it is first named. Its number is told by all events, so it is small. */
-static bool tell_stack(struct recording *recording, uint32_t id) {
+/* Its number is told by all events, so it is small. */
+bool recording_new_stack(struct recording *recording, uint32_t id) {
     struct source_stack stack;
-    if (id == 0 || id >= STACKS || recording->stacks[id] != 0)
-        return true;
     recording->stacks[id] = ++recording->stack_count;
     if (!recording->names)
         return true;
@@ -68,13 +48,13 @@ static bool tell_stack(struct recording *recording, uint32_t id) {
     char *text = good ? write_stack(&stack) : NULL;
     const struct trace_event event = {
         .kind = TRACE_STACK, .stack = recording->stack_count, .text = text};
-    good = text != NULL && put(recording, &event);
+    good = text != NULL && recording_put(recording, &event);
     free(text);
     verify_free_stack(&stack);
     return good;
 }
 
-static bool tell_region(struct recording *recording, uint32_t index, uint64_t address) {
+bool recording_region(struct recording *recording, uint32_t index, uint64_t address) {
     static const enum trace_domain domains[] = {TRACE_VOLATILE, TRACE_PAGE_CACHE, TRACE_MEMORY,
                                                 TRACE_CPU_CACHE};
     const struct arena_file *file = &recording->arena->head->files[index];
@@ -92,12 +72,11 @@ static bool tell_region(struct recording *recording, uint32_t index, uint64_t ad
                                       .line_size = MODEL_LINE_SIZE,
                                       .domain = domains[file->domain & 3],
                                       .text = path};
-    return put(recording, &event);
+    return recording_put(recording, &event);
 }
 
-/* What lies behind the region's end was none of its business. false: nothing is left. */
-static bool cut_off(const struct recording *recording, uint32_t file, uint64_t offset,
-                    uint64_t *length) {
+bool recording_cut(const struct recording *recording, uint32_t file, uint64_t offset,
+                   uint64_t *length) {
     uint64_t size = recording->told[file];
     if (offset >= size)
         return false;
@@ -144,18 +123,19 @@ static bool tell_range(struct recording *recording, const struct stream_event *r
     struct trace_event event = event_of(recording, record, kind);
     event.offset = offset;
     event.length = length;
-    return !cut_off(recording, record->file, offset, &event.length) || put(recording, &event);
+    return !recording_cut(recording, record->file, offset, &event.length) ||
+           recording_put(recording, &event);
 }
 
 static bool tell_store(struct recording *recording, const struct stream_event *record) {
     struct trace_event event = event_of(recording, record, kind_of(record));
     event.bytes = record->bytes;
     if (record->length > record->size ||
-        !cut_off(recording, record->file, event.offset, &event.length))
+        !recording_cut(recording, record->file, event.offset, &event.length))
         return true; /* zeros go without saying */
     recording->counts.stores += event.kind != TRACE_BASE;
     recording->counts.unseen += event.kind == TRACE_UNSEEN;
-    if (!put(recording, &event))
+    if (!recording_put(recording, &event))
         return false;
     /* Whoever stored unseen may have made it durable unseen too. */
     return event.kind != TRACE_UNSEEN ||
@@ -179,7 +159,7 @@ static bool tell_plain(struct recording *recording, const struct stream_event *r
     struct trace_event event = event_of(recording, record, kind);
     event.region = 0;
     event.offset = event.length = 0;
-    return put(recording, &event);
+    return recording_put(recording, &event);
 }
 
 static bool tell_mark(struct recording *recording, const struct stream_event *record) {
@@ -192,7 +172,7 @@ static bool tell_mark(struct recording *recording, const struct stream_event *re
         .mark = record->length <= TRACE_ACK ? (enum trace_mark)record->length : TRACE_NOTE,
         .id = record->offset,
         .text = text};
-    return put(recording, &event);
+    return recording_put(recording, &event);
 }
 
 static bool tell(struct recording *recording, const struct stream_event *record) {
@@ -200,9 +180,15 @@ static bool tell(struct recording *recording, const struct stream_event *record)
         record->kind != LOG_DRAIN && record->kind != LOG_MARK && record->kind != LOG_SYNC_END;
     if (record->kind >= LOG_KINDS || record->file >= ARENA_FILES || record->thread >= ARENA_THREADS)
         return true;
-    if ((about &&
-         !tell_region(recording, record->file, record->kind == LOG_GET ? record->offset : 0)) ||
-        !tell_stack(recording, record->stack))
+    if (record->kind == LOG_STORES)
+        return recording_stores(recording, record);
+    if ((about && !recording_region(recording, record->file,
+                                    record->kind == LOG_GET ? record->offset : 0)) ||
+        !recording_stack(recording, record->stack))
+        return false;
+    /* Who waits need not have come to the pages. */
+    bool waits = record->kind == LOG_SYNC_BEGIN || record->kind == LOG_SETTLE;
+    if (waits && !recording_rest(recording, record->file + 1))
         return false;
     switch ((enum log_kind)record->kind) {
     case LOG_FLUSH:
@@ -219,6 +205,7 @@ static bool tell(struct recording *recording, const struct stream_event *record)
     case LOG_MARK:
         return tell_mark(recording, record);
     case LOG_GET:
+    case LOG_STORES:
     case LOG_KINDS:
         return true;
     default:
@@ -293,6 +280,10 @@ bool record_end(struct recording *recording, struct record_counts *counts) {
         record_take(recording);
     } while (stream_skip(&recording->reader, true));
     atomic_store(&recording->arena->head->stream.closed, 1);
+    if (!recording->failed && !recording_rest(recording, 0)) {
+        recording->failed = true;
+        recording->error = errno;
+    }
     bool good = !recording->failed;
     errno = recording->error;
     good = trace_finish(recording->writer) && good;
@@ -300,7 +291,7 @@ bool record_end(struct recording *recording, struct record_counts *counts) {
     *counts = recording->counts;
     counts->full = atomic_load(&head->log.full) != 0;
     counts->waiting = atomic_load(&head->log.deferred) != 0;
-    counts->lost = arena_escaped(head) || is_unread(recording->arena);
+    counts->lost = counts->lost || arena_escaped(head) || is_unread(recording->arena);
     record_free(recording);
     return good;
 }

@@ -106,6 +106,7 @@ void clock_clear(struct clock_object *object) {
 }
 
 void clock_release(struct self *me, uintptr_t address) {
+    record_settle(me); /* though there be no place for what is known */
     struct clock_object *object = clock_lock(me, address);
     if (object == NULL)
         return;

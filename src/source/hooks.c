@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "source/hooks.h"
 
+#include "source/batch.h"
 #include "source/commit.h"
 #include "source/explain.h"
 #include "source/extra.h"
@@ -85,8 +86,11 @@ void hooks_store(const struct hooks_site *site, uintptr_t address, size_t length
 bool hooks_store_quick(const struct hooks_site *site, uintptr_t address, size_t length) {
     struct model_page *page = regions_page(address);
     uint32_t from = (uint32_t)(address % MODEL_PAGE_SIZE);
-    if (UNLIKELY(page == NULL || record_wanted() || page->based == 0 || commit_any() ||
-                 extra_any(UINT32_MAX)))
+    if (UNLIKELY(page == NULL))
+        return false;
+    if (record_wanted())
+        return batch_add(site, page, address, length);
+    if (UNLIKELY(page->based == 0 || commit_any() || extra_any(UINT32_MAX)))
         return false;
     lock_page(site, page);
     if (page->open[from / MODEL_LINE_SIZE] == 0)

@@ -21,6 +21,13 @@ bool record_wanted(void) {
     return source_process.arena.head->log.on != 0;
 }
 
+bool record_before(const struct event *event) {
+    bool flushes = event->kind == EVENT_FLUSHING && event->told != NULL && event->length != 0 &&
+                   event->effect == EFFECT_LOADED;
+    return event->kind == EVENT_STORING ||
+           (flushes && source_process.hooked && arena_here()->head->log.on == LOG_TRACE);
+}
+
 void record_deferred(bool waits) {
     struct arena_log *log = &arena_here()->head->log;
     if (log->on)
@@ -48,6 +55,17 @@ static void append_share(const struct act *act, enum log_kind kind, const struct
                     to - from);
 }
 
+/* Word by word: what was stored a moment ago is still on its way to the cache, and a CPU hands it
+   to a load that is no wider than the store. */
+static bool is_same(const uint8_t *shadow, const uint8_t *memory) {
+    const volatile uint64_t *before = (const volatile uint64_t *)(const void *)shadow;
+    const volatile uint64_t *now = (const volatile uint64_t *)(const void *)memory;
+    uint64_t differs = 0;
+    for (unsigned i = 0; i < MODEL_LINE_SIZE / sizeof *now; i++)
+        differs |= before[i] ^ now[i];
+    return differs == 0;
+}
+
 /* The lines of the share that the log explains. A trace has told all that its regions held at Get,
    so what is not based are zeros; else such lines are none of the log's business, and survive as
    they are. */
@@ -58,7 +76,7 @@ static uint64_t explained(const struct share *share) {
 
 /* Tells of the explained lines of the share that have changed untold. */
 static void look(const struct act *act, struct share *share) {
-    static const uint8_t zeros[MODEL_LINE_SIZE];
+    static _Alignas(MODEL_LINE_SIZE) const uint8_t zeros[MODEL_LINE_SIZE];
     uint64_t lines = explained(share);
     if (pages_wanted()) /* it was found before */
         return;
@@ -67,7 +85,7 @@ static void look(const struct act *act, struct share *share) {
     for (; lines != 0; lines &= lines - 1) {
         uint32_t at = (uint32_t)__builtin_ctzll(lines) * MODEL_LINE_SIZE;
         bool based = (share->page->based & lines & -lines) != 0;
-        if (memcmp(based ? share->shadow + at : zeros, share->memory + at, MODEL_LINE_SIZE) == 0)
+        if (is_same(based ? share->shadow + at : zeros, share->memory + at))
             continue;
         memcpy(share->shadow + at, share->memory + at, MODEL_LINE_SIZE);
         append_share(act, LOG_UNSEEN, share, at, at + MODEL_LINE_SIZE);
@@ -152,8 +170,8 @@ static uint8_t *shadow_of(struct self *me, struct model_page *page, bool make) {
 /* Has the call read the memory that it is about, so that it need not be asked for? */
 static bool is_loaded(const struct act *act) {
     const struct event *event = act->event;
-    bool names = event->kind == EVENT_STORING || event->kind == EVENT_FLUSH ||
-                 event->kind == EVENT_FLUSH_RANGES;
+    bool names = event->kind == EVENT_STORING || event->kind == EVENT_FLUSHING ||
+                 event->kind == EVENT_FLUSH || event->kind == EVENT_FLUSH_RANGES;
     return !act->late && !act->raw &&
            (event->kind == EVENT_STORE || (names && (event->effect & EFFECT_LOADED) != 0));
 }
@@ -161,8 +179,10 @@ static bool is_loaded(const struct act *act) {
 static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t index) {
     uint64_t start = index * MODEL_PAGE_SIZE, end = stretch->offset + stretch->length;
     bool make = act->event->kind == EVENT_STORING || act->event->kind == EVENT_GET;
-    struct model_page *page = arena_page(arena_here(), stretch->file, index, make);
     uintptr_t address = stretch->address + (uintptr_t)(start - stretch->offset);
+    struct model_page *page = regions_page(address);
+    if (page == NULL || page->file != stretch->file || page->index != index)
+        page = arena_page(arena_here(), stretch->file, index, make);
     if (page == NULL)
         return;
     struct share share = {
@@ -172,15 +192,20 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
         .file = stretch->file,
         .from = (uint32_t)(stretch->offset > start ? stretch->offset - start : 0),
         .to = (uint32_t)(end - start < MODEL_PAGE_SIZE ? end - start : MODEL_PAGE_SIZE)};
-    arena_lock_page(arena_here(), page, act->me->thread + 1);
+    bool new = atomic_load_explicit(&page->owner, memory_order_relaxed) == 0;
+    recorder_lock(act->me, page, address);
     share.shadow = shadow_of(act->me, page, make);
-    if (share.shadow != NULL && (is_loaded(act) || content_readable(address)))
+    if (share.shadow != NULL &&
+        (is_loaded(act) || act->me->batch.there == address || content_readable(address)))
         act_on_share(act, &share);
-    arena_unlock_page(arena_here(), page, act->me->thread + 1);
+    /* Who makes a token looks at its pages; they belong to who stores there first. */
+    if (new && act->event->kind == EVENT_GET && atomic_load(&page->owner) == act->me->thread + 1)
+        atomic_store(&page->owner, 0);
+    recorder_unlock(act->me, page);
 }
 
 static void tell_flush(struct act *act) {
-    const struct log_range *first = &act->ranges[0];
+    const struct log_range *first = &act->me->ranges[0];
     uint32_t count = act->range_count;
     act->range_count = 0;
     if (count != 0)
@@ -190,10 +215,10 @@ static void tell_flush(struct act *act) {
 
 /* Between two flushes nothing happens that a cut could tell apart, so they share a record. */
 static void add_flush(struct act *act, const struct stretch *stretch) {
-    if (act->range_count == ARRAY_LENGTH(act->ranges) || act->range_file != stretch->file)
+    if (act->range_count == ARRAY_LENGTH(act->me->ranges) || act->range_file != stretch->file)
         tell_flush(act);
     act->range_file = stretch->file;
-    act->ranges[act->range_count++] =
+    act->me->ranges[act->range_count++] =
         (struct log_range){.offset = stretch->offset, .length = stretch->length};
 }
 
@@ -208,9 +233,11 @@ void recorder_stretch(void *context, const struct stretch *stretch) {
         recorder_append(act, act->kind, stretch->file, stretch->offset, stretch->length, NULL, 0);
 }
 
-/* A thread's number is not given away while it has something to drain. */
+/* A thread's number is not given away while it has something to drain. Nobody else asks meanwhile:
+   so not by an instruction with a lock, which would wait for the write-backs that are under way. */
 static void note_pending(const struct self *me, bool pending) {
-    atomic_store(&arena_here()->head->threads[me->thread].pending, pending);
+    atomic_store_explicit(&arena_here()->head->threads[me->thread].pending, pending,
+                          memory_order_relaxed);
 }
 
 static void flush(struct act *act, uintptr_t address, uint64_t length) {
@@ -249,6 +276,17 @@ void record_got(struct self *me, const struct arena_token *token, arena_id stack
         tokens_stretches(token, 0, UINT64_MAX, recorder_stretch, &act);
 }
 
+void record_unmapping(struct self *me, uintptr_t address, size_t length) {
+    record_settle(me);
+    batch_take_range(me, address, length);
+}
+
+static void end_token(const struct act *act) {
+    for (uint32_t i = 0; i < act->token->segment_count; i++)
+        batch_take_range(act->me, act->token->segments[i].address, act->token->segments[i].length);
+    tokens_end(act->me, act->token, act->stack, false);
+}
+
 static void mark(struct act *act) {
     const struct event *event = act->event;
     /* The words of a handler are gone by the time its mark is told. */
@@ -260,7 +298,18 @@ static void act_on_memory(struct act *act, uintptr_t address, size_t length) {
     regions_stretches(address, length, recorder_stretch, act);
 }
 
+/* loaded: the call has just read what it names. */
+static void settle_before(struct self *me, const struct event *event, bool loaded) {
+    me->batch.there = 0;
+    if (batch_waits(me))
+        batch_settle(me, event->address, loaded ? event->length : 0);
+    record_settle(me);
+}
+
 void record_settle(struct self *me) {
+    me->batch.there = 0;
+    if (batch_waits(me))
+        batch_settle(me, 0, 0);
     if (LIKELY(me->storing.length == 0))
         return;
     static const struct event stored = {.kind = EVENT_STORE};
@@ -283,11 +332,11 @@ static bool begin_known(const struct act *act, uintptr_t address, size_t length)
     if (page == NULL)
         return false;
     uint64_t lines = recorder_lines(from, from + (uint32_t)length);
-    arena_lock_page(arena_here(), page, act->me->thread + 1);
+    recorder_lock(act->me, page, address - from);
     bool known = page->shadow != 0 && (page->based & lines) == lines;
     if (known)
         page->storing |= lines;
-    arena_unlock_page(arena_here(), page, act->me->thread + 1);
+    recorder_unlock(act->me, page);
     return known;
 }
 
@@ -314,6 +363,7 @@ static void raw_store(struct act *act) {
     me->storing.length = event->length;
     me->storing.kind = kind;
     me->storing.stack = act->stack;
+    batch_begin(me);
     if (stream)
         note_pending(me, true);
 }
@@ -380,7 +430,8 @@ static void look_for_stores(const struct act *act) {
 
 void record_handle(struct self *me, const struct event *event, bool late) {
     struct act act = {.me = me, .event = event, .late = late};
-    record_settle(me);
+    bool flushes = event->kind == EVENT_FLUSHING || event->kind == EVENT_FLUSH;
+    settle_before(me, event, flushes && is_loaded(&act));
     if (event->kind >= EVENT_RAW_STORE) {
         record_raw(me, event, stack_of_site(event->caller));
         return;
@@ -398,10 +449,10 @@ void record_handle(struct self *me, const struct event *event, bool late) {
     if (made != NULL)
         record_got(me, made, act.stack);
     else if (event->kind == EVENT_FREE && act.token != NULL)
-        tokens_end(me, act.token, act.stack, false);
+        end_token(&act);
     else if (event->kind == EVENT_STORING || event->kind == EVENT_STORE)
         store(&act);
-    else if (event->kind == EVENT_FLUSH)
+    else if (flushes && (event->effect & EFFECT_TOLD) == 0)
         flush(&act, event->address, event->length);
     else if (event->kind == EVENT_RETRY)
         recorder_retry(&act);
@@ -410,6 +461,8 @@ void record_handle(struct self *me, const struct event *event, bool late) {
     for (size_t i = 0; event->kind == EVENT_FLUSH_RANGES && i < event->length; i++)
         flush(&act, (uintptr_t)ranges[i].address, ranges[i].length);
     tell_flush(&act);
+    if (event->kind == EVENT_FLUSHING)
+        *event->told = true;
     if (event->effect & EFFECT_DRAIN) {
         note_pending(me, false);
         recorder_append(&act, LOG_DRAIN, 0, 0, 0, NULL, 0);

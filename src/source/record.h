@@ -9,6 +9,11 @@
 /* Is this run recorded? Then it is not judged. */
 bool record_wanted(void);
 
+/* Is this event, which tells of something before it is made, one to record? A flush is where its
+   lines can be read now: later, while they are written back, one would have to wait for that. pre:
+   the run is recorded */
+bool record_before(const struct event *event);
+
 /* Works one event into the log. late: it happened a while ago. May not return, when the power is
    cut. */
 void record_handle(struct self *me, const struct event *event, bool late);
@@ -22,6 +27,9 @@ void record_raw(struct self *me, const struct event *event, arena_id stack);
 
 /* Records the store that the thread has made by now; before anybody can be told of what follows. */
 void record_settle(struct self *me);
+
+/* The thread is about to unmap this memory, or to put something else in its place. */
+void record_unmapping(struct self *me, uintptr_t address, size_t length);
 
 /* An atomic store by attempt, which may come to nothing. */
 bool record_attempt(struct self *me, uintptr_t address, size_t length, arena_id stack,

@@ -4,6 +4,7 @@
 #define SOURCE_RECORDER_H
 
 #include "arena/log.h"
+#include "source/batch.h"
 #include "source/pages.h"
 #include "source/tokens.h"
 
@@ -15,13 +16,24 @@ struct act {
     arena_id stack;
     bool late;
     bool raw; /* the memory may have gone since */
-    /* What was flushed and is not yet told. */
-    struct log_range ranges[1 + LOG_RANGES];
+    /* What was flushed and is not yet told; me->ranges. */
     uint32_t range_count, range_file;
 };
 
 static inline struct arena *arena_here(void) {
     return &source_process.arena;
+}
+
+/* Takes and gives a page on behalf of the thread; address: of the page, here, or 0. What another
+   one had stored there and not yet told comes first. */
+static inline void recorder_lock(struct self *me, struct model_page *page, uintptr_t address) {
+    uint32_t owner = arena_lock_page(arena_here(), page, me->thread + 1);
+    if (UNLIKELY(owner != 0) && address != 0)
+        batch_take(me, page, address, owner);
+}
+
+static inline void recorder_unlock(const struct self *me, struct model_page *page) {
+    arena_unlock_page(arena_here(), page, me->thread + 1);
 }
 
 /* Adds a record of the thread. bytes: size of them */

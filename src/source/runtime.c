@@ -144,7 +144,7 @@ static void hook(const struct event *event) {
     if (me == NULL)
         return;
     me->pages.routine = before ? event->frame : NULL;
-    if (before && record_wanted() != (event->kind == EVENT_STORING))
+    if (before && (record_wanted() ? !record_before(event) : event->kind == EVENT_STORING))
         return;
     if (!runtime_enter(me, __builtin_frame_address(0))) {
         runtime_defer(me, event);

@@ -84,6 +84,7 @@ static bool find_place(struct self *made) {
     if (!made->placed && atomic_load(&head->thread_count) < ARENA_THREADS) {
         made->thread = atomic_fetch_add(&head->thread_count, 1);
         made->placed = made->thread < ARENA_THREADS;
+        made->batch.now = NULL;
     }
     return made->placed;
 }
@@ -196,6 +197,8 @@ static bool guard_against_fork(void) {
 }
 
 static void count_fork(void) {
+    if (self_current != NULL)
+        runtime_finish(self_current); /* the child sees what was stored before it */
     atomic_fetch_add(&source_process.forks, 1);
 }
 

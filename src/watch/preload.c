@@ -146,3 +146,9 @@ int syncfs(int file) {
     watch_runtime()->sync_end(&wait, result == 0);
     return result;
 }
+
+/* A program may have functions of these names, which all others call; syscall(2) calls none. */
+#define OWN(name) __attribute__((alias(#name), visibility("hidden")))
+OWN(msync) int watch_msync(void *address, size_t length, int flags);
+OWN(fsync) int watch_fsync(int file);
+OWN(fdatasync) int watch_fdatasync(int file);

@@ -96,7 +96,7 @@ class RecordTest(command.FolderTest):
                   "store 0x80", "store 0x80",
                   # sync(2), file by file: the end of one must not wait for the beginning of another
                   "msync-begin 1 0x0 8192", "msync-end", "msync-begin 2 0x0 8192", "msync-end",
-                  "store 0xc0", "msync-begin 1 0x0 4096", "store 0x100"]  # fmt: skip
+                  "store 0xc0", "msync-begin 1 0x0 8192", "store 0x100"]  # fmt: skip
         for program in os.environ["WAITS_BIN"], os.environ["WAITS_HOOKED"]:
             trace = self.path("trace")
             result = command.run("record", "-o", trace, "--", program, self.path("a"),

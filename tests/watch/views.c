@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,6 +83,16 @@ static void by_the_file(void) {
     store(12288);
     need(broken ? sync_file_range(file, 0, SIZE, SYNC_FILE_RANGE_WRITE) == 0 : fdatasync(file) == 0,
          "fdatasync");
+}
+
+/* Waits whose calls are made by their numbers, and one that is refused. */
+static void by_number(void) {
+    store(4096);
+    need(syscall(SYS_msync, base + 4096, 4096L, (long)(broken ? MS_ASYNC : MS_SYNC)) == 0, "msync");
+    store(8192);
+    need(broken || syscall(SYS_fdatasync, file) == 0, "fdatasync");
+    store(12288);
+    need(syscall(SYS_fsync, broken ? -1 : file) == (broken ? -1L : 0L), "fsync");
 }
 
 static void after_unmapping(void) {
@@ -225,6 +236,7 @@ static const struct {
              {"refused", refused},
              {"after_the_wait", after_the_wait},
              {"by_the_file", by_the_file},
+             {"by_number", by_number},
              {"after_unmapping", after_unmapping},
              {"part_unmapped", part_unmapped},
              {"moved", moved},

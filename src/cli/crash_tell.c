@@ -446,6 +446,7 @@ bool crash_tell_end(struct crash_told *told, const char *remark) {
                              outcome->unjudged);
     if (good && told->facts->damage[0] != '\0')
         good = verify_remark(report, "the trace is read up to its damage: %s", told->facts->damage);
+    report->incomplete = outcome->over || outcome->interrupted || told->facts->damage[0] != '\0';
     if (good && (outcome->over || outcome->interrupted))
         good = verify_remark(report, "the search was not finished: %s",
                              outcome->over ? "its budget is used up" : "it was interrupted");

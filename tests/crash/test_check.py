@@ -276,6 +276,7 @@ class CheckTest(command.FolderTest):
         result = self.run_check((BEGIN + DATA + DRAIN + COMMIT + DRAIN + ACK) * 3, "--images=1")
         self.assertEqual(result.returncode, 3)
         self.assertIn("its budget is used up", result.stderr)
+        self.assertIn("nvrtl: incomplete: recovery copes", result.stderr)
         self.assertIn("1 image checked at 1 crash point", result.stderr)
 
     def test_resume(self):

@@ -109,6 +109,13 @@ class RecordTest(command.FolderTest):
             self.assertEqual([line for line in told if line.startswith(("store", "msync"))],
                              wanted[:1] + ["store 0x40"] + wanted[1:], program)
 
+    def test_nothing_is_written_over(self):
+        """By a trace that was forgotten to be named."""
+        file = self.write("file", b"data")
+        result = command.run("record", "-o", file, "--", RECORDED, file)
+        self.assert_fails(result, 125, "would write over")
+        self.assertEqual(self.read("file"), b"data")
+
     def test_stores_through_pointers(self):
         """What the program stores by itself and makes durable by the routines, or by a wait, is
         there when what rests on it is: recovery must not be held against images without it."""

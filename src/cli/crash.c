@@ -308,7 +308,8 @@ int cli_crash(int argc, char **argv) {
                "TRACE the run of PROGRAM is recorded first.\n\n"
                "Exits with 0: nothing was found; 1: an image that recovery does not survive,\n"
                "or that no cut leaves; 2: wrong usage, or a trace that cannot be read; 3: the\n"
-               "budget is used up; 125: the images are too many, or nvrtl failed."};
+               "budget is used up; 125: too many images, a check that cannot be run, or nvrtl\n"
+               "failed."};
     struct crash_arguments arguments = {
         .memory = UINT64_C(1) << 30,
         .explore = {.search = {.exhaustive = 4096, .timeout = SEARCH_TIMEOUT, .seed = UINT64_MAX}}};

@@ -389,6 +389,22 @@ bool crash_tell_begin(struct crash_told *told, const struct crash_explore *explo
     return report->regions != NULL;
 }
 
+/* What recovery could not meet. */
+static bool remark_unmet(struct crash_told *told) {
+    struct report *report = &told->report;
+    bool good = true;
+    if (told->facts->stores == 0)
+        good = verify_remark(report, "no store is in the trace: only what the regions held at "
+                                     "first was checked");
+    if (good && told->explore->unnamed != 0)
+        good =
+            verify_remark(report,
+                          "the program is not told of %zu of the files of the run: no word of it "
+                          "names them, so it does not meet their images",
+                          told->explore->unnamed);
+    return good;
+}
+
 bool crash_tell_end(struct crash_told *told, const char *remark) {
     const struct search_outcome *outcome = told->outcome;
     const struct search_counts *counts = &outcome->counts;
@@ -417,15 +433,7 @@ bool crash_tell_end(struct crash_told *told, const char *remark) {
                                  ? ": all of them, also what no cut has taken anything from; does "
                                    "the check itself work? With --replay it shows what it says"
                                  : "");
-    if (good && told->facts->stores == 0)
-        good = verify_remark(report, "no store is in the trace: only what the regions held at "
-                                     "first was checked");
-    if (good && told->explore->unnamed != 0)
-        good =
-            verify_remark(report,
-                          "the program is not told of %zu of the files of the run: no word of it "
-                          "names them, so it does not meet their images",
-                          told->explore->unnamed);
+    good = good && remark_unmet(told);
     if (good && outcome->unconfirmed != 0)
         good = verify_remark(report,
                              "%" PRIu64 " image%s failed once and not in a fresh process: "

@@ -29,7 +29,7 @@
  *   image a process of its own, for recovery that cannot keep to this.
  * - To crash, to call abort() or exit(), and to exceed --check-timeout are failures too, told as
  *   what they are. A failure is told only if the same image fails in a fresh process once more.
- * - Standard output and error go nowhere, except for that once more, which the report shows.
+ * - Standard output and error go nowhere, except with --replay, which prints them.
  * - The files of the recorded run are not there to be changed: no file can be opened for writing
  *   where the system can see to that (Landlock), but in the folder that TMPDIR names.
  *

@@ -120,6 +120,12 @@ static void check_wish(const struct crash_arguments *arguments, struct argp_stat
         argp_error(state, "--enumerate and --explain check nothing");
     if (search->check != NULL && search->program != NULL)
         argp_error(state, "'%s' is one trace too many: --check judges", search->program[0]);
+    if (search->check != NULL && search->judge == SANDBOX_COMMAND &&
+        strstr(search->check, "{}") == NULL)
+        argp_error(state,
+                   "'%s' is no checker that can be read, and as a command it does not name "
+                   "the image: {} becomes that",
+                   search->check);
 }
 
 static error_t parse(int key, char *text, struct argp_state *state) {
@@ -293,20 +299,20 @@ int cli_crash(int argc, char **argv) {
         .parser = parse,
         .children = children,
         .args_doc = "TRACE [-- PROGRAM...]\n-- PROGRAM...",
-        .doc =
-            "Tell what power cuts could leave of a recorded run.\v"
-            "--enumerate prints every distinct image of the regions that a power cut at any\n"
-            "moment could leave, one a line, in hexadecimal and sorted; the regions together\n"
-            "have at most 4096 bytes. --explain takes one of these, or a file.\n\n"
-            "--check, or PROGRAM that must not crash, meets what a cut could leave of any size.\n"
-            "Without a TRACE the run of PROGRAM is recorded first.\n\n"
-            "Exits with 0: nothing was found; 1: an image that recovery does not survive,\n"
-            "or that no cut leaves;\n"
-            "2: wrong usage, or a trace that cannot be read; 3: the budget is used up;\n"
-            "125: the images are too many, or nvrtl failed."};
+        .doc = "Tell what power cuts could leave of a recorded run.\v"
+               "--enumerate prints every distinct image of the regions that a power cut at any\n"
+               "moment could leave, one a line, in hexadecimal and sorted; the regions\n"
+               "together have at most 4096 bytes. --explain takes one of these, or a file.\n\n"
+               "--check, or PROGRAM that must not crash, meets what a cut could leave. Of the\n"
+               "words of PROGRAM those that name a file of the run name its image. Without a\n"
+               "TRACE the run of PROGRAM is recorded first.\n\n"
+               "Exits with 0: nothing was found; 1: an image that recovery does not survive,\n"
+               "or that no cut leaves; 2: wrong usage, or a trace that cannot be read; 3: the\n"
+               "budget is used up; 125: too many images, a check that cannot be run, or nvrtl\n"
+               "failed."};
     struct crash_arguments arguments = {
         .memory = UINT64_C(1) << 30,
-        .explore = {.search = {.exhaustive = 4096, .timeout = 10000, .seed = UINT64_MAX}}};
+        .explore = {.search = {.exhaustive = 4096, .timeout = SEARCH_TIMEOUT, .seed = UINT64_MAX}}};
     arguments.explore.reports.wanted[report_format("text") - report_formats] = true;
     /* In order: what stands before "--" is a trace, what behind it a program. */
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);

@@ -23,6 +23,7 @@ struct crash_explore {
     char **arguments;    /* of the command, for the replay */
     char folder[64];     /* where keep points to, if it is made from the seed */
     bool asked;          /* an option of the search was given */
+    size_t unnamed;      /* regions that the program which recovers is not told of */
 };
 
 /* Its options, whose input is a struct crash_explore. */

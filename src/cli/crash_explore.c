@@ -17,6 +17,8 @@
 
 enum { STATUS_BUDGET = 3 };
 
+#define FOREVER UINT64_C(1000000000) /* seconds */
+
 enum {
     OPTION_EXHAUSTIVE = 512,
     OPTION_TIME,
@@ -37,7 +39,7 @@ enum {
 
 static const struct argp_option option_table[] = {
     {NULL, 0, NULL, 0, "Does recovery survive the images?", 10},
-    {"check", 'c', "CHECK", 0, "a checker: FILE.so, or a command; {} is the files", 10},
+    {"check", 'c', "CHECK", 0, "a checker: FILE.so, or a command; {} is all files", 10},
     {"atomic", OPTION_ATOMIC, "HOW", OPTION_ARG_OPTIONAL,
      "recovery's state is that after a prefix (default) or a set of the operations", 10},
     {"nested", OPTION_NESTED, NULL, 0, "cut the power in recovery too, once", 10},
@@ -66,10 +68,12 @@ static uint64_t number(const char *text, uint64_t least, struct argp_state *stat
 }
 
 static void set_shard(struct search_options *options, const char *text, struct argp_state *state) {
-    char *end;
-    options->shard = strtoull(text, &end, 10);
-    options->shards = *end == '/' ? strtoull(end + 1, &end, 10) : 0;
-    if (*end != '\0' || options->shard < 1 || options->shard > options->shards)
+    const char *slash = strchr(text, '/');
+    char *part = slash != NULL ? strndup(text, (size_t)(slash - text)) : NULL;
+    bool good = part != NULL && number_parse(part, &options->shard) &&
+                number_parse(slash + 1, &options->shards);
+    free(part);
+    if (!good || options->shard < 1 || options->shard > options->shards)
         argp_error(state, "'%s' is no part of the work: I/N, I from 1 to N", text);
 }
 
@@ -112,7 +116,8 @@ static bool parse_check(int key, char *text, struct argp_state *state) {
         set_atomic(options, text, state);
         return true;
     case OPTION_TIMEOUT:
-        options->timeout = number(text, 1, state) * 1000;
+        options->timeout = number(text, 1, state);
+        options->timeout = options->timeout < FOREVER ? options->timeout * 1000 : FOREVER * 1000;
         return true;
     case OPTION_RESPAWN:
         options->respawn = number(text, 1, state);
@@ -224,7 +229,8 @@ static void keep_region(void *context, size_t region, const uint8_t *bytes, uint
 
 static bool explain(struct search *search, struct crash_told *told,
                     const struct search_outcome *outcome) {
-    mkdir(told->folder, 0777);
+    if (outcome->failure_count != 0)
+        mkdir(told->folder, 0777);
     for (size_t i = 0; i < outcome->failure_count; i++) {
         struct search_cause cause;
         struct keeping keeping = {told->folder, (unsigned)i + 1, told->facts};
@@ -290,6 +296,51 @@ void crash_choose_folder(struct crash_explore *explore) {
     explore->keep = explore->folder;
 }
 
+/* Of how many regions does the program that recovers get the image? What it opens without being
+   told is not the image, and would be found in order. */
+static size_t count_named(const struct walk_facts *facts, const struct search_options *options) {
+    size_t named = 0;
+    for (size_t i = 0; i < facts->region_count; i++)
+        named += options->judge != SANDBOX_PROGRAM ||
+                 sandbox_names(options->program, facts->regions[i].path);
+    return named;
+}
+
+static bool look_at_trace(FILE *trace, struct crash_explore *explore, struct walk_facts *facts) {
+    if (!walk_look(trace, facts)) {
+        cli_complain("%s: %s", explore->trace, facts->problem);
+        return false;
+    }
+    explore->unnamed = facts->region_count - count_named(facts, &explore->search);
+    if (explore->unnamed != facts->region_count)
+        return true;
+    cli_complain("no word of the program names a file of the run, as %s: it would not meet the "
+                 "image; judge by --check='COMMAND {}'",
+                 facts->regions[0].path);
+    return false;
+}
+
+/* Can it be written at the end, after hours? */
+static bool may_resume(const char *path) {
+    struct stat stat_of;
+    char *fresh = NULL;
+    bool there = path != NULL && stat(path, &stat_of) == 0;
+    if (path == NULL)
+        return true;
+    errno = EISDIR;
+    bool good = (!there || S_ISREG(stat_of.st_mode)) && asprintf(&fresh, "%s.new", path) > 0;
+    int file = good ? open(fresh, O_WRONLY | O_CREAT | O_CLOEXEC, 0666) : -1;
+    if (file >= 0) {
+        close(file);
+        unlink(fresh);
+    } else {
+        cli_complain("cannot write %s: %s", path,
+                     good || !there ? strerror(errno) : "it is no ordinary file");
+    }
+    free(fresh);
+    return file >= 0;
+}
+
 int crash_explore(FILE *trace, struct crash_explore *explore) {
     struct search_outcome outcome;
     struct walk_facts facts;
@@ -297,8 +348,7 @@ int crash_explore(FILE *trace, struct crash_explore *explore) {
     int status = CLI_USAGE;
     crash_choose_folder(explore);
     explore->search.began = search_now(); /* a long trace takes its time to be read */
-    if (!walk_look(trace, &facts)) {
-        cli_complain("%s: %s", explore->trace, facts.problem);
+    if (!look_at_trace(trace, explore, &facts) || !may_resume(explore->search.resume)) {
         walk_forget(&facts);
         return CLI_USAGE;
     }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/shell.h"
 #include "cli/cli.h"
 #include "cli/crash.h"
 
@@ -46,23 +47,65 @@ static bool make_stack(const struct walk_facts *facts, uint32_t number,
     return true;
 }
 
-/* A place for the sentence: "commit.c:40", or the store's line in the trace. */
-static char *place_of(const struct walk_facts *facts, const struct search_store *store) {
+static char *name_frame(const struct source_frame *frame) {
+    char *name = NULL;
+    const char *slash = frame->file != NULL ? strrchr(frame->file, '/') : NULL;
+    int length =
+        frame->file != NULL
+            ? asprintf(&name, "%s:%d", slash != NULL ? slash + 1 : frame->file, frame->line)
+            : asprintf(&name, "%s", frame->function != NULL ? frame->function : frame->module);
+    return length >= 0 ? name : NULL;
+}
+
+/* A place for the sentence: "commit.c:40", with who has called there if the level is not 0; or the
+   store's line in the trace. */
+static char *place_of(const struct walk_facts *facts, const struct search_store *store,
+                      size_t level) {
     struct source_stack stack;
-    char *place = NULL;
-    int length = -1;
     bool made = make_stack(facts, store->stack, &stack);
-    const struct source_frame *frame = made && stack.count != 0 ? &stack.frames[0] : NULL;
-    if (frame != NULL && frame->file != NULL) {
-        const char *slash = strrchr(frame->file, '/');
-        length = asprintf(&place, "%s:%d", slash != NULL ? slash + 1 : frame->file, frame->line);
-    } else if (frame != NULL) {
-        length = asprintf(&place, "%s", frame->function != NULL ? frame->function : frame->module);
-    } else {
-        length = asprintf(&place, "event %" PRIu64 " of the trace", store->place);
+    char *place = made && stack.count != 0 ? name_frame(&stack.frames[0]) : NULL;
+    char *caller =
+        level != 0 && made && level < stack.count ? name_frame(&stack.frames[level]) : NULL;
+    char *both = NULL;
+    if (caller != NULL && place != NULL &&
+        asprintf(&both, "%s (called at %s)", place, caller) >= 0) {
+        free(place);
+        place = both;
     }
+    if (made && stack.count == 0 &&
+        asprintf(&place, "event %" PRIu64 " of the trace", store->place) < 0)
+        place = NULL;
+    free(caller);
     verify_free_stack(&stack);
-    return length >= 0 ? place : NULL;
+    return place;
+}
+
+static bool is_same_frame(const struct source_stack *a, const struct source_stack *b,
+                          size_t level) {
+    char *one = name_frame(&a->frames[level]), *other = name_frame(&b->frames[level]);
+    bool same = one != NULL && other != NULL && strcmp(one, other) == 0;
+    free(one);
+    free(other);
+    return same;
+}
+
+/* Stores of one function, say of a wrapper for copies, are told apart by who has called it: the
+   level of the stacks at which that can be said; 0: there is no need, or it cannot. */
+static size_t level_of(const struct walk_facts *facts, const struct search_cause *cause) {
+    struct source_stack early, missing;
+    size_t level = 0;
+    if (cause->early_count == 0 || cause->missing_count == 0)
+        return 0;
+    bool made = make_stack(facts, cause->early[0].stack, &early);
+    made = make_stack(facts, cause->missing[0].stack, &missing) && made;
+    while (made && level < early.count && level < missing.count &&
+           is_same_frame(&early, &missing, level))
+        level++;
+    if (level == early.count || level == missing.count)
+        level = 0;
+    verify_free_stack(&early);
+    verify_free_stack(&missing);
+    return level;
 }
 
 char *crash_verdict_words(struct sandbox_verdict verdict) {
@@ -95,8 +138,8 @@ char *crash_verdict_words(struct sandbox_verdict verdict) {
 
 /* The first of so many stores, and where it is. A fresh text; NULL: there is none, or no memory. */
 static char *say_stores(const struct walk_facts *facts, const struct search_store *stores,
-                        size_t count) {
-    char *place = count != 0 ? place_of(facts, stores) : NULL, *said = NULL;
+                        size_t count, size_t level) {
+    char *place = count != 0 ? place_of(facts, stores, level) : NULL, *said = NULL;
     const char *store = count > 1 ? "one of the stores with the one" : "the store";
     int length = 0;
     if (place != NULL && stores->found)
@@ -111,8 +154,9 @@ static char *say_stores(const struct walk_facts *facts, const struct search_stor
    no drain stands between them" */
 static char *say(const struct walk_facts *facts, const struct search_cause *cause) {
     char *what = NULL, *message = NULL;
-    char *early = say_stores(facts, cause->early, cause->early_count != 0);
-    char *missing = say_stores(facts, cause->missing, cause->missing_count);
+    size_t level = level_of(facts, cause);
+    char *early = say_stores(facts, cause->early, cause->early_count != 0, level);
+    char *missing = say_stores(facts, cause->missing, cause->missing_count, level);
     int length = -1;
     char *failed = crash_verdict_words(cause->verdict);
     const char *again = cause->nested != NULL ? "power is cut in recovery too, and " : "";
@@ -132,6 +176,11 @@ static char *say(const struct walk_facts *facts, const struct search_cause *caus
     else if (cause->torn)
         length =
             asprintf(&message, "%s when a part of %s is durable and the rest is not", what, early);
+    else if (early != NULL && missing != NULL && strcmp(early, missing) == 0)
+        length = asprintf(&message, "%s when %s is durable and %s is not%s", what, early,
+                          cause->early[0].found ? "something else that was stored before it"
+                                                : "another store there",
+                          cause->future ? " yet made" : "; no drain stands between them");
     else if (early != NULL && missing != NULL)
         length = asprintf(&message, "%s when %s is durable and %s is not%s", what, early, missing,
                           cause->future ? " yet made" : "; no drain stands between them");
@@ -150,8 +199,9 @@ static char *say(const struct walk_facts *facts, const struct search_cause *caus
 
 static char *say_mend(const struct walk_facts *facts, const struct search_cause *cause) {
     char *mend = NULL;
-    char *early = cause->early_count != 0 ? place_of(facts, &cause->early[0]) : NULL;
-    char *missing = cause->missing_count != 0 ? place_of(facts, &cause->missing[0]) : NULL;
+    size_t level = level_of(facts, cause);
+    char *early = cause->early_count != 0 ? place_of(facts, &cause->early[0], level) : NULL;
+    char *missing = cause->missing_count != 0 ? place_of(facts, &cause->missing[0], level) : NULL;
     int length = 0;
     bool found =
         (missing != NULL && cause->missing[0].found) || (early != NULL && cause->early[0].found);
@@ -167,6 +217,8 @@ static char *say_mend(const struct walk_facts *facts, const struct search_cause 
     else if (cause->lost && missing != NULL)
         length = asprintf(&mend, "flush and drain what is stored at %s before the acknowledgement",
                           missing);
+    else if (early != NULL && missing != NULL && strcmp(early, missing) == 0)
+        length = asprintf(&mend, "flush and drain each store at %s before the next", early);
     else if (early != NULL && missing != NULL)
         length = asprintf(&mend, "flush and drain what is stored at %s before the store at %s",
                           missing, early);
@@ -254,8 +306,11 @@ static char *say_replay(const struct crash_told *told, const struct search_cause
     fprintf(out, "%s%s", search->isolate ? "--isolate " : "", atomic[search->atomic]);
     fputs(search->nested ? "--nested " : "", out);
     put_model(out, &search->wish);
-    fprintf(out, "--exhaustive %" PRIu64 " --seed %" PRIu64 " --replay '%s' %s", search->exhaustive,
-            search->seed, cause->replay, told->explore->trace);
+    if (search->timeout != SEARCH_TIMEOUT)
+        fprintf(out, "--check-timeout=%" PRIu64 " ", search->timeout / 1000);
+    fprintf(out, "--exhaustive %" PRIu64 " --seed %" PRIu64 " --replay '%s' ", search->exhaustive,
+            search->seed, cause->replay);
+    shell_put_name(out, told->explore->trace);
     for (size_t i = 0; search->program != NULL && search->program[i] != NULL; i++) {
         fputs(i == 0 ? " -- " : " ", out);
         put_word(out, search->program[i]);
@@ -334,6 +389,22 @@ bool crash_tell_begin(struct crash_told *told, const struct crash_explore *explo
     return report->regions != NULL;
 }
 
+/* What recovery could not meet. */
+static bool remark_unmet(struct crash_told *told) {
+    struct report *report = &told->report;
+    bool good = true;
+    if (told->facts->stores == 0)
+        good = verify_remark(report, "no store is in the trace: only what the regions held at "
+                                     "first was checked");
+    if (good && told->explore->unnamed != 0)
+        good =
+            verify_remark(report,
+                          "the program is not told of %zu of the files of the run: no word of it "
+                          "names them, so it does not meet their images",
+                          told->explore->unnamed);
+    return good;
+}
+
 bool crash_tell_end(struct crash_told *told, const char *remark) {
     const struct search_outcome *outcome = told->outcome;
     const struct search_counts *counts = &outcome->counts;
@@ -357,12 +428,17 @@ bool crash_tell_end(struct crash_told *told, const char *remark) {
                                      "were taken for durable, and no point from there on counts as "
                                      "one of which all images were checked");
     if (good && outcome->failing != 0)
-        good = verify_remark(report, "%" PRIu64 " of the images fail", outcome->failing);
+        good = verify_remark(report, "%" PRIu64 " of the images fail%s", outcome->failing,
+                             outcome->failing == outcome->images && outcome->images > 1
+                                 ? ": all of them, also what no cut has taken anything from; does "
+                                   "the check itself work? With --replay it shows what it says"
+                                 : "");
+    good = good && remark_unmet(told);
     if (good && outcome->unconfirmed != 0)
         good = verify_remark(report,
-                             "%" PRIu64 " images failed once and not in a fresh process: "
+                             "%" PRIu64 " image%s failed once and not in a fresh process: "
                              "the checker keeps something from one to the next (--isolate)",
-                             outcome->unconfirmed);
+                             outcome->unconfirmed, outcome->unconfirmed == 1 ? "" : "s");
     if (good && told->explore->search.nested)
         good = verify_remark(report, "power was cut in recovery too, of %" PRIu64 " image%s",
                              outcome->recoveries, outcome->recoveries == 1 ? "" : "s");
@@ -378,6 +454,7 @@ bool crash_tell_end(struct crash_told *told, const char *remark) {
                              outcome->unjudged);
     if (good && told->facts->damage[0] != '\0')
         good = verify_remark(report, "the trace is read up to its damage: %s", told->facts->damage);
+    report->incomplete = outcome->over || outcome->interrupted || told->facts->damage[0] != '\0';
     if (good && (outcome->over || outcome->interrupted))
         good = verify_remark(report, "the search was not finished: %s",
                              outcome->over ? "its budget is used up" : "it was interrupted");

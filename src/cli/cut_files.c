@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/shell.h"
 #include "cli/cli.h"
 #include "cli/cut.h"
 
@@ -144,13 +145,6 @@ bool cut_keep_files(const struct cut_files *files, const char *name, const char 
     return kept;
 }
 
-static void put_quoted(FILE *out, const char *text) {
-    putc('\'', out);
-    for (; *text != '\0'; text++)
-        fputs(*text == '\'' ? "'\\''" : (const char[]){*text, '\0'}, out);
-    putc('\'', out);
-}
-
 char *cut_fill_in(const char *command, const struct cut_files *files) {
     char *text = NULL;
     size_t size = 0;
@@ -164,7 +158,7 @@ char *cut_fill_in(const char *command, const struct cut_files *files) {
         }
         for (size_t i = 0; i < files->count; i++) {
             fputs(i != 0 ? " " : "", out);
-            put_quoted(out, files->list[i].path);
+            shell_put_name(out, files->list[i].path);
         }
         at++;
     }

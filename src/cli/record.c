@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -82,6 +83,11 @@ static void name_cpu(char *cpu, size_t size) {
 static void warn(const struct record_counts *counts) {
     if (counts->regions == 0)
         cli_complain("the program has made no token: the trace is empty");
+    if (counts->unseen != 0)
+        cli_complain("something was stored by no routine and by no code with hooks. It was seen "
+                     "where a flush or wait covers it, and counts as durable there; what "
+                     "instructions of the program's own make durable was not. Build it with "
+                     "nvrtl-cc to have all seen, or record with --stores=pages=interval");
     if (counts->full)
         cli_complain(
             "the trace could not be written as fast as the program went on: it is its beginning");
@@ -158,6 +164,18 @@ static int run_request(struct verify_session *session, FILE *out,
     return result;
 }
 
+/* Somebody who forgets where the trace goes would lose the program, or its data, to it. */
+static bool is_overwritten(const struct record_request *request) {
+    struct stat output, word;
+    if (stat(request->output, &output) != 0 || !S_ISREG(output.st_mode))
+        return false;
+    for (char **at = request->program; *at != NULL; at++) {
+        if (stat(*at, &word) == 0 && word.st_dev == output.st_dev && word.st_ino == output.st_ino)
+            return true;
+    }
+    return false;
+}
+
 int record_program(const struct record_request *request, int *status) {
     const struct verify_options options = {.judge = "strict",
                                            .stacks = "cached",
@@ -166,6 +184,11 @@ int record_program(const struct record_request *request, int *status) {
                                            .record = true};
     if (!run_target_fits(request->program[0]))
         return CLI_RUN_FAILED;
+    if (is_overwritten(request)) {
+        cli_complain("the trace would write over %s, which the program is told of",
+                     request->output);
+        return CLI_RUN_FAILED;
+    }
     FILE *out = fopen(request->output, "we");
     if (out == NULL) {
         cli_complain("cannot write %s: %s", request->output, strerror(errno));

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/bits.h"
 #include "cli/cli.h"
@@ -120,20 +121,50 @@ static bool act(const struct arguments *arguments, struct trace_reader *reader, 
     return arguments->action == ACTION_DUMP ? dump(reader, output) : pack(reader, output);
 }
 
-static int read_trace(const struct arguments *arguments, FILE *input, FILE *output) {
-    struct trace_reader *reader =
-        arguments->imports ? trace_read_pmemcheck(input) : trace_read(input);
-    if (reader == NULL) {
-        cli_complain("there is no memory");
-        return CLI_RUN_FAILED;
-    }
-    int status = CLI_RUN_FAILED;
-    if (!act(arguments, reader, output) || fflush(output) != 0)
+static int read_trace(const struct arguments *arguments, struct trace_reader *reader,
+                      FILE *output) {
+    if (!act(arguments, reader, output) || fflush(output) != 0) {
         cli_complain("%s: %s", arguments->output != NULL ? arguments->output : "standard output",
                      strerror(errno));
-    else
-        status = tell_end(reader, arguments->file) ? EXIT_SUCCESS : CLI_USAGE;
+        return CLI_RUN_FAILED;
+    }
+    return tell_end(reader, arguments->file) ? EXIT_SUCCESS : CLI_USAGE;
+}
+
+/* Nothing is written, and nothing written over, before it is known that there is a trace. NULL: a
+   sentence has said what there is instead. */
+static struct trace_reader *begin(const struct arguments *arguments, FILE *input) {
+    struct stat from, to;
+    struct trace_reader *reader =
+        arguments->imports ? trace_read_pmemcheck(input) : trace_read(input);
+    bool same = arguments->output != NULL && stat(arguments->output, &to) == 0 &&
+                fstat(fileno(input), &from) == 0 && S_ISREG(to.st_mode) &&
+                from.st_dev == to.st_dev && from.st_ino == to.st_ino;
+    const char *problem = reader == NULL ? "there is no memory" : trace_problem(reader);
+    if (same)
+        problem = "it cannot be read and written over at once";
+    else if (problem == NULL || problem[0] == '\0' || trace_is_damaged(reader))
+        return reader;
+    cli_complain("%s: %s", arguments->file, problem);
     trace_end(reader);
+    return NULL;
+}
+
+static int convert(const struct arguments *arguments, FILE *input) {
+    struct trace_reader *reader = begin(arguments, input);
+    int status = CLI_RUN_FAILED;
+    if (reader == NULL)
+        return CLI_USAGE;
+    FILE *output = arguments->output != NULL ? fopen(arguments->output, "we") : stdout;
+    if (output == NULL)
+        cli_complain("cannot write %s: %s", arguments->output, strerror(errno));
+    else
+        status = read_trace(arguments, reader, output);
+    trace_end(reader);
+    if (output != NULL && output != stdout && fclose(output) != 0 && status == EXIT_SUCCESS) {
+        cli_complain("cannot write %s: %s", arguments->output, strerror(errno));
+        status = CLI_RUN_FAILED;
+    }
     return status;
 }
 
@@ -144,29 +175,18 @@ int cli_trace(int argc, char **argv) {
         .args_doc = "dump|stat|pack TRACE",
         .doc = "Print a trace, or make one.\v"
                "dump writes TRACE as text, which every command reads too, stat prints it in\n"
-               "numbers, and pack writes it in the binary form. --import-pmemcheck stands in place "
-               "of\n"
-               "TRACE, and of the action: with an output it packs, else it dumps.\n\n"
+               "numbers, and pack writes it in the binary form. --import-pmemcheck stands in\n"
+               "place of TRACE, and of the action: with an output it packs, else it dumps.\n\n"
                "A trace that is cut short, or damaged, is read up to there, and that is said.\n"
                "Exits with 0; 2: wrong usage, or no trace; 125: nvrtl failed."};
     struct arguments arguments = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    FILE *input = fopen(arguments.file, "re"), *output = stdout;
+    FILE *input = fopen(arguments.file, "re");
     if (input == NULL) {
         cli_complain("cannot open %s: %s", arguments.file, strerror(errno));
         return CLI_USAGE;
     }
-    if (arguments.output != NULL)
-        output = fopen(arguments.output, "we");
-    int status = CLI_RUN_FAILED;
-    if (output == NULL)
-        cli_complain("cannot write %s: %s", arguments.output, strerror(errno));
-    else
-        status = read_trace(&arguments, input, output);
-    if (output != NULL && output != stdout && fclose(output) != 0 && status == EXIT_SUCCESS) {
-        cli_complain("cannot write %s: %s", arguments.output, strerror(errno));
-        status = CLI_RUN_FAILED;
-    }
+    int status = convert(&arguments, input);
     fclose(input);
     return status;
 }

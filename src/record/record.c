@@ -134,6 +134,7 @@ static bool tell_store(struct recording *recording, const struct stream_event *r
         !recording_cut(recording, record->file, event.offset, &event.length))
         return true; /* zeros go without saying */
     recording->counts.stores += event.kind != TRACE_BASE;
+    recording->counts.unseen += event.kind == TRACE_UNSEEN;
     if (!recording_put(recording, &event))
         return false;
     /* Whoever stored unseen may have made it durable unseen too. */

@@ -100,8 +100,10 @@ static void put_clean(const struct suite *suite) {
     if (nothing_was_judged(report)) {
         fputs(">\n      <skipped", out);
         markup_attribute(out, "message",
-                         report->incomplete ? "not all of the program was seen"
-                                            : "there was nothing to judge");
+                         !report->incomplete ? "there was nothing to judge"
+                         : report->stores != NULL && strcmp(report->stores, "trace") == 0
+                             ? "the search was not finished"
+                             : "not all of the program was seen");
         fputs("/>\n    </testcase>\n", out);
     } else {
         fputs("/>\n", out);

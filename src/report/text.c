@@ -81,12 +81,12 @@ static void put_nothing_found(struct page *page, const struct report *report,
     page_paint(page, report->incomplete ? PAINT_WARNING : PAINT_GOOD);
     page_put(page, report->incomplete ? " incomplete:" : " clean:");
     page_paint(page, PAINT_PLAIN);
-    page_put(page, report->incomplete ? " of what was seen" : "");
     if (report->stores != NULL && strcmp(report->stores, "trace") == 0) {
         page_put(page, " recovery copes with every image that was tried");
         put_remarks(page, report);
         return;
     }
+    page_put(page, report->incomplete ? " of what was seen" : "");
     page_put(page, report->unasked ? " nothing of the kinds that were asked for in "
                    : api           ? " every Write and Fill to "
                    : hooks         ? " every store that hooks saw to "

@@ -30,8 +30,10 @@ struct batch_image {
     uint64_t state, sum; /* of what the checker has written */
 };
 
+#define BATCH_LOADING UINT32_MAX
+
 struct batch_seat {
-    _Atomic uint32_t image; /* + 1 that the worker is at; 0: none */
+    _Atomic uint32_t image; /* + 1 that the worker is at; 0: none; BATCH_LOADING: the checker */
     _Atomic uint64_t since; /* milliseconds */
     _Atomic uint64_t ready; /* number of the batch that it has no more to do for */
 };

@@ -11,14 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/shell.h"
 #include "sandbox/batch.h"
-
-static void put_quoted(FILE *out, const char *text) {
-    putc('\'', out);
-    for (; *text != '\0'; text++)
-        fputs(*text == '\'' ? "'\\''" : (const char[]){*text, '\0'}, out);
-    putc('\'', out);
-}
 
 /* The command with each {} replaced by the quoted names of the files. NULL: no memory. */
 static char *fill_in(const struct live *live) {
@@ -32,7 +26,7 @@ static char *fill_in(const struct live *live) {
         }
         for (size_t i = 0; i < live->sandbox->options.region_count; i++) {
             fputs(i != 0 ? " " : "", out);
-            put_quoted(out, live_path(live, i, path, sizeof path));
+            shell_put_name(out, live_path(live, i, path, sizeof path));
         }
         at++;
     }
@@ -52,6 +46,46 @@ static void set_ids(const char *name, const uint64_t *ids, size_t count) {
     free(text);
 }
 
+/* The absolute name of the file, which need not be there any more. A fresh text, or NULL. */
+static char *whole_name(const char *word) {
+    char *whole = realpath(word, NULL), *made = NULL;
+    const char *slash = strrchr(word, '/');
+    if (whole != NULL || errno != ENOENT)
+        return whole;
+    char *folder = slash != NULL ? strndup(word, (size_t)(slash - word) + 1) : strdup(".");
+    char *real = folder != NULL ? realpath(folder, NULL) : NULL;
+    const char *name = slash != NULL ? slash + 1 : word;
+    if (real != NULL && asprintf(&made, "%s/%s", strcmp(real, "/") == 0 ? "" : real, name) < 0)
+        made = NULL;
+    free(real);
+    free(folder);
+    return made;
+}
+
+static bool is_name_of(const char *word, const char *path) {
+    char *whole = whole_name(word);
+    bool same = strcmp(word, path) == 0 || (whole != NULL && strcmp(whole, path) == 0);
+    free(whole);
+    return same;
+}
+
+/* Where in the word the name of that file begins: at its begin, or behind a "=". NULL: it is not
+   there. */
+static const char *name_in(const char *word, const char *path) {
+    const char *equals = strchr(word, '=');
+    if (is_name_of(word, path))
+        return word;
+    return equals != NULL && is_name_of(equals + 1, path) ? equals + 1 : NULL;
+}
+
+bool sandbox_names(char *const *program, const char *path) {
+    for (size_t i = 1; program[0] != NULL && program[i] != NULL; i++) {
+        if (name_in(program[i], path) != NULL)
+            return true;
+    }
+    return false;
+}
+
 /* The program's words; those that name a file of the run name the image's instead. */
 static char **words(const struct live *live) {
     char *const *program = live->sandbox->options.program;
@@ -60,15 +94,14 @@ static char **words(const struct live *live) {
         count++;
     char **made = calloc(count + 1, sizeof *made);
     for (size_t i = 0; made != NULL && i < count; i++) {
-        char *whole = i > 0 ? realpath(program[i], NULL) : NULL;
         made[i] = program[i];
-        for (size_t r = 0; r < live->sandbox->options.region_count; r++) {
-            const char *path = live->sandbox->options.regions[r].path;
+        for (size_t r = 0; i > 0 && r < live->sandbox->options.region_count; r++) {
+            const char *name = name_in(program[i], live->sandbox->options.regions[r].path);
             char copy[LIVE_PATH];
-            if (strcmp(program[i], path) == 0 || (whole != NULL && strcmp(whole, path) == 0))
-                made[i] = strdup(live_path(live, r, copy, sizeof copy));
+            if (name != NULL && asprintf(&made[i], "%.*s%s", (int)(name - program[i]), program[i],
+                                         live_path(live, r, copy, sizeof copy)) < 0)
+                made[i] = NULL;
         }
-        free(whole);
     }
     return made;
 }

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <nvrtl_crash.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/reads.h"
 #include "sandbox/batch.h"
@@ -13,7 +14,9 @@ static void (*trace_reads)(const struct reads_range *ranges, size_t count); /* N
 
 bool object_open(const struct sandbox *sandbox) {
     struct batch *batch = sandbox->batch;
-    void *object = dlopen(sandbox->options.check, RTLD_NOW | RTLD_LOCAL);
+    /* A name without a slash would be looked for among the system's libraries. */
+    char *path = realpath(sandbox->options.check, NULL);
+    void *object = dlopen(path != NULL ? path : sandbox->options.check, RTLD_NOW | RTLD_LOCAL);
     bool states = sandbox->options.states;
     if (object != NULL)
         *(void **)&check = dlsym(object, "nvrtl_check");
@@ -23,6 +26,7 @@ bool object_open(const struct sandbox *sandbox) {
         snprintf(batch->problem, sizeof batch->problem, "%s", dlerror());
         return false;
     }
+    free(path);
     *(void **)&trace_reads = dlsym(object, READS_TRACE);
     return true;
 }

@@ -31,6 +31,13 @@ static pid_t spawn(const struct sandbox *sandbox, uint32_t seat, uint32_t only, 
 static void tell(struct sandbox *sandbox, uint32_t seat, enum sandbox_outcome outcome, int status) {
     struct batch *batch = sandbox->batch;
     uint32_t at = atomic_exchange(&batch->seats[seat].image, 0);
+    if (at == BATCH_LOADING) { /* its constructors do not let it be loaded, the next time either */
+        if (batch->problem[0] == '\0')
+            snprintf(batch->problem, sizeof batch->problem, "%s",
+                     outcome == SANDBOX_HUNG ? "the checker is not loaded in time"
+                                             : "the checker's process ends while it is loaded");
+        atomic_store(&batch->broken, 1);
+    }
     if (at == 0 || at > batch->count || batch->images[at - 1].outcome != SANDBOX_PENDING)
         return;
     batch->images[at - 1].status = status;

@@ -43,6 +43,9 @@ struct sandbox_options {
                          standard output of others */
 };
 
+/* Does a word of the program name that file of the run, so that it will name the image instead? */
+bool sandbox_names(char *const *program, const char *path);
+
 enum sandbox_outcome {
     SANDBOX_PENDING,
     SANDBOX_FINE,

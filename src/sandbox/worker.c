@@ -156,10 +156,13 @@ _Noreturn void worker_main(const struct worker *worker) {
     setenv("TMPDIR", live.folder, 1);
     if (!limits_set(worker->sandbox))
         atomic_store(&batch->unlimited, 1);
+    atomic_store(&seat_of(worker)->since, batch_now());
+    atomic_store(&seat_of(worker)->image, BATCH_LOADING);
     if (worker->sandbox->options.judge == SANDBOX_OBJECT && !object_open(worker->sandbox)) {
         atomic_store(&batch->broken, 1);
         _exit(0);
     }
+    atomic_store(&seat_of(worker)->image, 0);
     if (worker->only != 0)
         serve_only(&live, worker);
     for (;;) {

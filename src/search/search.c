@@ -319,8 +319,9 @@ struct search *search_new(FILE *trace, struct walk_facts *facts,
     seen_start(&search->guided.seen, options->memory / 8);
     if (search->queue.sandbox != NULL && queue_start(&search->queue))
         return search;
-    snprintf(outcome->problem, sizeof outcome->problem, "no memory or processes for the images: %s",
-             strerror(errno));
+    snprintf(outcome->problem, sizeof outcome->problem,
+             "no memory or processes for the images, or no folder in %s: %s",
+             getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp", strerror(errno));
     search_end(search);
     return NULL;
 }

@@ -9,6 +9,7 @@
 #define SEARCH_FAILURES 64 /* that are told; the others are counted */
 /* So many failures with the same look are kept to be told, and confirmed; others are counted. */
 #define SEARCH_ALIKE 2
+#define SEARCH_TIMEOUT UINT64_C(10000) /* of one image, milliseconds, where nobody says */
 
 /* Images that recovery is to be recorded on. */
 struct search_recovery {

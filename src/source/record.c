@@ -66,20 +66,30 @@ static bool is_same(const uint8_t *shadow, const uint8_t *memory) {
     return differs == 0;
 }
 
-/* Tells of the based lines of the share that have changed untold; other lines are none of the log's
-   business, and survive as they are. */
+/* The lines of the share that the log explains. A trace has told all that its regions held at Get,
+   so what is not based are zeros; else such lines are none of the log's business, and survive as
+   they are. */
+static uint64_t explained(const struct share *share) {
+    uint64_t lines = recorder_lines(share->from, share->to);
+    return arena_here()->head->log.on == LOG_TRACE ? lines : share->page->based & lines;
+}
+
+/* Tells of the explained lines of the share that have changed untold. */
 static void look(const struct act *act, struct share *share) {
-    uint64_t lines = share->page->based & recorder_lines(share->from, share->to);
+    static _Alignas(MODEL_LINE_SIZE) const uint8_t zeros[MODEL_LINE_SIZE];
+    uint64_t lines = explained(share);
     if (pages_wanted()) /* it was found before */
         return;
     if (source_process.hooked) /* who is storing there will tell */
         lines &= ~share->page->storing;
     for (; lines != 0; lines &= lines - 1) {
         uint32_t at = (uint32_t)__builtin_ctzll(lines) * MODEL_LINE_SIZE;
-        if (is_same(share->shadow + at, share->memory + at))
+        bool based = (share->page->based & lines & -lines) != 0;
+        if (is_same(based ? share->shadow + at : zeros, share->memory + at))
             continue;
         memcpy(share->shadow + at, share->memory + at, MODEL_LINE_SIZE);
         append_share(act, LOG_UNSEEN, share, at, at + MODEL_LINE_SIZE);
+        share->page->based |= lines & -lines;
     }
 }
 

@@ -328,6 +328,9 @@ static bool check_magic(struct trace_reader *reader) {
     const char *word = line != NULL ? next_word(&line) : NULL;
     if (reader->ended == TRACE_WRONG)
         return false;
+    if (word != NULL && strncmp(word, "nvrtl-trace-", strlen("nvrtl-trace-")) == 0 &&
+        strcmp(word, TEXT_MAGIC) != 0)
+        return reader_fail(reader, "this is a trace of another version: '%.40s'", word);
     if (word == NULL || strcmp(word, TEXT_MAGIC) != 0 || next_word(&line) != NULL)
         return reader_fail(reader, "this is no trace: '%s' should stand here", TEXT_MAGIC);
     return true;

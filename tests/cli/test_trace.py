@@ -3,6 +3,7 @@
 """nvrtl trace: both forms of a trace hold the same events, nothing that is read is trusted, and the
 logs of pmemcheck can be read."""
 
+import os
 import unittest
 
 from command import FolderTest, run
@@ -115,6 +116,23 @@ class TraceTest(FolderTest):
             self.assertEqual((status, "line 1: " in stderr), (2, True), (stdout, stderr))
         result = run("trace", "dump", self.path("missing"))
         self.assertEqual((result.returncode, result.stdout), (2, ""))
+
+    def test_nothing_is_written_over(self):
+        """By what is no trace, nor by the trace itself."""
+        trace = self.write("trace", HEAD.encode())
+        os.symlink("trace", self.path("link"))
+        for source in self.write("none", b"no trace\n"), trace:
+            for action in "dump", "pack":
+                result = run("trace", action, "-o", self.path("link"), source)
+                self.assert_fails(result, 2)
+                self.assertEqual(self.read("trace"), HEAD.encode())
+        self.assert_fails(run("trace", "dump", self.path("none")), 2, "this is no trace")
+
+    def test_another_version(self):
+        for magic in b"nvrtl-trace-text/2\n", b"nvrtl-trace-2\n\r\0":
+            trace = self.write("trace", magic)
+            result = run("trace", "stat", trace)
+            self.assert_fails(result, 2, "a trace of another version")
 
     def test_a_trace_that_is_cut_short_is_read_up_to_there(self):
         many = HEAD + "".join(f"1 store 1 {i % 8 * 8} 8 {i:016x}\n" for i in range(60000))

@@ -84,6 +84,15 @@ static int waver(void) {
     return status;
 }
 
+__attribute__((constructor)) static void load(void) {
+    const char *told = getenv("ODD");
+    way = told != NULL ? told : "";
+    if (is("hangs-when-loaded"))
+        pause();
+    if (is("ends-when-loaded"))
+        _exit(0);
+}
+
 int nvrtl_check(const struct NvRtlCrash *crash) {
     static unsigned met;
     const volatile uint64_t *words = crash->regions[0].image;

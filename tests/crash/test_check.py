@@ -115,6 +115,62 @@ class CheckTest(command.FolderTest):
         finding = json.loads(result.stderr)["findings"][0]
         self.assertIn("recovery is killed by signal 11", finding["message"])
 
+    def test_words_that_name_files_of_the_run(self):
+        """The file may be gone by now, and stand behind a =; a program that is told of none would
+        meet no image, and find all of them right."""
+        gone = os.path.realpath(self.folder) + "/gone"
+        head = HEAD.replace("/nowhere/file", gone) + "region 2 size 4096 line 64 domain memory " \
+            "at 0x200000100000 path /nowhere/other\n"
+        trace = self.write("trace", (head + order(1) + DRAIN).encode())
+        script = "test -f \"${1#--file=}\" && kill -SEGV $$"
+        for word, told in (("gone", "signal 11"), ("./gone", "signal 11"), (gone, "signal 11"),
+                           ("--file=gone", "signal 11"), ("else", "no word of the program")):
+            with self.subTest(word):
+                result = command.run("crash", "--seed=1", f"--keep={self.path('images')}", trace,
+                                     "--", "sh", "-c", script, "sh", word, cwd=self.folder)
+                self.assertEqual(result.returncode, 2 if word == "else" else 1, result.stderr)
+                self.assertIn(told, result.stderr)
+                not_all = "is not told of 1 of the files of the run" in " ".join(
+                    result.stderr.split())
+                self.assertEqual(not_all, word != "else", result.stderr)
+
+    def test_names_of_images(self):
+        """{} is one name within quotes too, and a checker need not have a slash."""
+        events = DATA + DRAIN
+        for check in ("test -f {}", 'test -f "{}"', "test -f '{}'", 'test -f "$(echo {})"'):
+            self.assertEqual(self.explore(events, check=check), [], check)
+        self.assertFalse(os.path.exists(self.path("images")))
+        os.symlink(CHECKER, self.path("checker.so"))
+        trace = self.write("trace", (HEAD + order(4) + DRAIN).encode())
+        result = command.run("crash", "--check=checker.so", "--seed=1", trace, cwd=self.folder)
+        self.assertEqual(result.returncode, 1, result.stderr)
+
+    def test_checks_that_always_fail(self):
+        result = self.run_check(DATA + DRAIN, check="test -f {} && exit 9")
+        self.assertIn("all of them", result.stderr)
+        result = self.run_check(BEGIN + DATA + COMMIT + DRAIN + ACK)
+        self.assertNotIn("all of them", result.stderr)
+
+    def test_stores_of_one_line(self):
+        """They are told apart by who has called there, if that is another one."""
+        callers = ("stack 4 put /src/log.c:9; one /src/log.c:20; main /src/main.c:5\n"
+                   "stack 5 put /src/log.c:9; two /src/log.c:21; main /src/main.c:5\n")
+        for data, commit, words in (
+                (4, 5, "the store at log.c:9 (called at log.c:21) is durable and the store at "
+                 "log.c:9 (called at log.c:20) is not"),
+                (4, 4, "the store at log.c:9 is durable and another store there is not")):
+            events = callers + (DATA.replace("@1", f"@{data}") +
+                                COMMIT.replace("@2", f"@{commit}") + DRAIN)
+            self.assertIn(words, self.explore(events)[0]["message"])
+
+    def test_replay_is_for_the_shell(self):
+        trace = self.write("a trace", (HEAD + order(4) + DRAIN).encode())
+        result = command.run("crash", f"--check={CHECKER}", "--seed=1", "--check-timeout=3",
+                             "--report=json", f"--keep={self.path('images')}", trace)
+        replay = json.loads(result.stderr)["findings"][0]["replay"]
+        self.assertIn(f"'{trace}'", replay)
+        self.assertIn(" --check-timeout=3 ", replay)
+
     def test_more_images_than_are_tried(self):
         """Lines on pages that recovery does not look at do not matter."""
         head = HEAD.replace("size 4096", "size 65536")
@@ -220,6 +276,7 @@ class CheckTest(command.FolderTest):
         result = self.run_check((BEGIN + DATA + DRAIN + COMMIT + DRAIN + ACK) * 3, "--images=1")
         self.assertEqual(result.returncode, 3)
         self.assertIn("its budget is used up", result.stderr)
+        self.assertIn("nvrtl: incomplete: recovery copes", result.stderr)
         self.assertIn("1 image checked at 1 crash point", result.stderr)
 
     def test_resume(self):
@@ -249,9 +306,15 @@ class CheckTest(command.FolderTest):
             self.assertIn("of other options", result.stderr)
 
     def test_usage(self):
-        for options in (("--shard=4/3",), ("--jobs=0",), ("--exhaustive=x",), ("--enumerate",)):
+        for options in (("--shard=4/3",), ("--jobs=0",), ("--exhaustive=x",), ("--enumerate",),
+                        ("--shard=1/-1",), ("--resume=/dev/null",), ("--resume=/",),
+                        ("--resume=/nowhere/state",)):  # fmt: skip
             self.assertEqual(self.run_check(DATA, *options).returncode, 2, options)
-        result = self.run_check(DATA + DRAIN, check="/nowhere/checker")
+        for check in ("true", "/nowhere/checker.so", ""):
+            result = self.run_check(DATA + DRAIN, check=check)
+            self.assertEqual(result.returncode, 2, check)
+            self.assertIn("does not name the image", result.stderr)
+        result = self.run_check(DATA + DRAIN, check="/nowhere/checker {}")
         self.assertEqual(result.returncode, 125)
         self.assertIn("cannot be run", result.stderr)
 

@@ -109,6 +109,25 @@ class RecordTest(command.FolderTest):
             self.assertEqual([line for line in told if line.startswith(("store", "msync"))],
                              wanted[:1] + ["store 0x40"] + wanted[1:], program)
 
+    def test_nothing_is_written_over(self):
+        """By a trace that was forgotten to be named."""
+        file = self.write("file", b"data")
+        result = command.run("record", "-o", file, "--", RECORDED, file)
+        self.assert_fails(result, 125, "would write over")
+        self.assertEqual(self.read("file"), b"data")
+
+    def test_stores_through_pointers(self):
+        """What the program stores by itself and makes durable by the routines, or by a wait, is
+        there when what rests on it is: recovery must not be held against images without it."""
+        for how, status in (("flush", 0), ("ranges", 0), ("msync", 0), ("again", 0), ("none", 1)):
+            with self.subTest(how):
+                result = command.run("crash", "--seed=1", "--report=json", "--stores=api",
+                                     f"--keep={self.path('kept')}", "--",
+                                     os.environ["POINTERS_BIN"], self.path(how), how)
+                self.assertEqual(result.returncode, status, result.stderr)
+                told = "something was stored by no routine" in result.stderr
+                self.assertEqual(told, how != "none", result.stderr)
+
     def test_content(self):
         """What the file held before is in the trace."""
         self.write("file", bytes(4096) + b"there" + bytes(4091))

@@ -135,7 +135,7 @@ CASE(unlinked) {
     FREE(token);
 }
 
-/* Nobody can read what the file held: no flush of it is called needless. */
+/* Nobody can read what the file held: no flush of it is called needless, not even one that is. */
 CASE(unreadable) {
     view(SIZE);
     NEED(unlink(path) == 0 && close(file) == 0);
@@ -143,6 +143,7 @@ CASE(unreadable) {
     WRITE_BY(token, 64, 8, 0);
     FLUSH_BY(token, 64, 8, 0);
     WORD(64) = SOME;
+    FLUSH_BY(token, 64, 8, 0);
     FLUSH_BY(token, 64, 8, 0);
     FREE(token);
 }

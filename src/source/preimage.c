@@ -18,6 +18,9 @@
 #define BUDGET_PAGES ((UINT64_C(256) << 20) / MODEL_PAGE_SIZE)
 #define GET_PAGES 16u
 
+/* The kernel takes 2 bytes for each KiB that it tracks, whatever is there. */
+#define TRACKED_MAX (UINT64_C(16) << 30)
+
 static _Atomic uint64_t spent; /* pages */
 
 static struct arena *arena_here(void) {
@@ -40,7 +43,7 @@ static void keep_uncovered(void *context, const struct stretch *stretch) {
     uint64_t before = atomic_fetch_add(&spent, GET_PAGES) + GET_PAGES;
     uint64_t room = before < BUDGET_PAGES ? BUDGET_PAGES - before : 0;
     explain_renew(keeping->me, stretch);
-    if (room == 0 || source_process.confined ||
+    if (room == 0 || stretch->length > TRACKED_MAX || source_process.confined ||
         !track_begin(from, align_up(stretch->address + stretch->length, page) - from)) {
         preimage_give_up(stretch->file, stretch->offset);
         return;

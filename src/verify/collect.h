@@ -42,6 +42,9 @@ bool collect_direct_words(struct finding *finding, const struct arena_finding *r
    to last: a lock, or an index that is made anew. */
 bool collect_is_scratch(const struct arena_file *file);
 
+/* Where else it was found, " and at 2 other places" or ""; malloc'ed. NULL: out of memory. */
+char *collect_others(const struct arena_finding *record);
+
 /* "file.c:38", "function in module" or "an unknown place", for the innermost frame; malloc'ed. */
 char *collect_place(const struct source_stack *stack);
 

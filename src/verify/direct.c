@@ -52,20 +52,22 @@ static bool say_unflushed(struct finding *finding, const struct arena_finding *r
                           const struct collect_direct *direct, const char *when) {
     char *time = time_of(finding, direct);
     uint64_t bytes = record->bytes;
+    char *others = collect_others(record);
     const char *mend = direct->watched ? "after the store wait for it: msync(address, %" PRIu64
                                          ", MS_SYNC), with address at a page's begin, or fsync"
                                        : "after the store flush it and drain: "
                                          "RtlFlushNonVolatileMemory(token, address, %" PRIu64
                                          ", 0); --stores=hooks names the line";
     bool said =
-        time != NULL &&
+        time != NULL && others != NULL &&
         asprintf(
-            &finding->message, "%" PRIu64 " byte%s at offset %" PRIu64 " stored directly%s %s %s%s",
-            bytes, bytes == 1 ? "" : "s", record->ranges[0].offset, time,
-            bytes == 1 ? "was" : "were",
+            &finding->message, "%" PRIu64 " byte%s at 0x%" PRIx64 "%s stored directly%s %s %s%s",
+            bytes, bytes == 1 ? "" : "s", record->ranges[0].offset, others, time,
+            bytes == 1 && others[0] == '\0' ? "was" : "were",
             finding->rescued_by != NULL ? "saved only because the whole page was flushed" : when,
             direct->mark == SHADOW_DOUBTFUL ? ", unless somebody else stored them" : "") >= 0 &&
         asprintf(&finding->mend, mend, bytes) >= 0;
+    free(others);
     free(time);
     return said;
 }

@@ -26,6 +26,15 @@ char *collect_place(const struct source_stack *stack) {
     return length >= 0 ? place : NULL;
 }
 
+char *collect_others(const struct arena_finding *record) {
+    uint64_t others = atomic_load(&record->count) - 1;
+    char *text = NULL;
+    int length = others == 0 ? asprintf(&text, "%s", "")
+                             : asprintf(&text, " and at %" PRIu64 " other place%s", others,
+                                        others == 1 ? "" : "s");
+    return length >= 0 ? text : NULL;
+}
+
 /* The routine that a call was. */
 static const char *call_name(uint32_t call) {
     static const char *const names[] = {
@@ -108,15 +117,21 @@ static bool say_stream(struct finding *finding, uint64_t bytes, const char *plac
 }
 
 /* What nobody has seen stored. */
-static bool say_unseen(struct finding *finding, uint64_t bytes, const char *when) {
-    return say(&finding->message,
-               "%" PRIu64
-               " byte%s changed by code that the verifier does not see (a library without "
-               "hooks, another process, the kernel) %s %s",
-               bytes, plural(bytes), bytes == 1 ? "was" : "were",
-               finding->rescued_by != NULL ? "saved only because its whole page was flushed"
-                                           : when) &&
-           say(&finding->mend, "flush what that code has stored, or build it with nvrtl-cc");
+static bool say_unseen(struct finding *finding, const struct arena_finding *record,
+                       const char *when) {
+    uint64_t bytes = record->bytes;
+    char *others = collect_others(record);
+    bool said =
+        others != NULL &&
+        say(&finding->message,
+            "%" PRIu64 " byte%s at 0x%" PRIx64 "%s, changed by code that the verifier does "
+            "not see (a library without hooks, another process, the kernel), %s %s",
+            bytes, plural(bytes), record->ranges[0].offset, others,
+            bytes == 1 && others[0] == '\0' ? "was" : "were",
+            finding->rescued_by != NULL ? "saved only because its whole page was flushed" : when) &&
+        say(&finding->mend, "flush what that code has stored, or build it with nvrtl-cc");
+    free(others);
+    return said;
 }
 
 /* Where it was stored; unseen: by code that the verifier does not see. */
@@ -318,7 +333,7 @@ bool collect_words(struct finding *finding, const struct arena_finding *record,
     if (said && direct->mark != 0 && (flush || finding->kind == KIND_UNFLUSHED_WRITE))
         said = collect_direct_words(finding, record, direct, when);
     else if (said && finding->kind == KIND_UNFLUSHED_WRITE && record->at == MODEL_UNSEEN)
-        said = say_unseen(finding, record->bytes, when);
+        said = say_unseen(finding, record, when);
     else if (said && finding->kind == KIND_UNFLUSHED_WRITE)
         said = say_unflushed(finding, record->bytes, place, when, direct);
     else if (said && finding->kind == KIND_UNFLUSHED_STREAM)

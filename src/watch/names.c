@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Files lose their names. */
-#include <fcntl.h>
-#include <stdio.h>
-#include <unistd.h>
-
 #include "watch/preload.h"
 
-/* Parameters as libc's headers name them, the only declaration of these. */
-WATCH_EXPORT int unlink(const char *name) {
+#define FROM_HERE (-100) /* AT_FDCWD of fcntl.h, whose declarations do not go with preload.h's */
+
+int unlink(const char *name) {
     struct watch_name last;
-    watch_runtime()->removing(&last, AT_FDCWD, name);
+    watch_runtime()->removing(&last, FROM_HERE, name);
     int result = watch_real()->unlink(name);
     if (result == 0)
         watch_runtime()->removed(&last);
     return result;
 }
 
-WATCH_EXPORT int unlinkat(int fd, const char *name, int flag) {
+int unlinkat(int fd, const char *name, int flag) {
     struct watch_name last;
     watch_runtime()->removing(&last, fd, name);
     int result = watch_real()->unlinkat(fd, name, flag);
@@ -25,9 +22,9 @@ WATCH_EXPORT int unlinkat(int fd, const char *name, int flag) {
     return result;
 }
 
-WATCH_EXPORT int remove(const char *filename) {
+int remove(const char *filename) {
     struct watch_name last;
-    watch_runtime()->removing(&last, AT_FDCWD, filename);
+    watch_runtime()->removing(&last, FROM_HERE, filename);
     int result = watch_real()->remove(filename);
     if (result == 0)
         watch_runtime()->removed(&last);
@@ -35,7 +32,7 @@ WATCH_EXPORT int remove(const char *filename) {
 }
 
 /* What had the new name has it no more, unless both are names of one file, which has two then. */
-WATCH_EXPORT int renameat(int oldfd, const char *old, int newfd, const char *new) {
+int renameat(int oldfd, const char *old, int newfd, const char *new) {
     struct watch_name last;
     watch_runtime()->removing(&last, newfd, new);
     int result = watch_real()->renameat(oldfd, old, newfd, new);
@@ -44,6 +41,6 @@ WATCH_EXPORT int renameat(int oldfd, const char *old, int newfd, const char *new
     return result;
 }
 
-WATCH_EXPORT int rename(const char *old, const char *new) {
-    return renameat(AT_FDCWD, old, AT_FDCWD, new);
+int rename(const char *old, const char *new) {
+    return renameat(FROM_HERE, old, FROM_HERE, new);
 }

@@ -119,7 +119,7 @@ class PagesTest(unittest.TestCase):
         report, text = self.run_case("direct", "wrong", "forgotten", stores="pages=interval")
         self.assertEqual(self.told(report), [EXPECTED["forgotten"]], text)
         self.assertRegex(report["findings"][0]["message"],
-                         r"^8 bytes at offset 64 stored directly between the calls at "
+                         r"^8 bytes at 0x40 stored directly between the calls at "
                          r"direct\.c:\d+ and direct\.c:\d+ were never flushed$")
         for case in ("forgotten", "stored_again", "two_tokens", "shared_lines", "many_flushes",
                      "looked_at_meanwhile"):
@@ -131,7 +131,7 @@ class PagesTest(unittest.TestCase):
     def test_the_words(self):
         report, text = self.run_case("direct", "wrong", "forgotten")
         finding = report["findings"][0]
-        self.assertRegex(finding["message"], "^8 bytes at offset 64 stored directly near what the "
+        self.assertRegex(finding["message"], "^8 bytes at 0x40 stored directly near what the "
                                              r"call at direct\.c:\d+ is about were never flushed$")
         self.assertIn("never flushed", text)
         report, _ = self.run_case("direct", "wrong", "never_drained")

@@ -379,8 +379,11 @@ bool arena_follow(const struct arena *arena, uint64_t *links);
 /* The id of a stack, found or made; 0 when the arena is full. */
 arena_id arena_stack(const struct arena *arena, const uint64_t *frames, uint32_t depth);
 
-/* The page of a file, made if make is set; NULL if there is none. In a run that is recorded it ends
-   before its lines. */
+/* How much of a page's record there is. In a run that is recorded it ends before its lines; where
+   shadows have what lines hold, before `content`. */
+size_t arena_page_size(const struct arena *arena);
+
+/* The page of a file, made if make is set; NULL if there is none. */
 struct model_page *arena_page(const struct arena *arena, uint32_t file, uint64_t index, bool make);
 
 /* A stretch of a file, and the thread (index + 1) that looks at it. */

@@ -5,6 +5,8 @@
 #include "arena/arena.h"
 #include "base/bits.h"
 
+#define NEIGHBOURS 256 /* pages; their places in the table fill a quarter of a page */
+
 static uint32_t hash_words(const uint64_t *words, size_t count) {
     uint64_t hash = count;
     for (size_t i = 0; i < count; i++) {
@@ -58,16 +60,27 @@ arena_id arena_stack(const struct arena *arena, const uint64_t *frames, uint32_t
     return id;
 }
 
-/* Of a record; who records keeps the states of no lines. */
-static size_t page_size(const struct arena *arena) {
-    return arena->head->log.on ? offsetof(struct model_page, open) : sizeof(struct model_page);
+size_t arena_page_size(const struct arena *arena) {
+    const struct arena_head *head = arena->head;
+    bool shadowed = head->stores == ARENA_STORES_PAGES || head->stores == ARENA_STORES_INTERVAL;
+    return head->log.on ? offsetof(struct model_page, open)
+           : shadowed   ? offsetof(struct model_page, content)
+                        : sizeof(struct model_page);
+}
+
+/* Neighbours in a file are neighbours here: what is touched of the table is little where the pages
+   of a file are. */
+static _Atomic arena_id *bucket_of(const struct arena *arena, uint32_t file, uint64_t index) {
+    const uint64_t key[2] = {file, index / NEIGHBOURS};
+    uint64_t bucket = hash_words(key, 2) + index % NEIGHBOURS;
+    return &arena->head->pages[bucket % ARENA_PAGE_BUCKETS];
 }
 
 static struct model_page *find_page(const struct arena *arena, arena_id first, arena_id last,
                                     uint32_t file, uint64_t index) {
     uint64_t links = 0;
     for (arena_id id = first; id != last && arena_follow(arena, &links);) {
-        struct model_page *page = arena_at(arena, id, page_size(arena));
+        struct model_page *page = arena_at(arena, id, arena_page_size(arena));
         if (page == NULL || (page->file == file && page->index == index))
             return page;
         id = page->next;
@@ -76,13 +89,12 @@ static struct model_page *find_page(const struct arena *arena, arena_id first, a
 }
 
 struct model_page *arena_page(const struct arena *arena, uint32_t file, uint64_t index, bool make) {
-    const uint64_t key[2] = {file, index};
-    _Atomic arena_id *bucket = &arena->head->pages[hash_words(key, 2) % ARENA_PAGE_BUCKETS];
+    _Atomic arena_id *bucket = bucket_of(arena, file, index);
     arena_id first = atomic_load(bucket);
     struct model_page *page = find_page(arena, first, 0, file, index);
     if (page != NULL || !make)
         return page;
-    page = arena_new(arena, page_size(arena));
+    page = arena_new(arena, arena_page_size(arena));
     if (page == NULL)
         return NULL;
     page->file = file;
@@ -146,7 +158,7 @@ static void each_in_chains(struct tour *tour, void (*act)(struct tour *, struct 
     for (size_t b = 0; b < ARENA_PAGE_BUCKETS; b++) {
         for (arena_id id = atomic_load(&arena->head->pages[b]);
              id != 0 && arena_follow(arena, &links);) {
-            struct model_page *page = arena_at(arena, id, sizeof *page);
+            struct model_page *page = arena_at(arena, id, arena_page_size(arena));
             if (page == NULL)
                 break;
             id = page->next;

@@ -7,9 +7,11 @@
 
 _Static_assert(sizeof(struct shadow_page) == 192 + MODEL_PAGE_SIZE, "bytes begin at a line");
 
+/* Neighbours in a file are neighbours here, too, so that little of the table is touched. */
 static _Atomic arena_id *bucket_of(const struct arena *arena, uint32_t file, uint64_t index) {
-    uint64_t hash = (index * 2 + 1) * UINT64_C(0x9E3779B97F4A7C15) ^ file * UINT64_C(0x85EBCA6B);
-    return &arena->head->shadows[(hash ^ hash >> 32) % ARENA_SHADOW_BUCKETS];
+    uint64_t group = index / 256;
+    uint64_t hash = (group * 2 + 1) * UINT64_C(0x9E3779B97F4A7C15) ^ file * UINT64_C(0x85EBCA6B);
+    return &arena->head->shadows[((hash ^ hash >> 32) + index % 256) % ARENA_SHADOW_BUCKETS];
 }
 
 /* Looks through the chain from first up to, not including, last. */

@@ -63,10 +63,10 @@ struct part {
 /* What the program stored into a line by itself shows in what it holds now. */
 static bool line_changed(const struct part *part, uint32_t line) {
     uintptr_t address = part->share.address + (uintptr_t)line * MODEL_LINE_SIZE;
-    if (!part->readable)
-        return true;
-    return part->shadow != NULL ? pages_take(&part->share, part->shadow, part->page, line)
-                                : content_changed(part->page, line, address);
+    if (part->shadow != NULL && part->readable)
+        return pages_take(&part->share, part->shadow, part->page, line);
+    /* Where shadows have what lines hold, nobody knows it of a page without one. */
+    return !part->readable || pages_wanted() || content_changed(part->page, line, address);
 }
 
 static uintptr_t line_address(const struct part *part, uint32_t line) {
@@ -120,7 +120,7 @@ static void act_on_part(struct act *act, const struct part *part) {
         else if (explain_wanted()) {
             explain_begin(page, share->address);
             explain_stored(page, share->from, share->to);
-        } else if (!act->late)
+        } else if (!act->late && !pages_wanted())
             content_remember(page, share->from, share->to, share->address);
     }
     for (uint32_t l = share->from / MODEL_LINE_SIZE;

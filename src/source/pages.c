@@ -4,6 +4,7 @@
 
 #include "base/bits.h"
 #include "source/compare.h"
+#include "source/plain.h"
 
 static struct arena *arena_here(void) {
     return &source_process.arena;
@@ -114,8 +115,10 @@ bool pages_flush(const struct pages_share *share, struct pages_found *found) {
     if (page == NULL)
         page = pages_lock(share, !is_empty(share));
     if (page == NULL) {
-        found->unknown = true;
-        return true;
+        /* What was written to a page that could not be read is the model's all the same. */
+        bool known = plain_page(share->me, share->file, share->index, false) != NULL;
+        found->unknown = found->unknown || !known;
+        return !known;
     }
     struct shadow_chunk *chunk =
         pages_chunk(share->me, share->file, share->index / SHADOW_CHUNK_PAGES, false);

@@ -94,8 +94,9 @@ struct chain {
     screen_record *screen; /* or NULL */
     bool segments;         /* they end with a number of segments that they tell */
 };
-static const struct chain pages = {sizeof(struct model_page), offsetof(struct model_page, next),
-                                   screen_page, false};
+/* Without `content`: not every run has it, and here nobody looks at it. */
+static const struct chain pages = {offsetof(struct model_page, content),
+                                   offsetof(struct model_page, next), screen_page, false};
 static const struct chain chunks = {sizeof(struct shadow_chunk),
                                     offsetof(struct shadow_chunk, next), NULL, false};
 static const struct chain blocks = {sizeof(struct shadow_block),

@@ -135,6 +135,19 @@ CASE(unlinked) {
     FREE(token);
 }
 
+/* Nobody can read what the file held: no flush of it is called needless, not even one that is. */
+CASE(unreadable) {
+    view(SIZE);
+    NEED(unlink(path) == 0 && close(file) == 0);
+    GET(0, SIZE, &token);
+    WRITE_BY(token, 64, 8, 0);
+    FLUSH_BY(token, 64, 8, 0);
+    WORD(64) = SOME;
+    FLUSH_BY(token, 64, 8, 0);
+    FLUSH_BY(token, 64, 8, 0);
+    FREE(token);
+}
+
 CASE(emptied) {
     view(SIZE);
     GET(0, SIZE, &token);
@@ -161,4 +174,5 @@ CASE(killed) {
 
 PROGRAM({"truncated", truncated}, {"unmapped", unmapped}, {"replaced", replaced}, {"moved", moved},
         {"locked", locked}, {"untouched", untouched}, {"sparse", sparse}, {"closed", closed},
-        {"unlinked", unlinked}, {"emptied", emptied}, {"killed", killed})
+        {"unlinked", unlinked}, {"unreadable", unreadable}, {"emptied", emptied},
+        {"killed", killed})

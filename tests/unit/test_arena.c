@@ -122,6 +122,30 @@ static void test_pages(void **state) {
     assert_null(arena_page(&arena, 3, 0, false));
 }
 
+/* The pages of one file of 16 MiB: the table of pages has few pages of its own in use for them, and
+   a record is as long as the run needs it. */
+static void test_room_of_pages(void **state) {
+    (void)state;
+    const size_t ids_a_page = 4096 / sizeof arena.head->pages[0];
+    size_t touched = 0, lengths[2];
+    for (uint64_t i = 0; i < 4096; i++)
+        (void)arena_page(&arena, 0, i, true);
+    for (size_t b = 0; b < ARENA_PAGE_BUCKETS; b += ids_a_page) {
+        bool any = false;
+        for (size_t i = b; i < b + ids_a_page; i++)
+            any = any || atomic_load(&arena.head->pages[i]) != 0;
+        touched += any;
+    }
+    assert_in_range(touched, 1, 32);
+    for (size_t i = 0; i < 2; i++) {
+        arena.head->stores = i == 0 ? ARENA_STORES_HOOKS : ARENA_STORES_PAGES;
+        arena_id page = arena_id_of(&arena, arena_page(&arena, 1, i, true));
+        lengths[i] = arena_id_of(&arena, arena_new(&arena, 1)) - page;
+    }
+    assert_int_equal(lengths[0] * ARENA_GRAIN, sizeof(struct model_page));
+    assert_int_equal(lengths[1] * ARENA_GRAIN, offsetof(struct model_page, content));
+}
+
 static void test_ids(void **state) {
     (void)state;
     void *record = arena_new(&arena, 100);
@@ -434,6 +458,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_stacks),
         TEST(test_pages),
+        TEST(test_room_of_pages),
         TEST(test_ids),
         TEST(test_no_room),
         TEST(test_trampled_head),

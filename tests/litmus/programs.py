@@ -284,8 +284,7 @@ def images_of_axioms(program, arm):
     return images
 
 
-def random_program(seed, number, arm):
-    draw = random.Random(f"{seed} {number}")
+def draw_program(draw, arm):
     kinds = ("store", "store", "store", "flush", "flush", "clflush", "drain", "fence", "atomic",
              "stream", "wait")
     if arm:
@@ -304,6 +303,15 @@ def random_program(seed, number, arm):
                               (f" {value}" if kind not in ("flush", "clflush") else ""))
         program.append(thread)
     return tuple(program)
+
+
+def random_program(seed, number, arm):
+    """One that has a location: without any there is no region to have images of."""
+    draw = random.Random(f"{seed} {number}")
+    while True:
+        program = draw_program(draw, arm)
+        if locations_of(program):
+            return program
 
 
 def check(nvrtl, name, program, arm, folder):

@@ -80,6 +80,19 @@ CASE(ignored_and_asserted) {
     CLOSE();
 }
 
+/* The page and the token are known by then, so that nothing is unusual about the calls. */
+CASE(committed_too_early) {
+    OPEN();
+    WRITE(4096, 8, 0);
+    FLUSH(4096, 8, 0);
+    NvRtlVerifierCommitPoint(map.token, base + 4096, 8);
+    WRITE(4096 + 64, 8, 0); /* role: data */
+    RIGHT FLUSH(4096 + 64, 8, 0);
+    WRITE(4096, 8, 0); /* expect: unordered-commit */
+    FLUSH(4096, 72, 0);
+    CLOSE();
+}
+
 PROGRAM({"ignored_but_for_one_byte", ignored_but_for_one_byte},
         {"ignored_around_a_hole", ignored_around_a_hole},
         {"ignored_from_another_view", ignored_from_another_view},
@@ -87,4 +100,5 @@ PROGRAM({"ignored_but_for_one_byte", ignored_but_for_one_byte},
         {"asserted_too_early", asserted_too_early},
         {"asserted_between_flush_and_drain", asserted_between_flush_and_drain},
         {"asserted_to_the_byte", asserted_to_the_byte},
-        {"ignored_and_asserted", ignored_and_asserted})
+        {"ignored_and_asserted", ignored_and_asserted},
+        {"committed_too_early", committed_too_early})

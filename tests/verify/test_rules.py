@@ -51,8 +51,8 @@ class RulesTest(RulesCase):
 
     def test_every_kind_is_here(self):
         """But for those that hooks or nvrtl crash show, and those that have to be asked for."""
-        later = {"unordered-commit", "torn-commit", "unflushed-stream", "unpersisted-read",
-                 "overwritten-unflushed", "crash-inconsistency"}
+        later = {"torn-commit", "unflushed-stream", "unpersisted-read", "overwritten-unflushed",
+                 "crash-inconsistency"}
         here = {one.kind for topic in self.topics.values() for one in topic.expected}
         self.assertEqual(here, set(KINDS) - later)
 

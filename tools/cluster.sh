@@ -13,7 +13,7 @@ if [ $# -eq 0 ]; then
 fi
 build=$(realpath "${1:-build/dev}")
 for package in parallel slurm-wlm munge; do
-    dpkg-query -W "$package" >/dev/null 2>&1 ||
+    dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
         apt-get install -y --no-install-recommends "$package" >/dev/null
 done
 

@@ -1,28 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Names of files in a command for the shell. */
+/* Words of a command for the shell. */
 #ifndef BASE_SHELL_H
 #define BASE_SHELL_H
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-static inline int shell_is_plain(const char *name) {
-    while (isalnum((unsigned char)*name) || (*name != '\0' && strchr("_-./+,@%:=", *name) != NULL))
-        name++;
-    return *name == '\0';
-}
-
-/* A name that says nothing to the shell stands bare, so that it is one within quotes of the
-   command's own, "{}", too. */
-static inline void shell_put_name(FILE *out, const char *name) {
-    if (shell_is_plain(name)) {
-        fputs(name, out);
+/* As the shell reads it. A word that says nothing to it stands bare, so that a name is one within
+   quotes of the command's own, "{}", too. */
+static inline void shell_put_word(FILE *out, const char *word) {
+    const char *plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789%+,-./:=@_";
+    if (word[0] != '\0' && strspn(word, plain) == strlen(word)) {
+        fputs(word, out);
         return;
     }
     putc('\'', out);
-    for (; *name != '\0'; name++)
-        fputs(*name == '\'' ? "'\\''" : (const char[]){*name, '\0'}, out);
+    for (; *word != '\0'; word++)
+        fputs(*word == '\'' ? "'\\''" : (const char[]){*word, '\0'}, out);
     putc('\'', out);
 }
 

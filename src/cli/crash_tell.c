@@ -272,14 +272,6 @@ static bool is_same(const struct finding *a, const struct finding *b) {
     return strcmp(a->message, b->message) == 0;
 }
 
-/* As a shell takes it. */
-static void put_word(FILE *out, const char *word) {
-    putc('\'', out);
-    for (; *word != '\0'; word++)
-        fputs(*word == '\'' ? "'\\''" : (const char[]){*word, '\0'}, out);
-    putc('\'', out);
-}
-
 static void put_model(FILE *out, const struct crash_wish *wish) {
     if (wish->model_said)
         fprintf(out, "--model=%s ", trace_model_name(wish->model));
@@ -300,7 +292,7 @@ static char *say_replay(const struct crash_told *told, const struct search_cause
     fputs("nvrtl crash ", out);
     if (search->check != NULL) {
         fputs("--check ", out);
-        put_word(out, search->check);
+        shell_put_word(out, search->check);
         putc(' ', out);
     }
     fprintf(out, "%s%s", search->isolate ? "--isolate " : "", atomic[search->atomic]);
@@ -310,10 +302,10 @@ static char *say_replay(const struct crash_told *told, const struct search_cause
         fprintf(out, "--check-timeout=%" PRIu64 " ", search->timeout / 1000);
     fprintf(out, "--exhaustive %" PRIu64 " --seed %" PRIu64 " --replay '%s' ", search->exhaustive,
             search->seed, cause->replay);
-    shell_put_name(out, told->explore->trace);
+    shell_put_word(out, told->explore->trace);
     for (size_t i = 0; search->program != NULL && search->program[i] != NULL; i++) {
         fputs(i == 0 ? " -- " : " ", out);
-        put_word(out, search->program[i]);
+        shell_put_word(out, search->program[i]);
     }
     return fclose(out) == 0 ? replay : NULL;
 }

@@ -158,7 +158,7 @@ char *cut_fill_in(const char *command, const struct cut_files *files) {
         }
         for (size_t i = 0; i < files->count; i++) {
             fputs(i != 0 ? " " : "", out);
-            shell_put_name(out, files->list[i].path);
+            shell_put_word(out, files->list[i].path);
         }
         at++;
     }

@@ -7,21 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/shell.h"
 #include "cli/cli.h"
 #include "cli/cut.h"
-
-/* As the shell reads it. Plain words stay as they are. */
-static void put_word(FILE *out, const char *word) {
-    const char *plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789%+,-./:=@_";
-    if (word[0] != '\0' && strspn(word, plain) == strlen(word)) {
-        fputs(word, out);
-        return;
-    }
-    putc('\'', out);
-    for (; *word != '\0'; word++)
-        fputs(*word == '\'' ? "'\\''" : (const char[]){*word, '\0'}, out);
-    putc('\'', out);
-}
 
 /* Without a reset the files begin as the runs before have left them: the replay puts back the copy,
    and touches no file of which there is none and that may have been there. */
@@ -44,10 +32,10 @@ static char *own_reset(const struct cut_failure *failure, const char *folder) {
             char copy[4200];
             snprintf(copy, sizeof copy, "%s/before-%zu", folder, i + 1);
             fputs("cp ", out);
-            put_word(out, copy);
+            shell_put_word(out, copy);
             putc(' ', out);
         }
-        put_word(out, before->path);
+        shell_put_word(out, before->path);
     }
     return fclose(out) == 0 ? text : NULL;
 }
@@ -56,7 +44,7 @@ static void put_option(FILE *out, const char *name, const char *value) {
     if (value == NULL)
         return;
     fprintf(out, " --%s ", name);
-    put_word(out, value);
+    shell_put_word(out, value);
 }
 
 /* The patterns, one a line. */
@@ -86,7 +74,7 @@ static void put_replay(FILE *out, const struct cut_failure *failure, const char 
     fputs(" --", out);
     for (char **word = options->program; *word != NULL; word++) {
         putc(' ', out);
-        put_word(out, *word);
+        shell_put_word(out, *word);
     }
     putc('\n', out);
     free(reset);

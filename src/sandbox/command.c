@@ -26,7 +26,7 @@ static char *fill_in(const struct live *live) {
         }
         for (size_t i = 0; i < live->sandbox->options.region_count; i++) {
             fputs(i != 0 ? " " : "", out);
-            shell_put_name(out, live_path(live, i, path, sizeof path));
+            shell_put_word(out, live_path(live, i, path, sizeof path));
         }
         at++;
     }

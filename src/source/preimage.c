@@ -21,7 +21,11 @@
 /* The kernel takes 2 bytes for each KiB that it tracks, whatever is there. */
 #define TRACKED_MAX (UINT64_C(16) << 30)
 
-static _Atomic uint64_t spent; /* pages */
+/* Pages that one process has looked through, all questions together: it takes the kernel some 15 ns
+   for each, and programs that wait for a large file often ask each time. */
+#define LOOKED_MAX (UINT64_C(1) << 25)
+
+static _Atomic uint64_t spent, looked; /* pages */
 
 static struct arena *arena_here(void) {
     return &source_process.arena;
@@ -154,7 +158,11 @@ void preimage_find(struct self *me, const struct stretch *stretch) {
     struct finding finding = {me, stretch};
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t from = align_down(stretch->address, page);
-    if (!source_process.confined)
+    if (source_process.confined || !is_known(stretch->file, stretch->offset / MODEL_PAGE_SIZE))
+        return;
+    if (atomic_fetch_add(&looked, stretch->length / MODEL_PAGE_SIZE) > LOOKED_MAX)
+        preimage_give_up(stretch->file, stretch->offset);
+    else
         track_exactly(from, align_up(stretch->address + stretch->length, page) - from, find_run,
                       &finding);
 }

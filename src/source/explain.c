@@ -73,6 +73,10 @@ void explain_flush(struct self *me, const struct event *event) {
     }
 }
 
+/* So many pages have been looked at when waits look at none any more: half a second. */
+#define WAITS_MAX (UINT64_C(1) << 19)
+static _Atomic uint64_t looked_at;
+
 /* A stretch, and where in it a page lies. */
 struct look {
     const struct model_actor *actor;
@@ -85,6 +89,7 @@ static void look_at_page(struct model_page *page, void *context, uint64_t from, 
     uintptr_t address = stretch->address + (page->index * MODEL_PAGE_SIZE - stretch->offset);
     if (shadow_of(page) == NULL || !regions_hold(address, page) || !content_readable(address))
         return;
+    atomic_fetch_add_explicit(&looked_at, 1, memory_order_relaxed);
     /* Whole lines: what lies beside the stretch on them is nobody's business, and as it was. */
     for (uint64_t l = (from + MODEL_LINE_SIZE - 1) / MODEL_LINE_SIZE;
          (l + 1) * MODEL_LINE_SIZE <= to; l++)
@@ -111,6 +116,17 @@ static void forget_page(struct model_page *page, void *context, uint64_t from, u
 void explain_forget(const struct self *me, const struct stretch *stretch) {
     const struct arena_pages pages = pages_of(stretch, me->thread);
     arena_each_page(&source_process.arena, &pages, forget_page, NULL);
+}
+
+/* Beyond the budget what the pages hold counts as durable from here on, whoever has stored it. */
+void explain_waited(struct self *me, const struct model_actor *actor,
+                    const struct stretch *stretch) {
+    if (atomic_load(&looked_at) < WAITS_MAX) {
+        explain_stretch(me, actor, stretch);
+        return;
+    }
+    explain_forget(me, stretch);
+    preimage_give_up(stretch->file, stretch->offset);
 }
 
 static void renew_page(struct model_page *page, void *context, uint64_t from, uint64_t to) {

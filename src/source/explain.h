@@ -52,6 +52,11 @@ void explain_flush(struct self *me, const struct event *event);
 void explain_stretch(struct self *me, const struct model_actor *actor,
                      const struct stretch *stretch);
 
+/* The same where the program is about to wait for the stretch: programs do so again and again, for
+   files of many pages, and so this has an end. */
+void explain_waited(struct self *me, const struct model_actor *actor,
+                    const struct stretch *stretch);
+
 /* What the stretch held before is not known any more: somebody has written over it. */
 void explain_forget(const struct self *me, const struct stretch *stretch);
 

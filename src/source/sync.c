@@ -63,7 +63,7 @@ static void flush_stretch(void *context, const struct stretch *stretch) {
 
 static void explain_part(void *context, const struct stretch *stretch) {
     const struct sync *sync = context;
-    explain_stretch(sync->me, actor_of(sync), stretch);
+    explain_waited(sync->me, actor_of(sync), stretch);
 }
 
 static void explain_token(struct self *me, struct arena_token *token, void *context) {

@@ -112,6 +112,7 @@ class HooksTest(RulesCase):
                            ("over_content", "unflushed-write"), ("cut_off", None),
                            ("cut_off_unseen", None),
                            ("by_a_descriptor", None), ("beside_a_token", "unflushed-write"),
+                           ("after_many_waits", None),
                            ("at_the_end", "unflushed-write"),
                            ("waited_for", "unflushed-write"),
                            ("waited_for_by_file", "unflushed-write")):

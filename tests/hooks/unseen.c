@@ -156,6 +156,21 @@ CASE(beside_a_token) {
     FREE(part);
 }
 
+/* More waits than are looked at page by page: what they have waited for is durable all the same. */
+CASE(after_many_waits) {
+    begin();
+    memset(base, 1, SIZE);
+    FLUSH(0, SIZE, 0);
+    for (int i = 0; i < 33000; i++) {
+        if (fsync(file) != 0)
+            exit(95);
+    }
+    store_unseen(8192);
+    if (fsync(file) != 0)
+        exit(95);
+    end();
+}
+
 CASE(at_the_end) {
     begin();
     store_unseen(8192);
@@ -167,4 +182,4 @@ PROGRAM({"by_the_kernel", by_the_kernel}, {"undrained", undrained}, {"waited_for
         {"where_nobody_stores", where_nobody_stores}, {"before_a_store", before_a_store},
         {"over_content", over_content}, {"cut_off", cut_off}, {"cut_off_unseen", cut_off_unseen},
         {"by_a_descriptor", by_a_descriptor}, {"beside_a_token", beside_a_token},
-        {"at_the_end", at_the_end})
+        {"after_many_waits", after_many_waits}, {"at_the_end", at_the_end})

@@ -85,6 +85,14 @@ static inline void hook_store(uintptr_t address, size_t length, const void *site
 /* The same by a function of libc, or by instructions, which the compiler may have announced. */
 void hook_copy(uintptr_t address, size_t length, const void *site, const char *frame);
 
+/* libc, or the kernel, has stored so much. */
+void hook_stored_told(uintptr_t to, const void *site, size_t size);
+
+static inline void hook_stored(const void *to, size_t size, const void *site) {
+    if (size != 0 && hook_concerns((uintptr_t)to, size))
+        hook_stored_told((uintptr_t)to, site, size);
+}
+
 /* The program reads, or has read, [address, address + length). Jumped to, as what tells of stores.
    pre: hook_reads */
 void hook_read_told(uintptr_t address, const void *site, size_t length);

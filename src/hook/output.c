@@ -7,19 +7,6 @@
 
 #include "hook/real.h"
 
-APART static void tell(uintptr_t to, const void *site, size_t size) {
-    hook_store(to, size, site, HOOK_FRAME);
-}
-
-static inline void stored(const void *to, size_t size, const void *site) {
-    if (size != 0 && hook_concerns((uintptr_t)to, size))
-        tell((uintptr_t)to, site, size);
-}
-
-void output_stored(const void *to, size_t size, const void *site) {
-    stored(to, size, site);
-}
-
 /* With its end, if there was room for that. */
 static size_t text_size(const char *text, size_t size) {
     size_t length = strnlen(text, size);
@@ -30,14 +17,14 @@ static size_t text_size(const char *text, size_t size) {
     result hook_##name parameters {                                                                \
         result got = real_get()->name arguments;                                                   \
         if (when)                                                                                  \
-            stored(to, length, HOOK_SITE);                                                         \
+            hook_stored(to, length, HOOK_SITE);                                                    \
         return got;                                                                                \
     }
 OUTPUTS(OUTPUT_TELL)
 
 void hook_swab(const void *from, void *to, ssize_t size) {
     real_get()->swab(from, to, size);
-    stored(to, size > 0 ? (size_t)size & ~(size_t)1 : 0, HOOK_SITE);
+    hook_stored(to, size > 0 ? (size_t)size & ~(size_t)1 : 0, HOOK_SITE);
 }
 
 /* A sort leaves many elements where they were: what has changed is told, and all of it where there
@@ -66,12 +53,12 @@ static void after_sort(struct sorted *sorted, size_t size, const void *site) {
         bool same = sorted->before != NULL &&
                     real_get()->memcmp(sorted->before + at, sorted->base + at, size) == 0;
         if (same && from != to)
-            stored(sorted->base + from, to - from, site);
+            hook_stored(sorted->base + from, to - from, site);
         from = same || from == to ? at : from;
         to = same ? from : at + size;
     }
     if (from != to)
-        stored(sorted->base + from, to - from, site);
+        hook_stored(sorted->base + from, to - from, site);
     free(sorted->before);
 }
 

@@ -118,9 +118,6 @@ OUTPUTS(OUTPUT_NAMED)
 /* Bytes of a long double that hold something. */
 #define OUTPUT_LONG_DOUBLE 10
 
-/* libc has stored size bytes. */
-void output_stored(const void *to, size_t size, const void *site);
-
 HOOK_EXPORT void hook_swab(const void *from, void *to, ssize_t size) HOOK_AS("swab");
 HOOK_EXPORT void hook_qsort(void *base, size_t count, size_t size,
                             int (*compare)(const void *, const void *)) HOOK_AS("qsort");

@@ -116,7 +116,7 @@ static void tell(const char *format, int count, va_list *arguments, const void *
             continue;
         if (conversion.kind == '\0' || count-- <= 0)
             return;
-        output_stored(to, stored_size(&conversion, to), site);
+        hook_stored(to, stored_size(&conversion, to), site);
     }
 }
 

@@ -9,13 +9,12 @@
 #include "hook/hook.h"
 #include "hook/real.h"
 
-APART static void tell(uintptr_t to, const void *site, size_t size) {
+void hook_stored_told(uintptr_t to, const void *site, size_t size) {
     hook_store(to, size, site, HOOK_FRAME);
 }
 
 static inline void stored(const void *to, ssize_t size, const void *site) {
-    if (size > 0 && hook_concerns((uintptr_t)to, (size_t)size))
-        tell((uintptr_t)to, site, (size_t)size);
+    hook_stored(to, size > 0 ? (size_t)size : 0, site);
 }
 
 static void stored_parts(const struct iovec *parts, size_t count, ssize_t size, const void *site) {

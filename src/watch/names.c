@@ -1,46 +1,44 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Files lose their names. */
+/* Files lose their names. Each function makes libc's call of its own name, since a program may have
+   forbidden itself the others. */
 #include "watch/preload.h"
 
 #define FROM_HERE (-100) /* AT_FDCWD of fcntl.h, whose declarations do not go with preload.h's */
 
-int unlink(const char *name) {
+static struct watch_name before(int directory, const char *name) {
     struct watch_name last;
-    watch_runtime()->removing(&last, FROM_HERE, name);
-    int result = watch_real()->unlink(name);
+    watch_runtime()->removing(&last, directory, name);
+    return last;
+}
+
+static int after(const struct watch_name *last, int result) {
     if (result == 0)
-        watch_runtime()->removed(&last);
+        watch_runtime()->removed(last);
     return result;
+}
+
+int unlink(const char *name) {
+    const struct watch_name last = before(FROM_HERE, name);
+    return after(&last, watch_real()->unlink(name));
 }
 
 int unlinkat(int fd, const char *name, int flag) {
-    struct watch_name last;
-    watch_runtime()->removing(&last, fd, name);
-    int result = watch_real()->unlinkat(fd, name, flag);
-    if (result == 0)
-        watch_runtime()->removed(&last);
-    return result;
+    const struct watch_name last = before(fd, name);
+    return after(&last, watch_real()->unlinkat(fd, name, flag));
 }
 
 int remove(const char *filename) {
-    struct watch_name last;
-    watch_runtime()->removing(&last, FROM_HERE, filename);
-    int result = watch_real()->remove(filename);
-    if (result == 0)
-        watch_runtime()->removed(&last);
-    return result;
+    const struct watch_name last = before(FROM_HERE, filename);
+    return after(&last, watch_real()->remove(filename));
 }
 
 /* What had the new name has it no more, unless both are names of one file, which has two then. */
 int renameat(int oldfd, const char *old, int newfd, const char *new) {
-    struct watch_name last;
-    watch_runtime()->removing(&last, newfd, new);
-    int result = watch_real()->renameat(oldfd, old, newfd, new);
-    if (result == 0)
-        watch_runtime()->removed(&last);
-    return result;
+    const struct watch_name last = before(newfd, new);
+    return after(&last, watch_real()->renameat(oldfd, old, newfd, new));
 }
 
 int rename(const char *old, const char *new) {
-    return renameat(FROM_HERE, old, FROM_HERE, new);
+    const struct watch_name last = before(FROM_HERE, new);
+    return after(&last, watch_real()->rename(old, new));
 }

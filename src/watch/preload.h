@@ -34,6 +34,7 @@
     REAL(int, unlinkat, (int directory, const char *name, int flags))                              \
     REAL(int, remove, (const char *name))                                                          \
     REAL(int, renameat, (int from, const char *old, int to, const char *name))                     \
+    REAL(int, rename, (const char *old, const char *name))                                         \
     REAL(int, dlclose, (void *library))                                                            \
     REAL(int, prctl, (int option, ...))                                                            \
     REAL(int, setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit))               \

@@ -156,6 +156,12 @@ class WatchTest(unittest.TestCase):
             self.assertEqual("1 wait of the program for a file failed" in result.stderr,
                              mode == "wrong", result.stderr)
 
+    def test_no_call_is_made_for_another(self):
+        file = self.path("file")
+        report, result = self.nvrtl("--watch", file, "--", PROGRAM, "right", file,
+                                    "renamed_in_confinement")
+        self.assertEqual(report["exit"], 0, result.stderr)
+
     def test_the_same_with_hooks(self):
         if not os.path.exists(f"{PROGRAM}-gcc"):
             self.skipTest("no hooks here")

@@ -2,11 +2,15 @@
 /* A program that maps a file and waits for it by itself, as one that has never heard of nvrtl.
    views wrong|right FILE CASE: what is to be told of the wrong one stands in test_watch.py. */
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -69,6 +73,22 @@ static void too_long(void) {
     store(4096);
     need(munmap(base + 8192, 4096) == 0, "munmap");
     need(!broken == (msync(base + 4096, broken ? 8192 : 4096, MS_SYNC) == 0), "msync");
+}
+
+/* The program may make this call, and would be killed for the one that could stand for it. */
+static void renamed_in_confinement(void) {
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog filter = {sizeof steps / sizeof steps[0], steps};
+    char other[4096];
+    snprintf(other, sizeof other, "%s.other", name);
+    need(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+             prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0,
+         "prctl");
+    need(rename(name, other) == 0, "rename");
 }
 
 static void after_the_wait(void) {
@@ -262,6 +282,8 @@ int main(int count, char **arguments) {
     }
     if (strcmp(arguments[3], "too_long") == 0)
         too_long();
+    if (strcmp(arguments[3], "renamed_in_confinement") == 0)
+        renamed_in_confinement();
     close(file);
     return 0;
 }

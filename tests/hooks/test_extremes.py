@@ -221,6 +221,29 @@ int main(int count, char **arguments) {
 }
 """
 
+# Runs a program under a filter that kills it for what only the runtime would ask for.
+FILTER = """
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(int count, char **arguments) {
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_userfaultfd, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
+    if (count < 2 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0)
+        return 6;
+    execv(arguments[1], arguments + 1);
+    return 7;
+}
+"""
+
 # Dies at a moment that the kernel's timer chooses.
 KILLED = "#include <signal.h>\n#include <time.h>" + BEGIN + """
 int main(int count, char **arguments) {
@@ -285,6 +308,15 @@ class ExtremesTest(ProgramsCase):
     def test_programs_that_confine_themselves(self):
         """The runtime neither takes of their memory nor makes calls that are forbidden."""
         list(self.check(CONFINED, "gcc", "clang"))
+
+    def test_begun_under_a_filter(self):
+        """What code without hooks stores is not looked for then, and the report says so."""
+        command, environment = compiler_of("gcc")
+        program = self.build("confined", CONFINED, command, environment)
+        report, result = self.run_nvrtl(self.build("filter", FILTER, ["gcc"]), program,
+                                        self.path("file"))
+        self.assertEqual((report["exit"], result.returncode), (0, 0), result.stderr)
+        self.assertIn("is not known: stores by code", " ".join(report["remarks"]))
 
     def test_confined_while_it_is_recorded(self):
         """It is not asked for what it has forbidden itself either."""

@@ -60,12 +60,6 @@ static bool wants_drain(ULONG flags) {
     return (flags & WRITE_NV_MEMORY_FLAG_FLUSH) && (flags & WRITE_NV_MEMORY_FLAG_NO_DRAIN) == 0;
 }
 
-/* Is nothing left to do but the drain? */
-CALL_TEXT bool is_written_back(enum store_way way) {
-    return way == STORE_CACHED_BACK || way == STORE_CACHED_BEHIND || way == STORE_STREAM_BACK ||
-           way == STORE_PAST;
-}
-
 /* Flushes what was stored and was not written back already, and drains as the flags ask. Streaming
    stores are written back too, unless the vendor documents that a cached line is evicted first. Of
    direct stores only the ends that are no whole word went through the cache. */
@@ -74,7 +68,7 @@ static enum result finish(const struct token_view *token, enum store_way way, ui
     enum result result;
     if ((flags & WRITE_NV_MEMORY_FLAG_PERSIST) == 0)
         return RESULT_OK;
-    if (is_written_back(way)) {
+    if (store_goes_back(way)) {
         result = RESULT_OK;
     } else if (way != STORE_DIRECT) {
         result = call_flush(token, address, length, way == STORE_CACHED && !wants_drain(flags));
@@ -262,7 +256,7 @@ CALL_TEXT enum fault store_wish(enum store_way *way, enum isa_vector vector,
     if (wish->call == CALL_FILL)
         return store_fill(way, vector, to, wish->value, wish->length);
     return LIKELY(wish->length >= STORE_LINES_FROM &&
-                  (*way == STORE_CACHED || is_written_back(*way)))
+                  (*way == STORE_CACHED || store_goes_back(*way)))
                ? store_copy_lines(*way, vector, to, from, wish->length)
                : store_copy(way, vector, to, from, wish->length);
 }
@@ -285,7 +279,7 @@ CALL_TEXT bool store_lines(PVOID token, const struct wish *wish) {
             ((wish->flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) != 0 && choice->direct))
             return false;
     }
-    if (store_wish(&way, choice->vector, wish) != FAULT_NONE || (back && !is_written_back(way)))
+    if (store_wish(&way, choice->vector, wish) != FAULT_NONE || (back && !store_goes_back(way)))
         return false;
     if (wants_drain(wish->flags))
         isa_quick_fence();

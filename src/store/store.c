@@ -40,12 +40,6 @@ static enum fault fill_cached(void *to, uint8_t value, size_t length) {
 }
 
 #define LINE ((size_t)64)
-/* Is every line written back, or past the cache for good, when the store has ended? */
-static bool goes_back(enum store_way way) {
-    return way == STORE_CACHED_BACK || way == STORE_CACHED_BEHIND || way == STORE_STREAM_BACK ||
-           way == STORE_PAST;
-}
-
 static enum isa_lines lines_of(enum store_way way) {
     switch (way) {
     case STORE_STREAM_BACK:
@@ -62,7 +56,8 @@ static enum isa_lines lines_of(enum store_way way) {
 }
 
 static enum fault write_back(enum store_way way, const void *address, size_t length) {
-    return goes_back(way) ? isa_write_back(ISA_FLUSH_CLWB, address, length, LINE) : FAULT_NONE;
+    return store_goes_back(way) ? isa_write_back(ISA_FLUSH_CLWB, address, length, LINE)
+                                : FAULT_NONE;
 }
 
 /* A range cut at its lines: what stands before the first whole one, those, and the rest. */
@@ -79,7 +74,7 @@ static struct lines cut_lines(const char *to, size_t length) {
    lines have their kernel for it, and those that go past the cache must not come there. */
 static void claim_ends(enum store_way way, const char *to, struct lines cut) {
     uintptr_t first = (uintptr_t)to, last = first + cut.head + cut.whole;
-    if (goes_back(way) && (cut.head | cut.tail) != 0)
+    if (store_goes_back(way) && (cut.head | cut.tail) != 0)
         isa_quick_claim(cut.head != 0 ? first : last, cut.tail != 0 ? last : first);
 }
 
@@ -131,7 +126,7 @@ static enum fault fill_lines(enum store_way way, enum isa_vector vector, char *t
 
 /* Fewer bytes than vectors are worth. */
 static enum fault copy_few(enum store_way *way, char *to, const char *from, size_t length) {
-    if (goes_back(*way) && length != 0) {
+    if (store_goes_back(*way) && length != 0) {
         *way = STORE_CACHED_BACK;
         isa_quick_claim((uintptr_t)to, (uintptr_t)to + length - 1);
     }
@@ -140,7 +135,7 @@ static enum fault copy_few(enum store_way *way, char *to, const char *from, size
 }
 
 static enum fault fill_few(enum store_way *way, char *to, uint8_t value, size_t length) {
-    if (goes_back(*way) && length != 0) {
+    if (store_goes_back(*way) && length != 0) {
         *way = STORE_CACHED_BACK;
         isa_quick_claim((uintptr_t)to, (uintptr_t)to + length - 1);
     }
@@ -176,7 +171,7 @@ enum fault store_copy(enum store_way *way, enum isa_vector vector, void *destina
     const char *from = (const char *)source;
     struct cut cut = store_cut((uintptr_t)to, length);
     if (cut.words == 0 || range_overlaps((uintptr_t)to, length, (uintptr_t)from, length))
-        *way = goes_back(*way) ? STORE_CACHED_BACK : STORE_CACHED;
+        *way = store_goes_back(*way) ? STORE_CACHED_BACK : STORE_CACHED;
     if (*way == STORE_STREAM || *way == STORE_DIRECT)
         return copy_words(*way, to, from, cut);
     if (ISA_KERNELS && length >= STORE_LINES_FROM && !store_copies_down(to, from, length))
@@ -189,7 +184,7 @@ enum fault store_fill(enum store_way *way, enum isa_vector vector, void *destina
     char *to = (char *)destination;
     struct cut cut = store_cut((uintptr_t)to, length);
     if (cut.words == 0)
-        *way = goes_back(*way) ? STORE_CACHED_BACK : STORE_CACHED;
+        *way = store_goes_back(*way) ? STORE_CACHED_BACK : STORE_CACHED;
     if (*way == STORE_STREAM || *way == STORE_DIRECT)
         return fill_words(*way, to, value, cut);
     if (ISA_KERNELS && length >= STORE_LINES_FROM)

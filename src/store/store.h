@@ -26,6 +26,13 @@ enum store_way {
                             has past */
 };
 
+/* Is every line written back, or past the cache for good, when the store has ended, so that nothing
+   is left to do but the drain? */
+static inline bool store_goes_back(enum store_way way) {
+    return way == STORE_CACHED_BACK || way == STORE_CACHED_BEHIND || way == STORE_STREAM_BACK ||
+           way == STORE_PAST;
+}
+
 /* Fewer bytes are no work for vectors. */
 #define STORE_LINES_FROM ((size_t)128)
 

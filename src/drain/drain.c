@@ -185,8 +185,17 @@ static enum result until_settled(enum result (*pass)(struct token_file *file),
     return result;
 }
 
+/* Threads that one drain let go tend to come back together, and the first of them would begin the
+   next drain without the others: they are given two turns of the processor to flush in. */
+static void gather(const struct token_file *file) {
+    for (int turn = 0; turn < 2 && atomic_load_explicit(&file->crowded, memory_order_relaxed);
+         turn++)
+        os_yield();
+}
+
 /* Drains all tokens of a file. pre: the file's lock is held */
 static enum result drain_locked(struct token_file *file) {
+    gather(file);
     /* Before anything is looked at: who flushed and then read a smaller number is drained too. */
     uint64_t number = atomic_fetch_add(&file->begun, 1) + 1;
     enum result result = until_settled(drain_pass, file);
@@ -211,6 +220,8 @@ static enum result with_file(const struct token_view *token, uint64_t limit,
         /* Looked at under the lock, a live token says that the record is still its file's. */
         if (token_lives(token) && atomic_load(&file->settled) <= limit)
             result = act(file);
+        atomic_store_explicit(&file->crowded, os_lock_is_awaited(&file->lock),
+                              memory_order_relaxed);
         os_unlock_all(&file->lock);
     }
     /* Of a token that was freed meanwhile there may have been no view left to wait for. */

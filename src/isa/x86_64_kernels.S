@@ -267,6 +267,8 @@ END(isa_stream_fill)
 #define STREAM_LAG 2048
 #define CLAIM_AHEAD 512
 #define BACK_LAG 512
+#define LONG (512 * 1024)
+#define LONG_BACK_LAG (64 * 1024)
 
 	.macro load_128
 	movups (%rsi), %xmm0
@@ -389,13 +391,18 @@ KERNEL(\name)
 END(\name)
 	.endm
 
-	/* rcx: the first line that was not claimed yet; r8: ... not written back yet; r9: the end */
+	/* rcx: the first line that was not claimed yet; r8: ... not written back yet; r9: the end;
+	   r10: how far behind a line is written back */
 	.macro behind_kernel name, before, load, store, leave, step
 KERNEL(\name)
 	\before
 	movq %rdi, %r8
 	movq %rdi, %rcx
 	shlq $6, %rdx
+	movl $BACK_LAG, %r10d
+	movl $LONG_BACK_LAG, %eax
+	cmpq $LONG, %rdx
+	cmovae %eax, %r10d
 	leaq (%rdi,%rdx), %r9
 	leaq CLAIM_AHEAD(%rdi), %rax
 	cmpq %r9, %rax
@@ -412,7 +419,8 @@ KERNEL(\name)
 	\store
 	addq $\step, %rsi
 	addq $64, %rdi
-	leaq -BACK_LAG(%rdi), %rax
+	movq %rdi, %rax
+	subq %r10, %rax
 	cmpq %r8, %rax
 	jbe 4f
 	clwb (%r8)

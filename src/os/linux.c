@@ -176,6 +176,14 @@ void os_unlock_all(struct os_lock *lock) {
     unlock(lock, INT32_MAX);
 }
 
+bool os_lock_is_awaited(const struct os_lock *lock) {
+    return (atomic_load_explicit(&lock->owner, memory_order_relaxed) & LOCK_WAITER) != 0;
+}
+
+void os_yield(void) {
+    sched_yield();
+}
+
 bool os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {
     int error = errno;
     bool done = pthread_atfork(prepare, parent, child) == 0;

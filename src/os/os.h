@@ -54,6 +54,12 @@ enum os_locked { OS_LOCKED, OS_LOCKED_BY_SELF, OS_LOCK_SPARED };
 enum os_locked os_lock_or(struct os_lock *lock, const _Atomic uint64_t *count, uint64_t limit);
 void os_unlock_all(struct os_lock *lock);
 
+/* May others wait for this lock? true also when they have gone since the owner came. */
+bool os_lock_is_awaited(const struct os_lock *lock);
+
+/* Lets other threads run, where some are ready to. */
+void os_yield(void);
+
 /* Calls the three around every fork of the process, as pthread_atfork does. May allocate. */
 bool os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 

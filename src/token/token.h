@@ -92,6 +92,7 @@ struct token_slot {
    of it was freed between a flush and its drain. */
 struct token_file {
     struct os_lock lock;            /* held while its pages are drained */
+    _Atomic bool crowded;           /* others may wait for its last drain to end */
     _Atomic uint32_t failure;       /* enum result; RESULT_OK until a write-back fails */
     _Atomic uint64_t unsettled;     /* tokens of it that ended with pages flushed and not drained */
     struct kin_file *kin;           /* what other processes tell of it; changed with inode */

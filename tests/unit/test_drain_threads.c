@@ -81,6 +81,18 @@ static void await_wait(const struct drainer *drainer) {
 
 static PVOID one, two;
 
+/* The turns that drains have given to others, and what those do with the first of them. */
+static struct {
+    _Atomic unsigned count;
+    void (*first)(void);
+} turns;
+
+void __wrap_os_yield(void);
+void __wrap_os_yield(void) {
+    if (atomic_fetch_add(&turns.count, 1) == 0 && turns.first != NULL)
+        turns.first();
+}
+
 /* A file with two tokens and a page flushed; the first drain of it is in the middle of its wait. */
 static void begin_first_drain(struct drainer *first, int error) {
     ++file_number;
@@ -189,6 +201,36 @@ static void test_one_drains_for_all(void **state) {
     check_joined(EBUSY, hold_up, busy, 3);
     /* Though nobody has a failure to tell by then, what they flushed may be lost. */
     check_joined(0, fail_and_make_up, failed, 2);
+}
+
+static void come_back(void) {
+    assert_int_equal(flush_only(one, BASE + 5 * PAGE, 1), STATUS_SUCCESS);
+}
+
+/* Who drains after others have waited lets them flush first, and waits for that too. */
+static void test_gathers(void **state) {
+    struct drainer first, second;
+    (void)state;
+    turns.count = 0;
+    begin_first_drain(&first, 0);
+    assert_int_equal(flush_only(one, BASE + PAGE, 1), STATUS_SUCCESS);
+    start(&second, two);
+    await_wait(&second);
+    assert_int_equal(turns.count, 0);
+    turns.first = come_back;
+    sem_post(&go_on);
+    assert_int_equal(finish(&first), STATUS_SUCCESS);
+    assert_int_equal(finish(&second), STATUS_SUCCESS);
+    turns.first = NULL;
+    assert_true(turns.count > 0);
+    assert_int_equal(syncs.count, 2);
+    assert_true(syncs_covered(BASE + 5 * PAGE, PAGE));
+    /* Alone again, no time is lost: the second could not know that nobody waited any more. */
+    assert_int_equal(RtlDrainNonVolatileFlush(one), STATUS_SUCCESS);
+    unsigned given = turns.count;
+    assert_int_equal(RtlDrainNonVolatileFlush(one), STATUS_SUCCESS);
+    assert_int_equal(turns.count, given);
+    end_tokens();
 }
 
 /* Everything else goes on meanwhile; what has to wait hangs, and the child's alarm ends it. */
@@ -349,7 +391,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_second_waits), cmocka_unit_test(test_one_drains_for_all),
         cmocka_unit_test(test_others_go_on), cmocka_unit_test(test_fork),
-        cmocka_unit_test(test_storm),
+        cmocka_unit_test(test_storm),        cmocka_unit_test(test_gathers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

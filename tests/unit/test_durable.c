@@ -19,7 +19,8 @@
 #include "view.h"
 
 #define LINE ((size_t)64)
-#define LENGTH_MAX ((size_t)4096)
+#define LENGTH_MAX ((size_t)512 * 1024 + 200)
+#define WORDS_MAX ((size_t)4096) /* bytes that are looked at after each step */
 #define GUARD ((size_t)256)
 #define AREA (GUARD + LINE + LENGTH_MAX + GUARD)
 
@@ -48,7 +49,7 @@ static void reset(void) {
 static void reset_for(size_t start, size_t length) {
     reset();
     seen.first = align_up(start, 8);
-    seen.end = align_down(start + length, 8);
+    seen.end = align_down(start + (length < WORDS_MAX ? length : WORDS_MAX), 8);
 }
 
 static void look_for_torn_words(void) {
@@ -256,6 +257,13 @@ static void test_long_stores(void **state) {
     }
 }
 
+/* From 512 KiB of whole lines on they are written back further behind their stores. */
+static void test_longest_stores(void **state) {
+    uint64_t seed = seed_of_test();
+    (void)state;
+    check_stores_of(GUARD + 17, (size_t)512 * 1024 + 150, WRITE_NV_MEMORY_FLAG_FLUSH, &seed);
+}
+
 static void check_overlap(size_t to, size_t from, size_t length, ULONG flags) {
     memmove(expected + to, expected + from, length);
     reset_for(to, length);
@@ -362,14 +370,15 @@ static int make_area(void **state) {
     struct sigaction action = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO};
     uint64_t seed = 1;
     (void)state;
-    if (!view_open(&file, MEMORY_FOLDER, 4 * PAGE) || sigaction(SIGTRAP, &action, NULL) != 0)
+    if (!view_open(&file, MEMORY_FOLDER, align_up(AREA, PAGE)) ||
+        sigaction(SIGTRAP, &action, NULL) != 0)
         return -1;
     area = file.bytes;
     for (size_t i = 0; i < sizeof source; i++)
         source[i] = random_next(&seed) & 0xff;
     memset(area, 0xa5, AREA);
     memcpy(expected, area, AREA);
-    return RtlGetNonVolatileToken(area, 4 * PAGE, &token) == STATUS_SUCCESS ? 0 : -1;
+    return RtlGetNonVolatileToken(area, align_up(AREA, PAGE), &token) == STATUS_SUCCESS ? 0 : -1;
 }
 
 static int end_area(void **state) {
@@ -381,9 +390,10 @@ static int end_area(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_short_stores), cmocka_unit_test(test_long_stores),
-        cmocka_unit_test(test_whole_stores), cmocka_unit_test(test_overlaps),
-        cmocka_unit_test(test_flushes),      cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_short_stores),   cmocka_unit_test(test_long_stores),
+        cmocka_unit_test(test_whole_stores),   cmocka_unit_test(test_overlaps),
+        cmocka_unit_test(test_flushes),        cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_longest_stores),
     };
     if (make_area(NULL) != 0)
         return 1;

@@ -266,6 +266,9 @@ static int judge(struct cut_campaign *campaign, struct attempt *attempt, int sta
                      outcome->error != 0 ? strerror(outcome->error) : "");
         return CLI_RUN_FAILED;
     }
+    if (attempt->ended && campaign->options->at > attempt->counts.records + 1)
+        cli_complain("the program has come to its end with record %" PRIu64 ": it was cut there",
+                     attempt->counts.records);
     campaign->gone += attempt->outcome.gone != 0;
     campaign->idle += attempt->outcome.lost + attempt->outcome.torn + attempt->outcome.kept == 0;
     return check(campaign, attempt);

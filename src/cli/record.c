@@ -80,9 +80,12 @@ static void name_cpu(char *cpu, size_t size) {
         snprintf(cpu, size, "%s family %s model %s", vendor, family, model);
 }
 
-static void warn(const struct record_counts *counts) {
+static void warn(const struct record_counts *counts, const char *stores) {
     if (counts->regions == 0)
         cli_complain("the program has made no token: the trace is empty");
+    else if (!counts->hooked && strcmp(stores, "hooks") == 0)
+        cli_complain("no code with hooks has run, so only the routines were recorded: build the "
+                     "program with nvrtl-cc or nvrtl-c++");
     if (counts->unseen != 0)
         cli_complain("something was stored by no routine and by no code with hooks. It was seen "
                      "where a flush or wait covers it, and counts as durable there; what "
@@ -160,7 +163,7 @@ static int run_request(struct verify_session *session, FILE *out,
     int result = record_run(session, request->program, &preload, &facts, &target);
     *status = target.status;
     if (result == 0)
-        warn(&target.counts);
+        warn(&target.counts, request->stores);
     return result;
 }
 

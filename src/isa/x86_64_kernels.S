@@ -267,8 +267,9 @@ END(isa_stream_fill)
 #define STREAM_LAG 2048
 #define CLAIM_AHEAD 512
 #define BACK_LAG 512
-#define LONG (512 * 1024)
-#define LONG_BACK_LAG (64 * 1024)
+/* From so many bytes on, which no first cache holds. */
+#define BACK_LAG_LONG (64 * 1024)
+#define LONG_FROM (512 * 1024)
 
 	.macro load_128
 	movups (%rsi), %xmm0
@@ -400,8 +401,8 @@ KERNEL(\name)
 	movq %rdi, %rcx
 	shlq $6, %rdx
 	movl $BACK_LAG, %r10d
-	movl $LONG_BACK_LAG, %eax
-	cmpq $LONG, %rdx
+	movl $BACK_LAG_LONG, %eax
+	cmpq $LONG_FROM, %rdx
 	cmovae %eax, %r10d
 	leaq (%rdi,%rdx), %r9
 	leaq CLAIM_AHEAD(%rdi), %rax

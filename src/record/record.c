@@ -289,6 +289,7 @@ bool record_end(struct recording *recording, struct record_counts *counts) {
     good = trace_finish(recording->writer) && good;
     recording->writer = NULL;
     *counts = recording->counts;
+    counts->hooked = atomic_load(&head->hooked) != 0;
     counts->full = atomic_load(&head->log.full) != 0;
     counts->waiting = atomic_load(&head->log.deferred) != 0;
     counts->lost = counts->lost || arena_escaped(head) || is_unread(recording->arena);

@@ -14,6 +14,7 @@ struct record_counts {
     uint64_t events, stores, regions;
     uint64_t
         unseen;   /* of the stores: found where a flush or wait covers them, and told by nobody */
+    bool hooked;  /* code with hooks has run */
     bool full;    /* recording stopped before the end: the trace was not written in time */
     bool waiting; /* signal handlers did something that could not be recorded in time */
     bool lost;    /* a process or thread found no place in the run */

@@ -337,6 +337,15 @@ class CasesTest(CutTest):
         self.assert_found(result, 1)
         self.assertRegex(result.stdout, r"; acknowledged: \d{5}, the last of them( \d{5}){16}\.\n")
 
+    def test_a_record_that_is_never_made(self):
+        program = ("--", CASES, "count", self.path("file"), "2")
+        result = self.cut("--at", 10 ** 9, *program)
+        told = re.search(r"come to its end with record (\d+): it was cut there\n", result.stderr)
+        self.assertEqual(result.returncode, 0)
+        self.assertTrue(told, result.stderr)
+        result = self.cut("--at", int(told[1]) + 1, *program)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+
     def test_the_time_ends(self):
         result = self.run_case("count", 10 ** 9, "--time", "1", *self.reset("file"))
         self.assertEqual((result.returncode, result.stderr), (3, ""))

@@ -109,6 +109,14 @@ class RecordTest(command.FolderTest):
             self.assertEqual([line for line in told if line.startswith(("store", "msync"))],
                              wanted[:1] + ["store 0x40"] + wanted[1:], program)
 
+    def test_no_hooks(self):
+        """Who asks for the stores of code with hooks is told where there is none."""
+        for program, told in ((os.environ["POINTERS_BIN"], True), (PAIR, False)):
+            result = command.run("record", "--stores=hooks", "-o", self.path("trace"), "--",
+                                 program, self.path("pair"), "right" if program == PAIR else "none")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual("no code with hooks has run" in result.stderr, told, result.stderr)
+
     def test_nothing_is_written_over(self):
         """By a trace that was forgotten to be named."""
         file = self.write("file", b"data")

@@ -80,6 +80,17 @@ static void name_cpu(char *cpu, size_t size) {
         snprintf(cpu, size, "%s family %s model %s", vendor, family, model);
 }
 
+/* What the program's own instructions make durable is in no image that needs it, and recovery would
+   be blamed for that. */
+static void warn_unheard(const struct verify_session *session) {
+    char *where = verify_unheard(session);
+    if (where != NULL)
+        cli_complain("%s may have made something durable, which is not recorded: what recovery "
+                     "misses for that is no mistake of the program. Build it with nvrtl-cc",
+                     where);
+    free(where);
+}
+
 static void warn(const struct record_counts *counts, const char *stores) {
     if (counts->regions == 0)
         cli_complain("the program has made no token: the trace is empty");
@@ -164,6 +175,8 @@ static int run_request(struct verify_session *session, FILE *out,
     *status = target.status;
     if (result == 0)
         warn(&target.counts, request->stores);
+    if (result == 0 && target.counts.regions != 0 && !facts.pages)
+        warn_unheard(session);
     return result;
 }
 

@@ -64,9 +64,7 @@ static bool append_frames(struct collector *collector, uint32_t id, uint32_t fro
     return true;
 }
 
-/* std::atomic and the compiler's intrinsics store in functions of their headers. What a reader has
-   to look at is who called them, unless nobody else is known. */
-static void drop_system(struct source_stack *stack) {
+void collect_drop_system(struct source_stack *stack) {
     size_t own = 0;
     while (own < stack->count &&
            (stack->frames[own].file == NULL || path_is_system(stack->frames[own].file)))
@@ -84,7 +82,7 @@ static void drop_system(struct source_stack *stack) {
 
 static bool append_stack(struct collector *collector, uint32_t id, struct source_stack *stack) {
     bool done = append_frames(collector, id, 0, stack);
-    drop_system(stack);
+    collect_drop_system(stack);
     return done;
 }
 

@@ -45,6 +45,10 @@ bool collect_is_scratch(const struct arena_file *file);
 /* Where else it was found, " and at 2 other places" or ""; malloc'ed. NULL: out of memory. */
 char *collect_others(const struct arena_finding *record);
 
+/* std::atomic and the compiler's intrinsics store and flush in functions of their headers. What a
+   reader has to look at is who called them, unless nobody else is known. */
+void collect_drop_system(struct source_stack *stack);
+
 /* "file.c:38", "function in module" or "an unknown place", for the innermost frame; malloc'ed. */
 char *collect_place(const struct source_stack *stack);
 

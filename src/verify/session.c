@@ -13,6 +13,8 @@
 #include "arena/stream.h"
 #include "base/bits.h"
 #include "verify/collect.h"
+#include "verify/symbols.h"
+#include "verify/unheard.h"
 
 struct verify_session {
     struct arena arena;
@@ -236,6 +238,16 @@ bool verify_finish(struct verify_session *session, char **program, pid_t pid, in
                         .stores = source_used(session->arena.head),
                         .judge = session->options.judge};
     return collect_report(&run, report);
+}
+
+char *verify_unheard(const struct verify_session *session) {
+    struct unheard unheard = {0};
+    struct symbols *symbols = symbols_open();
+    if (symbols == NULL)
+        return NULL;
+    unheard_look(&unheard, &session->arena, symbols);
+    symbols_close(symbols);
+    return unheard.where;
 }
 
 void verify_end(struct verify_session *session) {

@@ -49,6 +49,10 @@ pid_t verify_still_running(const struct verify_session *session, pid_t pid);
 bool verify_finish(struct verify_session *session, char **program, pid_t pid, int status,
                    struct report *report);
 
+/* The first instruction of the program that may have flushed and that nobody tells of: "clwb at
+   file.c:3 (PATH)", malloc'ed. NULL: there is none, or no memory to look. pre: as verify_arena */
+char *verify_unheard(const struct verify_session *session);
+
 void verify_end(struct verify_session *session);
 
 #endif

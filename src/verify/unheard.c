@@ -98,9 +98,9 @@ static char *name_place(const struct code_file *file, struct symbols *symbols,
     struct source_stack stack = {0};
     char *text = NULL;
     /* Frames are return addresses: the byte before is looked up. */
-    char *place = symbols_append(symbols, file->path, NULL, 0, address + 1, &stack)
-                      ? collect_place(&stack)
-                      : NULL;
+    bool found_place = symbols_append(symbols, file->path, NULL, 0, address + 1, &stack);
+    collect_drop_system(&stack);
+    char *place = found_place ? collect_place(&stack) : NULL;
     if (place == NULL || asprintf(&text, "%s at %s (%s)", found->name, place, file->path) < 0)
         text = NULL;
     free(place);
@@ -150,7 +150,7 @@ static bool look_at(struct unheard *unheard, const struct arena_head *head, cons
     return may;
 }
 
-static void look(struct unheard *unheard, const struct arena *arena, struct symbols *symbols) {
+void unheard_look(struct unheard *unheard, const struct arena *arena, struct symbols *symbols) {
     const struct arena_head *head = arena->head;
     uint32_t count = atomic_load(&head->module_count);
     elf_version(EV_CURRENT);
@@ -194,7 +194,7 @@ bool unheard_may_flush(struct unheard *unheard, const struct arena *arena, struc
     if (!is_about_flushes(record) || !judged_by_lines(arena->head, record->file))
         return false;
     if (!unheard->looked)
-        look(unheard, arena, symbols);
+        unheard_look(unheard, arena, symbols);
     unheard->notes += unheard->may && record->kind != KIND_REDUNDANT_DRAIN;
     return unheard->may;
 }

@@ -13,9 +13,12 @@ struct unheard {
     char *where; /* an instruction of that kind: "clwb at file.c:3"; or what cannot be looked at */
 };
 
+/* Looks through the code of the run's processes: may any of it have flushed by instructions that
+   nobody tells of? */
+void unheard_look(struct unheard *unheard, const struct arena *arena, struct symbols *symbols);
+
 /* Does the finding rest on a flush that did not happen, and might one have happened all the same,
-   by instructions that nobody tells of? Looks through the code of the run's processes when first
-   asked. */
+   by instructions that nobody tells of? Looks when first asked. */
 bool unheard_may_flush(struct unheard *unheard, const struct arena *arena, struct symbols *symbols,
                        const struct arena_finding *record);
 

@@ -117,6 +117,15 @@ class RecordTest(command.FolderTest):
             self.assertEqual(result.returncode, 0, result.stderr)
             self.assertEqual("no code with hooks has run" in result.stderr, told, result.stderr)
 
+    def test_flushes_that_nobody_tells_of(self):
+        """The same code tells of its clflush where it has hooks."""
+        for program, told in ((os.environ["RECORDED_PLAIN"], True), (RECORDED, False)):
+            result = command.run("record", "-o", self.path("trace"), "--", program,
+                                 self.path("file"))
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(bool(re.search(r"clflush at recorded\.c:\d+ \(.*\) may have made",
+                                            result.stderr)), told, result.stderr)
+
     def test_nothing_is_written_over(self):
         """By a trace that was forgotten to be named."""
         file = self.write("file", b"data")

@@ -15,6 +15,7 @@
 #include "cli/cli.h"
 #include "cli/cut.h"
 #include "cli/run.h"
+#include "sandbox/children.h"
 
 /* All of them wait until this process asks for them. */
 static sigset_t held, usual;
@@ -39,7 +40,7 @@ bool cut_prepare_children(void) {
     hold_unless_ignored(SIGTERM);
     hold_unless_ignored(SIGHUP);
     signal(SIGCHLD, SIG_DFL); /* a parent that ignores it would have the children's ends lost */
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 && sigprocmask(SIG_BLOCK, &held, &usual) == 0)
+    if (children_adopt() && sigprocmask(SIG_BLOCK, &held, &usual) == 0)
         return true;
     cli_complain("cannot watch processes: %s", strerror(errno));
     return false;
@@ -47,7 +48,7 @@ bool cut_prepare_children(void) {
 
 bool cut_prepare_job(const _Atomic int *stop, pid_t parent) {
     stopped_by = stop;
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) {
+    if (!children_adopt() || prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) {
         cli_complain("cannot watch processes: %s", strerror(errno));
         return false;
     }
@@ -72,22 +73,6 @@ void cut_pause(long milliseconds) {
     int number = sigtimedwait(&held, NULL, &pause);
     if (number > 0 && number != SIGCHLD)
         interrupted_by = number;
-}
-
-/* Kills every child there is. Their own children become this process's then, and come next. */
-static void kill_children(void) {
-    char path[64], *pid = NULL;
-    size_t room = 0;
-    snprintf(path, sizeof path, "/proc/self/task/%ld/children", (long)getpid());
-    FILE *list = fopen(path, "re");
-    while (list != NULL && getdelim(&pid, &room, ' ', list) > 0) {
-        long number = strtol(pid, NULL, 10);
-        if (number > 0)
-            kill((pid_t)number, SIGKILL);
-    }
-    free(pid);
-    if (list != NULL)
-        fclose(list);
 }
 
 /* The environment of a child: that of this process but for what belongs to a run. */
@@ -272,7 +257,7 @@ enum cut_end cut_run_child(const struct cut_child *child, int *status) {
         if (end == CUT_ENDED && !(main_ended && child->session == NULL))
             end = look(child, &began);
         if (end != CUT_ENDED || (main_ended && child->session == NULL))
-            kill_children();
+            children_kill(getpid());
         if (ended == 0)
             cut_pause(10);
     }

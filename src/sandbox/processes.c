@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "sandbox/children.h"
 
 /* So many processes in a row may end without having come to an image. */
 #define BARREN_MOST 8
@@ -52,8 +53,15 @@ static void tell_end(struct sandbox *sandbox, uint32_t seat, int status) {
         tell(sandbox, seat, SANDBOX_EXITED, WEXITSTATUS(status));
 }
 
-/* With all that it has started. */
+/* Descendants that have to be killed one after the other, as each becomes a child of the worker. */
+#define GENERATIONS 16
+
+/* With all that it has started, and what left its group. Stopped it waits for no child, so that
+   their numbers are theirs. */
 static void end(pid_t pid, int *status) {
+    kill(pid, SIGSTOP);
+    for (int i = 0; i < GENERATIONS && children_kill(pid); i++) {
+    }
     kill(-pid, SIGKILL);
     kill(pid, SIGKILL);
     while (waitpid(pid, status, 0) < 0 && errno == EINTR) {

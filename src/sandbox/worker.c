@@ -11,6 +11,7 @@
 
 #include "base/bits.h"
 #include "sandbox/batch.h"
+#include "sandbox/children.h"
 
 /* Now and then it is looked whether somebody has written unseen: a child of the checker, or a view
    of its own. */
@@ -29,6 +30,7 @@ static void settle_in(const struct worker *worker) {
     sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setpgid(0, 0);
+    children_adopt();
     if (getppid() != worker->parent)
         _exit(0);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -40,11 +42,14 @@ static void settle_in(const struct worker *worker) {
         mprotect(worker->sandbox->regions[i].bytes, worker->sandbox->regions[i].room, PROT_READ);
 }
 
+/* What a command leaves behind, as a server, would go on in the next image. */
 static struct sandbox_verdict judge(const struct live *live, struct batch_image *image,
                                     const struct worker *worker) {
     if (worker->sandbox->options.judge == SANDBOX_OBJECT)
         return object_judge(live, image);
-    return command_judge(live, image);
+    struct sandbox_verdict verdict = command_judge(live, image);
+    children_end();
+    return verdict;
 }
 
 static struct sandbox_verdict of_status(int status) {
@@ -69,6 +74,7 @@ static void judge_apart(const struct live *live, struct batch_image *image,
     }
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
+    children_end();
     if (child < 0)
         tell(image, (struct sandbox_verdict){SANDBOX_UNUSABLE, errno});
     else if (atomic_load(&image->outcome) == SANDBOX_PENDING)
@@ -134,6 +140,7 @@ static _Noreturn void serve_only(struct live *live, const struct worker *worker)
     live_apply(live, image);
     tell(image, judge(live, image, worker));
     atomic_store(&seat_of(worker)->image, 0);
+    children_end();
     _exit(0);
 }
 

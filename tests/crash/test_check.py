@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
@@ -104,6 +105,30 @@ class CheckTest(command.FolderTest):
         check = 'test -f {} && test "$NVRTL_BEGUN,$NVRTL_ACKED" != 1,1'
         finding = self.explore(events, check=check)[0]
         self.assertIn("recovery loses operation 1", finding["message"])
+
+    def test_what_commands_leave_behind(self):
+        """A server that a check starts would go on in the next image, and after the search."""
+        seconds = f"1000.{os.getpid()}"
+        server = f"setsid sleep {seconds} >/dev/null 2>&1 &"
+        for ending in "exit 0", "exit 1", "sleep 1000":
+            with self.subTest(ending):
+                self.run_check(DATA, check=f"{server} ({server}) ; : {{}}; {ending}")
+                for _ in range(1000):  # who was killed need not be gone yet
+                    if not self.runs("sleep", seconds):
+                        break
+                    time.sleep(0.01)
+                else:
+                    self.fail("the server runs on")
+
+    def runs(self, *words):
+        cmdline = b"".join(word.encode() + b"\0" for word in words)
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if path.read_bytes() == cmdline:
+                    return True
+            except OSError:  # it has ended
+                continue
+        return False
 
     def test_programs_must_not_crash(self):
         trace = self.write("trace", (HEAD + order(1) + DRAIN).encode())

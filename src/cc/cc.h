@@ -36,6 +36,7 @@ struct request {
     bool links;           /* neither -c nor -S nor -E ... */
     bool relocatable;     /* -r: a link without libraries */
     bool optimizes_links; /* -flto in some form */
+    bool drops_lines;     /* -g0, and no -g behind it */
     const char *refusal;  /* a sentence about the argument that is blamed, or NULL */
     const char *blamed;
 };

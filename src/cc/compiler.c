@@ -161,6 +161,8 @@ void compiler_arguments(enum compiler compiler, const struct request *request,
         words_add(command, *arguments);
     /* Behind the user's: stacks need it, and the assembler step to know what is the stack. */
     words_add(command, "-fno-omit-frame-pointer");
+    if (request->drops_lines)
+        words_add(command, "-g");
     if (compiler == COMPILER_CLANG)
         words_add(command, "-fno-integrated-as");
     /* The code would be made at the link, where nothing is instrumented. */

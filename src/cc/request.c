@@ -228,6 +228,13 @@ static const char *named_language(const char *argument, const char *next) {
     return strncmp(argument, "-x", 2) == 0 ? argument + 2 : NULL;
 }
 
+/* Does it say how much debug information there is to be? */
+static bool is_debug_level(const char *argument) {
+    return strcmp(argument, "-g") == 0 || strncmp(argument, "-ggdb", 5) == 0 ||
+           strncmp(argument, "-gdwarf", 7) == 0 ||
+           (strncmp(argument, "-g", 2) == 0 && argument[2] >= '0' && argument[2] <= '9');
+}
+
 static void note(struct request *request, const char *argument) {
     if (is_one_of(partial, ARRAY_LENGTH(partial), argument, strlen(argument)))
         request->links = false;
@@ -235,6 +242,8 @@ static void note(struct request *request, const char *argument) {
         request->relocatable = true;
     if (strncmp(argument, "-flto", 5) == 0)
         request->optimizes_links = true;
+    if (is_debug_level(argument))
+        request->drops_lines = strcmp(argument, "-g0") == 0 || strcmp(argument, "-ggdb0") == 0;
     if (strcmp(argument, "-fno-lto") == 0)
         request->optimizes_links = false;
     if (argument[0] != '-' || argument[1] == '\0')

@@ -121,11 +121,24 @@ int hook_syncfs(int file) {
     return result;
 }
 
+static void note_any(void *context, const struct stretch *stretch) {
+    (void)stretch;
+    *(bool *)context = true;
+}
+
+/* Does a byte of it lie in a region? The runtime's own memory may lie between two, and under
+   --watch the library that stands before libc unmaps it here: that is nothing that was missed. */
+static bool holds_region(uintptr_t address, size_t length) {
+    bool any = false;
+    if (length != 0 && hook_concerns(address, length))
+        regions_stretches(address, length, note_any, &any);
+    return any;
+}
+
 /* The kernel rounds up to whole pages. */
-static void forget(uintptr_t address, size_t length, const void *site) {
+static void forget(uintptr_t address, size_t length) {
     int error = errno;
-    bool concerns = length != 0 && hook_concerns(address, length) && !hook_is_own(site);
-    struct self *me = concerns ? enter(HOOK_FRAME) : NULL;
+    struct self *me = holds_region(address, length) ? enter(HOOK_FRAME) : NULL;
     if (me != NULL) {
         regions_forget(me, address, align_up(length, MODEL_PAGE_SIZE));
         runtime_leave(me);
@@ -145,7 +158,7 @@ APART static void leave_range(uintptr_t address, size_t length) {
 }
 
 static void leaving(uintptr_t address, size_t length) {
-    if (UNLIKELY(hook_on) && length != 0 && hook_concerns(address, length) && record_wanted())
+    if (UNLIKELY(hook_on) && record_wanted() && holds_region(address, length))
         leave_range(address, length);
 }
 
@@ -169,7 +182,7 @@ int hook_munmap(void *address, size_t length) {
     unmapping(address, length, &SITE);
     leaving((uintptr_t)address, length);
     if ((uintptr_t)address % MODEL_PAGE_SIZE == 0)
-        forget((uintptr_t)address, length, HOOK_SITE);
+        forget((uintptr_t)address, length);
     return real_get()->munmap(address, length);
 }
 
@@ -180,7 +193,7 @@ void *hook_mmap(void *address, size_t size, int access, int flags, int file, off
     }
     void *made = real_get()->mmap(address, size, access, flags, file, at);
     if (UNLIKELY((flags & MAP_FIXED) != 0) && made != MAP_FAILED)
-        forget((uintptr_t)made, size, HOOK_SITE);
+        forget((uintptr_t)made, size);
     mapped(made, size, access, flags, file, &SITE);
     return made;
 }
@@ -205,12 +218,12 @@ void *hook_mremap(void *old, size_t old_size, size_t size, int flags, ...) {
     }
     void *made = real_get()->mremap(old, old_size, size, flags, wish);
     if (made != MAP_FAILED && made != old)
-        forget((uintptr_t)old, old_size, HOOK_SITE);
+        forget((uintptr_t)old, old_size);
     else if (made != MAP_FAILED && size < old_size)
         forget((uintptr_t)old + align_up(size, MODEL_PAGE_SIZE),
-               align_down(old_size - size, MODEL_PAGE_SIZE), HOOK_SITE);
+               align_down(old_size - size, MODEL_PAGE_SIZE));
     if (made != MAP_FAILED && wish != NULL)
-        forget((uintptr_t)made, size, HOOK_SITE);
+        forget((uintptr_t)made, size);
     if (watched && made == MAP_FAILED)
         watch_calls()->mapped(&site, (uintptr_t)old, old_size, -1);
     else if (watched)

@@ -152,7 +152,7 @@ static void act_on_page(struct act *act, const struct stretch *stretch, uint64_t
     part.page = plain_page(act->me, stretch->file, index, store || part.shadow != NULL);
     if (part.page == NULL && act->flush && explain_wanted() && !act->sought) {
         act->sought = true;
-        preimage_find(act->me, stretch);
+        preimage_find(act->me, stretch, false);
         part.page = plain_page(act->me, stretch->file, index, false);
     }
     const struct commit_store committed = {act->me, part.page, from, to, act->actor.stack};
@@ -298,7 +298,10 @@ static void judge_uncovered(void *context, const struct stretch *stretch) {
 /* What it holds now is seen now, even if it is judged later: the view may go. */
 static void look_uncovered(void *context, const struct stretch *stretch) {
     const struct act *act = context;
-    pages_look(act->me, act->token, stretch, act->actor.stack);
+    if (pages_wanted())
+        pages_look(act->me, act->token, stretch, act->actor.stack);
+    if (explain_wanted())
+        explain_stretch(act->me, &act->actor, stretch);
 }
 
 /* A child that was forked since the Get has the token too, and may still flush; and what was
@@ -311,7 +314,7 @@ static void on_free(struct act *act) {
                  atomic_load(&act->token->lent) != 0;
     if (!defer)
         tokens_stretches(act->token, 0, UINT64_MAX, judge_uncovered, act);
-    else if (pages_wanted())
+    else
         tokens_stretches(act->token, 0, UINT64_MAX, look_uncovered, act);
     tokens_end(act->me, act->token, act->actor.stack, defer);
 }

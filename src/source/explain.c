@@ -100,12 +100,17 @@ static struct arena_pages pages_of(const struct stretch *stretch, uint32_t threa
     return (struct arena_pages){stretch->file, stretch->offset, stretch->length, thread + 1};
 }
 
-void explain_stretch(struct self *me, const struct model_actor *actor,
-                     const struct stretch *stretch) {
+static void look_through(struct self *me, const struct model_actor *actor,
+                         const struct stretch *stretch, bool judged) {
     struct look look = {actor, stretch};
-    preimage_find(me, stretch);
+    preimage_find(me, stretch, judged);
     const struct arena_pages pages = pages_of(stretch, actor->thread);
     arena_each_page(&source_process.arena, &pages, look_at_page, &look);
+}
+
+void explain_stretch(struct self *me, const struct model_actor *actor,
+                     const struct stretch *stretch) {
+    look_through(me, actor, stretch, true);
 }
 
 static void forget_page(struct model_page *page, void *context, uint64_t from, uint64_t to) {
@@ -122,7 +127,7 @@ void explain_forget(const struct self *me, const struct stretch *stretch) {
 void explain_waited(struct self *me, const struct model_actor *actor,
                     const struct stretch *stretch) {
     if (atomic_load(&looked_at) < WAITS_MAX) {
-        explain_stretch(me, actor, stretch);
+        look_through(me, actor, stretch, false);
         return;
     }
     explain_forget(me, stretch);

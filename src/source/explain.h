@@ -48,7 +48,8 @@ bool explain_line(struct model_page *page, const struct model_actor *actor, uint
 /* The routine is about to flush: looks at its lines while they can be read without waiting. */
 void explain_flush(struct self *me, const struct event *event);
 
-/* The same for what a stretch has, where that can be read, and for pages that were not told of. */
+/* The same for what a stretch has, where that can be read, and for pages that were not told of: it
+   is about to be judged. */
 void explain_stretch(struct self *me, const struct model_actor *actor,
                      const struct stretch *stretch);
 

@@ -158,7 +158,20 @@ static bool has_changed(const struct stretch *stretch, uintptr_t address) {
 struct finding {
     struct self *me;
     const struct stretch *stretch;
+    bool judged; /* what is found is told of, unless somebody flushes it later */
 };
+
+/* Has a process that this one has forked joined the run? Of pages that nobody had told of its
+   flushes are not known. */
+static bool has_child(void) {
+    const struct arena_head *head = arena_here()->head;
+    uint32_t count = atomic_load(&head->process_count);
+    for (uint32_t i = 0; i < count && i < ARENA_PROCESSES; i++) {
+        if (head->processes[i].parent == source_process.process + 1)
+            return true;
+    }
+    return false;
+}
 
 static void find_run(void *context, uintptr_t from, uintptr_t to, bool present) {
     const struct finding *finding = context;
@@ -166,6 +179,11 @@ static void find_run(void *context, uintptr_t from, uintptr_t to, bool present) 
         struct model_page *page = regions_page(at);
         if ((page != NULL && page->based != 0) || !has_changed(finding->stretch, at))
             continue;
+        if (finding->judged && has_child()) {
+            preimage_give_up(finding->stretch->file,
+                             finding->stretch->offset + (at - finding->stretch->address));
+            continue;
+        }
         page = regions_record(finding->me, at);
         if (page == NULL)
             continue;
@@ -175,8 +193,8 @@ static void find_run(void *context, uintptr_t from, uintptr_t to, bool present) 
     }
 }
 
-void preimage_find(struct self *me, const struct stretch *stretch) {
-    struct finding finding = {me, stretch};
+void preimage_find(struct self *me, const struct stretch *stretch, bool judged) {
+    struct finding finding = {me, stretch, judged};
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t from = align_down(stretch->address, page);
     if (source_process.confined || !is_known(stretch->file, stretch->offset / MODEL_PAGE_SIZE))

@@ -29,7 +29,8 @@ void preimage_give_up(uint32_t file, uint64_t offset);
 bool preimage_adopt(struct model_page *page, uintptr_t address);
 
 /* Makes a record of each page of the stretch that has none, or no shadow yet, and that this process
-   has stored to; its preimage is its shadow. */
-void preimage_find(struct self *me, const struct stretch *stretch);
+   has stored to; its preimage is its shadow. judged: what it finds then is not about to be flushed;
+   where a forked child may have flushed it, it is given up. */
+void preimage_find(struct self *me, const struct stretch *stretch, bool judged);
 
 #endif

@@ -4,6 +4,7 @@
 
 import os
 import shutil
+import subprocess
 import unittest
 
 import driver
@@ -69,6 +70,15 @@ class BuildTest(driver.Case):
             self.write("one.c", "int one(int *p) { return *p = 1; }\n")
             self.cc("-c", define, "hello.c", "one.c", compiler=compiler)
             build("hello.o", "one.o", "-o", "hello")
+
+    def test_lines_are_known(self):
+        """Builds that ask for no debug information are told of by line all the same."""
+        for compiler in driver.COMPILERS:
+            for options in ((), ("-g0",), ("-g", "-g0"), ("-ggdb0", "-O2"), ("-g0", "-g1")):
+                self.cc(*options, "-DGREETING=\"x\"", "-c", "hello.c", compiler=compiler)
+                sections = subprocess.run(["readelf", "-S", "-W", self.folder / "hello.o"],
+                                          check=True, capture_output=True, text=True).stdout
+                self.assertIn(".debug_line", sections, (compiler, options))
 
     def test_link_time_optimisation_is_off(self):
         """Or the objects would hold no call-out, and the link would not add them."""

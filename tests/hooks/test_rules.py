@@ -114,6 +114,7 @@ class HooksTest(RulesCase):
                            ("by_a_descriptor", None), ("beside_a_token", "unflushed-write"),
                            ("after_many_waits", None),
                            ("at_the_end", "unflushed-write"),
+                           ("after_a_fork", "unflushed-write"), ("flushed_by_a_child", None),
                            ("waited_for", "unflushed-write"),
                            ("waited_for_by_file", "unflushed-write")):
             for mode in "wrong", "right":

@@ -177,9 +177,35 @@ CASE(at_the_end) {
     RIGHT FLUSH(8192, 16, 0);
 }
 
+/* Its end is judged when the run is over. */
+CASE(after_a_fork) {
+    begin();
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    waitpid(child, NULL, 0);
+    store_unseen(8192 + 64);
+    RIGHT FLUSH(8192 + 64, 16, 0);
+    end();
+}
+
+/* What a child has flushed of it is not known. */
+CASE(flushed_by_a_child) {
+    begin();
+    store_unseen(8192 + 64);
+    pid_t child = fork();
+    if (child == 0) {
+        FLUSH(8192 + 64, 16, 0);
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+    end();
+}
+
 PROGRAM({"by_the_kernel", by_the_kernel}, {"undrained", undrained}, {"waited_for", waited_for},
         {"waited_for_by_file", waited_for_by_file}, {"between_tokens", between_tokens},
         {"where_nobody_stores", where_nobody_stores}, {"before_a_store", before_a_store},
         {"over_content", over_content}, {"cut_off", cut_off}, {"cut_off_unseen", cut_off_unseen},
         {"by_a_descriptor", by_a_descriptor}, {"beside_a_token", beside_a_token},
-        {"after_many_waits", after_many_waits}, {"at_the_end", at_the_end})
+        {"after_many_waits", after_many_waits}, {"at_the_end", at_the_end},
+        {"after_a_fork", after_a_fork}, {"flushed_by_a_child", flushed_by_a_child})

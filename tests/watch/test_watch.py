@@ -35,6 +35,7 @@ EXPECTED = {
     "deleted": (1, [(8192, 40)]),
     "replaced": (1, [(8192, 40)]),
     "made_anew": (1, [(4096, 40)]),
+    "far_apart": (1, [(4096, 40)]),
 }
 LMDB = """
 import lmdb, sys

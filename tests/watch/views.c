@@ -248,6 +248,17 @@ static void made_anew(void) {
         wait_for(4096, MS_SYNC);
 }
 
+/* What the runtime maps for itself lies between two views, and is none. */
+static void far_apart(void) {
+    void *low = (void *)0x100000000000;
+    need(mmap(low, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) != MAP_FAILED, "mmap");
+    base = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    need(base != MAP_FAILED, "mmap");
+    store(4096);
+    if (!broken)
+        wait_for(4096, MS_SYNC);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -269,7 +280,8 @@ static const struct {
              {"cut_off_and_on", cut_off_and_on},
              {"deleted", deleted},
              {"replaced", replaced},
-             {"made_anew", made_anew}};
+             {"made_anew", made_anew},
+             {"far_apart", far_apart}};
 
 int main(int count, char **arguments) {
     if (count != 4)

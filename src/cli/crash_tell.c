@@ -8,6 +8,23 @@
 #include "cli/cli.h"
 #include "cli/crash.h"
 
+/* Where a frame's function ends and its file begins, or NULL. Functions have spaces as well as
+   files: "operator new(unsigned long) /src/my log.c:40". Most files are told by a whole path. */
+static const char *find_file(const char *text, size_t length) {
+    const char *space = memmem(text, length, " /", 2);
+    space = space != NULL ? space : memrchr(text, ' ', length);
+    size_t rest = space != NULL ? length - (size_t)(space - text) : 0;
+    return rest != 0 && memrchr(space, ':', rest) != NULL ? space : NULL;
+}
+
+/* Where the offset of "module+0x12" begins, or NULL. */
+static const char *find_offset(const char *text, size_t length) {
+    const char *plus = memrchr(text, '+', length);
+    size_t rest = plus != NULL ? length - (size_t)(plus - text) : 0;
+    bool is_offset = rest > 3 && memcmp(plus, "+0x", 3) == 0;
+    return is_offset && strspn(plus + 3, "0123456789abcdef") >= rest - 3 ? plus : NULL;
+}
+
 /* The frames of a stack: "function file:line", "function", "module+0x12", between "; ". */
 static bool add_frame(struct source_stack *stack, const char *text, size_t length) {
     struct source_frame *frames =
@@ -17,10 +34,9 @@ static bool add_frame(struct source_stack *stack, const char *text, size_t lengt
     stack->frames = frames;
     struct source_frame *frame = &frames[stack->count++];
     *frame = (struct source_frame){.line = 0};
-    const char *space = memrchr(text, ' ', length), *end = text + length;
-    const char *colon = space != NULL ? memrchr(space, ':', (size_t)(end - space)) : NULL;
-    const char *plus = space == NULL ? memrchr(text, '+', length) : NULL;
-    if (colon != NULL) {
+    const char *space = find_file(text, length), *plus = find_offset(text, length);
+    if (space != NULL) {
+        const char *colon = memrchr(text, ':', length);
         frame->function = strndup(text, (size_t)(space - text));
         frame->file = strndup(space + 1, (size_t)(colon - space - 1));
         frame->line = (int)strtol(colon + 1, NULL, 10);

@@ -99,11 +99,42 @@ static void close_region(struct live *live, size_t index) {
     close(region->descriptor);
 }
 
+static int remove_one(const char *path, const struct stat *stat, int kind, struct FTW *walk) {
+    (void)stat, (void)kind, (void)walk;
+    remove(path);
+    return 0;
+}
+
+static bool is_image(const struct live *live, const char *path) {
+    char image[LIVE_PATH];
+    for (size_t i = 0; i < live->sandbox->options.region_count; i++) {
+        path_of(live, i, image, sizeof image);
+        if (strcmp(image, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What a program has left beside the images would be there for the next one. */
+static void clear_folder(const struct live *live) {
+    DIR *list = opendir(live->folder);
+    for (struct dirent *entry; list != NULL && (entry = readdir(list)) != NULL;) {
+        char path[LIVE_PATH];
+        snprintf(path, sizeof path, "%s/%s", live->folder, entry->d_name);
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            !is_image(live, path))
+            nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    }
+    if (list != NULL)
+        closedir(list);
+}
+
 bool live_open(struct live *live, const struct sandbox *sandbox, uint32_t seat) {
     *live = (struct live){.sandbox = sandbox, .seat = seat};
     snprintf(live->folder, sizeof live->folder, "%s/%u", sandbox->folder, seat);
     if (mkdir(live->folder, 0700) != 0 && errno != EEXIST)
         return fail(live, "no folder for images");
+    clear_folder(live); /* whoever was here before may have been killed */
     for (size_t i = 0; i < sandbox->options.region_count; i++) {
         if (!open_region(live, i))
             return false;
@@ -171,41 +202,20 @@ static void patch_back(const struct live *live, const struct batch_image *image)
     }
 }
 
-static int remove_one(const char *path, const struct stat *stat, int kind, struct FTW *walk) {
-    (void)stat, (void)kind, (void)walk;
-    remove(path);
-    return 0;
-}
-
-static bool is_image(const struct live *live, const char *path) {
-    char image[LIVE_PATH];
-    for (size_t i = 0; i < live->sandbox->options.region_count; i++) {
-        path_of(live, i, image, sizeof image);
-        if (strcmp(image, path) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* What a program has left beside the images would be there for the next one. */
-static void clear_folder(const struct live *live) {
-    DIR *list = opendir(live->folder);
-    for (struct dirent *entry; list != NULL && (entry = readdir(list)) != NULL;) {
-        char path[LIVE_PATH];
-        snprintf(path, sizeof path, "%s/%s", live->folder, entry->d_name);
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-            !is_image(live, path))
-            nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    }
-    if (list != NULL)
-        closedir(list);
+/* A checker can unmap its view of a region, or map something else there: the next image would meet
+   the hole, or what lies there now, and not what a cut has left. */
+static bool has_hole(const struct live *live, const struct live_region *region) {
+    return is_object(live) && msync(region->view, region->room, MS_ASYNC) != 0;
 }
 
 bool live_restore(struct live *live, const struct batch_image *image, bool all) {
-    if (!is_object(live))
+    if (!is_object(live) || live->sandbox->options.isolate)
         clear_folder(live);
     for (size_t i = 0; i < live->sandbox->options.region_count; i++) {
         struct live_region *region = &live->regions[i];
+        bool told = true;
+        if (has_hole(live, region))
+            return false;
         if (!is_whole(live, i)) {
             if (fcntl(live->sandbox->regions[i].descriptor, F_GETFD) < 0)
                 return false; /* the checker has closed it: nobody here can read the base again */
@@ -217,7 +227,10 @@ bool live_restore(struct live *live, const struct batch_image *image, bool all) 
         if (all || !region->tracked)
             compare_all(live, i);
         else
-            track_written((uintptr_t)region->view, region->room, true, take_back_run, region);
+            told =
+                track_written((uintptr_t)region->view, region->room, true, take_back_run, region);
+        if (!told)
+            return false;
     }
     if (image != NULL && live->base != 0)
         patch_back(live, image);

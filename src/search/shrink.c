@@ -189,6 +189,9 @@ static void keep_image(struct search *search, struct walk *walk) {
         shrinking->failed = true;
     const struct queue_image image = {.begun = walk->begun, .acked = walk->acked};
     cause->verdict = search_verdict(search, &image, 0);
+    /* What was taken away was judged by processes in which the checker had kept something. */
+    if (!shrinking->failed && cause->verdict.outcome == SANDBOX_FINE)
+        shrinking->gone = shrinking->failed = true;
     ssize_t size = output >= 0 ? pread(output, said, sizeof said, 0) : 0;
     if (size > 0)
         cause->output = strndup(said, (size_t)size);

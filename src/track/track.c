@@ -151,12 +151,13 @@ bool track_exactly(uintptr_t address, size_t length, track_visit *visit, void *c
     return scan(address, length, &written_small, SCAN_CHECK_ASYNC, visit, context);
 }
 
-void track_written(uintptr_t address, size_t length, bool again, track_visit *visit,
+bool track_written(uintptr_t address, size_t length, bool again, track_visit *visit,
                    void *context) {
     uint64_t flags = SCAN_CHECK_ASYNC | (again ? SCAN_PROTECT : 0);
-    if (!scan(address, length, &written, flags, visit, context) &&
-        !scan(address, length, &mapped, 0, visit, context))
+    bool told = scan(address, length, &written, flags, visit, context);
+    if (!told && !scan(address, length, &mapped, 0, visit, context))
         track_resident(address, length, visit, context);
+    return told;
 }
 
 bool track_present(uintptr_t address, size_t length, track_visit *visit, void *context) {

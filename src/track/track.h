@@ -20,9 +20,10 @@ typedef void track_visit(void *context, uintptr_t from, uintptr_t to, bool prese
 bool track_is_exact(uintptr_t address, size_t length);
 
 /* Visits those pages: that were stored to since track_begin, or since the last look with again; or,
-   where the kernel does not tell, all that may be, since they are in memory.
+   where the kernel does not tell, all that may be, since they are in memory. false: it has not
+   told, for one because the view, or a part of it, is no longer the one that is tracked.
    pre: page-aligned; the view stands */
-void track_written(uintptr_t address, size_t length, bool again, track_visit *visit, void *context);
+bool track_written(uintptr_t address, size_t length, bool again, track_visit *visit, void *context);
 
 /* Visits the pages that were stored to since track_begin, but huge ones: of those it is not said
    what a part of them is. false: the kernel does not tell exactly; maybe not all were visited. */

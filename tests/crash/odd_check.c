@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *way = "";
@@ -44,6 +46,30 @@ static void spoil_file(void) {
         unlink(file);
     else if (truncate(file, 0) != 0 && is("makes"))
         close(open(other, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+}
+
+/* Where the image was is nothing then, or something else. */
+static void lose_image(const struct NvRtlCrash *crash) {
+    munmap(crash->regions[0].image, crash->regions[0].size);
+    if (is("maps-over") &&
+        mmap(crash->regions[0].image, crash->regions[0].size, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+        abort();
+}
+
+/* Returns in a child too, which has another opinion. */
+static int return_twice(void) {
+    pid_t child = fork();
+    if (child > 0)
+        waitpid(child, NULL, 0);
+    return child > 0 ? 0 : 3;
+}
+
+static int leave_file(void) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/left", getenv("TMPDIR"));
+    int file = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    return file < 0 || close(file) != 0 ? 6 : 0;
 }
 
 static int allocate(void) {
@@ -112,6 +138,12 @@ int nvrtl_check(const struct NvRtlCrash *crash) {
         close_all();
     if (is("unlinks") || is("truncates") || is("makes"))
         spoil_file();
+    if (is("unmaps") || is("maps-over"))
+        lose_image(crash);
+    if (is("returns-twice"))
+        return return_twice();
+    if (is("leaves-a-file"))
+        return leave_file();
     if (is("allocates"))
         return allocate();
     if (is("wavers") && first != 0)

@@ -188,6 +188,21 @@ class CheckTest(command.FolderTest):
                                 COMMIT.replace("@2", f"@{commit}") + DRAIN)
             self.assertIn(words, self.explore(events)[0]["message"])
 
+    def test_spaces_in_names(self):
+        """Functions of C++ have spaces, and so have folders of sources, and modules."""
+        frames = (("put /my src/log a.c:31", "put", "/my src/log a.c", 31),
+                  ("operator new(unsigned long) /my src/new.c:4", "operator new(unsigned long)",
+                   "/my src/new.c", 4),
+                  ("one(int, long) log.c:8", "one(int, long)", "log.c", 8),
+                  ("/usr/my lib.so+0x12af", None, None, None),
+                  ("operator+(a const&, a)", "operator+(a const&, a)", None, None))
+        stack = "stack 4 " + "; ".join(frame[0] for frame in frames) + "\n"
+        finding = self.explore(stack + BEGIN + DATA + DRAIN + COMMIT.replace("@2", "@4") + ACK)[0]
+        told = [tuple(frame.get(key) for key in ("function", "file", "line"))
+                for frame in finding["stack"]]
+        self.assertEqual(told, [frame[1:] for frame in frames])
+        self.assertEqual(finding["stack"][3]["module"], "/usr/my lib.so")
+
     def test_replay_is_for_the_shell(self):
         trace = self.write("a trace", (HEAD + order(4) + DRAIN).encode())
         result = command.run("crash", f"--check={CHECKER}", "--seed=1", "--check-timeout=3",

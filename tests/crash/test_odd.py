@@ -30,6 +30,9 @@ def put(offset, value, drain="1 drain\n", stack=1):
 
 # Some images of each of a few points, all of which are right.
 RIGHT = put(0x800, 7) + "".join(put(0x400 + 64 * i, 1) for i in range(8)) + put(0, 1)
+# Of the last one some are wrong.
+WRONG = ("".join(put(0x400 + 64 * i, 1) for i in range(8)) + put(0x800, 7, drain="") +
+         put(0, 1, stack=2))
 
 
 class OddTest(command.FolderTest):
@@ -60,6 +63,33 @@ class OddTest(command.FolderTest):
         images = int(report["remarks"][0].split(" ")[0])
         self.assertGreater(images, 4)
         self.assertIn(f"{images - 1} images failed once", " ".join(report["remarks"]))
+
+    def test_keeps_something_and_is_wrong(self):
+        """What it says of images when it has kept something is no cause, and no other failure."""
+        findings = self.explore("keeps", WRONG)["findings"]
+        self.assertEqual([one["message"] for one in findings],
+                         ["recovery fails (the checker returns 4); its cause was not found: it "
+                          "does not fail each time"])
+
+    def test_leaves_a_file(self):
+        """It is gone for a fresh process."""
+        report = self.explore("leaves-a-file", RIGHT)
+        self.assertEqual(report["findings"], [])
+        self.assertIn("failed once and not in a fresh process", " ".join(report["remarks"]))
+        self.assert_right(self.explore("leaves-a-file", RIGHT, "--isolate"))
+
+    def test_returns_twice(self):
+        """What a child of the checker says is not heard."""
+        self.assert_right(self.explore("returns-twice", RIGHT, "--check-timeout=2"))
+
+    def test_image_is_there_again(self):
+        """Who has no view of the image any more, or another one, meets each image all the same."""
+        for way in ("unmaps", "maps-over"):
+            with self.subTest(way):
+                self.assert_right(self.explore(way, RIGHT))
+                findings = self.explore(way, WRONG)["findings"]
+                self.assertIn("the store at log.c:40 is durable and the store at log.c:31 is not",
+                              findings[0]["message"])
 
     def test_does_not_fail_each_time(self):
         """Two processes have met it, and then nobody any more: it is told all the same."""

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -20,6 +21,40 @@ static struct batch_seat *seat_of(const struct worker *worker) {
     return &worker->sandbox->batch->seats[worker->seat];
 }
 
+/* Does the worker itself call the checker, which may keep a child for all that is known? */
+static bool calls_checker(const struct worker *worker) {
+    const struct sandbox_options *options = &worker->sandbox->options;
+    return options->judge == SANDBOX_OBJECT && !options->isolate;
+}
+
+/* false: there is none, or none that can be killed. */
+static bool kill_children(void) {
+    char path[64], *number = NULL;
+    size_t room = 0;
+    bool killed = false;
+    snprintf(path, sizeof path, "/proc/self/task/%ld/children", (long)getpid());
+    FILE *list = fopen(path, "re");
+    while (list != NULL && getdelim(&number, &room, ' ', list) > 0) {
+        pid_t child = (pid_t)strtol(number, NULL, 10);
+        killed = (child > 0 && kill(child, SIGKILL) == 0) || killed;
+    }
+    free(number);
+    if (list != NULL)
+        fclose(list);
+    return killed;
+}
+
+/* What a command or program has left behind, a server that it has started for one, would write to
+   the next image, and outlive the search: in a session of its own it is in no group of the
+   worker's. */
+static void end_children(void) {
+    pid_t ended;
+    while ((ended = waitpid(-1, NULL, WNOHANG)) >= 0) {
+        if (ended == 0 && (!kill_children() || waitpid(-1, NULL, 0) < 0))
+            return;
+    }
+}
+
 /* As a program finds its process when it starts. */
 static void settle_in(const struct worker *worker) {
     sigset_t none;
@@ -28,6 +63,8 @@ static void settle_in(const struct worker *worker) {
         signal(number, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (!calls_checker(worker))
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
     setpgid(0, 0);
     if (getppid() != worker->parent)
         _exit(0);
@@ -91,6 +128,8 @@ static bool serve(struct live *live, struct batch_image *image, const struct wor
         judge_apart(live, image, worker);
     else
         tell(image, judge(live, image, worker));
+    if (!calls_checker(worker))
+        end_children();
     if (batch->traced != 0 && object)
         object_trace(live, false);
     if (traced)
@@ -134,6 +173,8 @@ static _Noreturn void serve_only(struct live *live, const struct worker *worker)
     live_apply(live, image);
     tell(image, judge(live, image, worker));
     atomic_store(&seat_of(worker)->image, 0);
+    if (!calls_checker(worker))
+        end_children();
     _exit(0);
 }
 

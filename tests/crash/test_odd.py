@@ -130,6 +130,19 @@ class OddTest(command.FolderTest):
             self.assertEqual(self.read("kept"), self.read("kept.then"), takes)
             os.remove(kept)
 
+    def test_children_of_commands(self):
+        """What a command has started ends with it: it does not write to the next image."""
+        started = self.path("started")
+        check = (f"setsid sh -c 'sleep 0.1; printf \\\\1 | dd of=\"$0\" conv=notrunc; exec sleep "
+                 f"300' {{}} >&- 2>&- & echo $! >>'{started}'; "
+                 "test $(od -An -v -tu1 -N1 {}) = 0 || test $(od -An -v -tu1 -j2048 -N1 {}) = 7")
+        for option in ("--isolate", "--jobs=2"):
+            self.assert_right(self.explore("none", RIGHT, f"--check={check}", option))
+        numbers = self.read("started").split()
+        self.assertGreater(len(numbers), 8)
+        for number in numbers:
+            self.assertFalse(os.path.exists(f"/proc/{int(number)}"), number)
+
     def test_unguarded(self):
         """Where nothing keeps the checker from the user's files, the report says so."""
         variables = {"LD_PRELOAD": os.environ["NO_LANDLOCK"],

@@ -144,15 +144,20 @@ static struct span next_name(struct span text, size_t *at) {
     return (struct span){text.at + start, *at - start};
 }
 
+/* In AT&T's syntax a register has a % before it, and a variable may have a register's name. */
+static bool is_register(struct span text, struct span name, bool intel) {
+    struct operand ignored;
+    return intel ? read_register(name, &ignored) : name.at > text.at && name.at[-1] == '%';
+}
+
 /* Does it count from where it stands: the point itself, or a number from rip on? */
-static bool counts_from_here(struct span text, bool rip) {
+static bool counts_from_here(struct span text, bool rip, bool intel) {
     bool symbol = false;
     for (size_t at = 0; at < text.length;) {
         struct span name = next_name(text, &at);
         if (span_is(name, "."))
             return true;
-        struct operand ignored;
-        if (name.length > 0 && !read_register(name, &ignored) &&
+        if (name.length > 0 && !is_register(text, name, intel) &&
             (!isdigit((unsigned char)*name.at) || isalpha((unsigned char)name.at[name.length - 1])))
             symbol = true;
     }
@@ -201,7 +206,7 @@ static void read_att(struct operand *operand) {
         return;
     if (*text.at == '$') {
         operand->kind = OPERAND_IMMEDIATE;
-        operand->relative = counts_from_here(after(text, 1), false);
+        operand->relative = counts_from_here(after(text, 1), false, false);
         return;
     }
     if (*text.at == '%' && read_register(after(text, 1), operand)) {
@@ -212,7 +217,7 @@ static void read_att(struct operand *operand) {
     operand->width = 0;
     take_segment(operand);
     read_parts(operand->text, operand);
-    operand->relative = counts_from_here(operand->text, same_name(operand->base, "rip"));
+    operand->relative = counts_from_here(operand->text, same_name(operand->base, "rip"), false);
 }
 
 /* Takes "DWORD PTR" from the front. */
@@ -268,13 +273,13 @@ static void read_intel(struct operand *operand) {
     bool number = strchr("0123456789-+~'(", *text.at) != NULL || same_name(first, "offset");
     if (!pointer && !brackets && number) {
         operand->kind = OPERAND_IMMEDIATE;
-        operand->relative = counts_from_here(text, false);
+        operand->relative = counts_from_here(text, false, true);
         return;
     }
     operand->kind = OPERAND_MEMORY;
     take_segment(operand);
     read_brackets(operand);
-    operand->relative = counts_from_here(operand->text, same_name(operand->base, "rip"));
+    operand->relative = counts_from_here(operand->text, same_name(operand->base, "rip"), true);
 }
 
 struct operand operand_read(struct span text, bool intel) {

@@ -12,6 +12,7 @@
 #include "hook/sync.h"
 #include "source/batch.h"
 #include "source/record.h"
+#include "source/watch.h"
 #include "source/written.h"
 
 #define HERE ((off_t)-1) /* at the file's position */
@@ -113,20 +114,29 @@ static inline int cut(struct call call, ssize_t size, int result) {
     return result;
 }
 
+/* Where the program has made the call: libnvrtl-watch.so may stand before this. */
+static inline struct watch_site begin(const void *site, const char *frame) {
+    const struct watch_site passing = watch_passing;
+    watch_passing.caller = NULL;
+    settle();
+    return passing.caller != NULL ? passing : (struct watch_site){site, frame};
+}
+
+#define BEGIN const struct watch_site site = begin(HOOK_SITE, HOOK_FRAME)
 #define CALL(...)                                                                                  \
     (struct call) {                                                                                \
-        __VA_ARGS__, .site = HOOK_SITE, .frame = HOOK_FRAME                                        \
+        __VA_ARGS__, .site = site.caller, .frame = site.frame                                      \
     }
 
 ssize_t hook_write(int file, const void *from, size_t size) {
-    settle();
+    BEGIN;
     const struct iovec part = {(void *)from, size};
     return wrote(CALL(.file = file, .parts = &part, .count = 1, .at = HERE),
                  real_get()->write(file, from, size));
 }
 
 ssize_t hook_pwrite(int file, const void *from, size_t size, off_t at) {
-    settle();
+    BEGIN;
     const struct iovec part = {(void *)from, size};
     return wrote(CALL(.file = file, .parts = &part, .count = 1, .at = at),
                  real_get()->pwrite(file, from, size, at));
@@ -134,52 +144,52 @@ ssize_t hook_pwrite(int file, const void *from, size_t size, off_t at) {
 
 /* One function, where off_t has 64 bits. */
 ssize_t hook_pwrite64(int file, const void *from, size_t size, off_t at) {
-    settle();
+    BEGIN;
     const struct iovec part = {(void *)from, size};
     return wrote(CALL(.file = file, .parts = &part, .count = 1, .at = at),
                  real_get()->pwrite(file, from, size, at));
 }
 
 ssize_t hook_writev(int file, const struct iovec *parts, int count) {
-    settle();
+    BEGIN;
     return wrote(CALL(.file = file, .parts = parts, .count = (size_t)count, .at = HERE),
                  real_get()->writev(file, parts, count));
 }
 
 ssize_t hook_pwritev(int file, const struct iovec *parts, int count, off_t at) {
-    settle();
+    BEGIN;
     return wrote(CALL(.file = file, .parts = parts, .count = (size_t)count, .at = at),
                  real_get()->pwritev(file, parts, count, at));
 }
 
 ssize_t hook_pwritev64(int file, const struct iovec *parts, int count, off_t at) {
-    settle();
+    BEGIN;
     return wrote(CALL(.file = file, .parts = parts, .count = (size_t)count, .at = at),
                  real_get()->pwritev(file, parts, count, at));
 }
 
 ssize_t hook_pwritev2(int file, const struct iovec *parts, int count, off_t at, int flags) {
-    settle();
+    BEGIN;
     return wrote(
         CALL(.file = file, .parts = parts, .count = (size_t)count, .at = at, .flags = flags),
         real_get()->pwritev2(file, parts, count, at, flags));
 }
 
 ssize_t hook_pwritev64v2(int file, const struct iovec *parts, int count, off_t at, int flags) {
-    settle();
+    BEGIN;
     return wrote(
         CALL(.file = file, .parts = parts, .count = (size_t)count, .at = at, .flags = flags),
         real_get()->pwritev2(file, parts, count, at, flags));
 }
 
 int hook_ftruncate(int file, off_t size) {
-    settle();
+    BEGIN;
     return cut(CALL(.file = file, .at = size), SSIZE_MAX, real_get()->ftruncate(file, size));
 }
 
 /* One function, where off_t has 64 bits. */
 int hook_ftruncate64(int file, off_t size) {
-    settle();
+    BEGIN;
     return cut(CALL(.file = file, .at = size), SSIZE_MAX, real_get()->ftruncate(file, size));
 }
 
@@ -188,14 +198,14 @@ static bool cuts(int mode) {
 }
 
 int hook_fallocate(int file, int mode, off_t at, off_t size) {
-    settle();
+    BEGIN;
     int result = real_get()->fallocate(file, mode, at, size);
     return cuts(mode) ? cut(CALL(.file = file, .at = at), size, result) : result;
 }
 
 /* One function, where off_t has 64 bits. */
 int hook_fallocate64(int file, int mode, off_t at, off_t size) {
-    settle();
+    BEGIN;
     int result = real_get()->fallocate(file, mode, at, size);
     return cuts(mode) ? cut(CALL(.file = file, .at = at), size, result) : result;
 }

@@ -417,12 +417,18 @@ static void limiting(struct rlimit *limit) {
     self_widen(limit);
 }
 
+_Thread_local struct watch_site watch_passing;
+
+static void passing(const struct watch_site *site) {
+    watch_passing = *site;
+}
+
 _Atomic bool watch_loaded;
 
 const struct watch_calls *watch_calls(void) {
-    static const struct watch_calls calls = {mapped,         unmapping,    sync_begins, sync_ends,
-                                             wrote,          confining,    limiting,    unloading,
-                                             watch_removing, watch_removed};
+    static const struct watch_calls calls = {mapped,         unmapping,     sync_begins, sync_ends,
+                                             wrote,          confining,     limiting,    unloading,
+                                             watch_removing, watch_removed, passing};
     return &calls;
 }
 

@@ -52,7 +52,13 @@ struct watch_calls {
        openat(2) takes them); it has gone. */
     void (*removing)(struct watch_name *name, int directory, const char *path);
     void (*removed)(const struct watch_name *name);
+    /* A call that writes to a file, or cuts it, is about to be passed on: to hooks, if there are
+       some, and they tell of it. */
+    void (*passing)(const struct watch_site *site);
 };
+
+/* Where this thread's call was made that comes to hooks next; caller NULL: nobody passes it on. */
+extern _Thread_local struct watch_site watch_passing;
 
 /* For libnvrtl-watch.so. */
 const struct watch_calls *nvrtl_rt_watch(void);

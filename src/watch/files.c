@@ -13,6 +13,7 @@ static void tell(const struct watch_site *site, int file, int64_t offset, const 
 ssize_t write(int file, const void *from, size_t size) {
     const struct watch_site site = WATCH_SITE;
     const struct iovec part = {(void *)(uintptr_t)from, size};
+    watch_runtime()->passing(&site);
     ssize_t written = watch_real()->write(file, from, size);
     tell(&site, file, -1, &part, 1, written);
     return written;
@@ -21,6 +22,7 @@ ssize_t write(int file, const void *from, size_t size) {
 ssize_t pwrite(int file, const void *from, size_t size, off_t at) {
     const struct watch_site site = WATCH_SITE;
     const struct iovec part = {(void *)(uintptr_t)from, size};
+    watch_runtime()->passing(&site);
     ssize_t written = watch_real()->pwrite(file, from, size, at);
     tell(&site, file, at, &part, 1, written);
     return written;
@@ -32,6 +34,7 @@ ssize_t pwrite64(int file, const void *from, size_t size, off_t at) {
 
 static ssize_t writev_at(const struct watch_site *site, int file, const struct iovec *parts,
                          int count, off_t at) {
+    watch_runtime()->passing(site);
     ssize_t written = watch_real()->pwritev(file, parts, count, at);
     tell(site, file, at, parts, count, written);
     return written;
@@ -40,6 +43,7 @@ static ssize_t writev_at(const struct watch_site *site, int file, const struct i
 /* Parameters as libc's header names them, the only declaration of these. */
 WATCH_EXPORT ssize_t writev(int fd, const struct iovec *iovec, int count) {
     const struct watch_site site = WATCH_SITE;
+    watch_runtime()->passing(&site);
     ssize_t written = watch_real()->writev(fd, iovec, count);
     tell(&site, fd, -1, iovec, count, written);
     return written;
@@ -56,6 +60,7 @@ WATCH_EXPORT ssize_t pwritev64(int fd, const struct iovec *iovec, int count, off
 }
 
 static int cut_off(const struct watch_site *site, int file, off_t size) {
+    watch_runtime()->passing(site);
     int result = watch_real()->ftruncate(file, size);
     if (result == 0)
         watch_runtime()->wrote(site, file, size, NULL, 0, SIZE_MAX);
@@ -74,6 +79,7 @@ int ftruncate64(int file, off_t size) {
 }
 
 static int allocate(const struct watch_site *site, int file, int mode, off_t offset, off_t size) {
+    watch_runtime()->passing(site);
     int result = watch_real()->fallocate(file, mode, offset, size);
     if (result == 0 && (mode & (PUNCH_HOLE | ZERO_RANGE)) != 0 && size > 0)
         watch_runtime()->wrote(site, file, offset, NULL, 0, (size_t)size);

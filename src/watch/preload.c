@@ -141,7 +141,8 @@ void sync(void) {
 int syncfs(int file) {
     const struct watch_site site = WATCH_SITE;
     struct watch_sync wait = {.begun = false};
-    begin(&wait, &site, -1);
+    if (file >= 0)
+        begin(&wait, &site, -1);
     int result = watch_real()->syncfs(file);
     watch_runtime()->sync_end(&wait, result == 0);
     return result;

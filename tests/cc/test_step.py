@@ -121,6 +121,14 @@ class StepTest(driver.Case):
         self.assertEqual(words, [])
         self.assertRegex(marks[0], r"code\.s:1: the code counts its own bytes")
 
+    def test_variables_that_are_called_like_registers(self):
+        """They have no % before them, and nothing counts bytes there."""
+        for name in ("gs", "sp", "k1", "st", "r10", "xmm1", "rax"):
+            words, marks = self.words(f"f: movl {name}(%rip), %ecx\n leaq {name}+8(%rip), %rsi\n"
+                                      f" movl ${name}, %edx\n movnti %eax, (%rdi)\n ret\n"
+                                      f" .comm {name}, 16\n")
+            self.assertEqual((len(words), marks), (1, []), name)
+
     def test_code_that_no_longer_fits_is_left_alone(self):
         store = " movnti %eax, (%rdi)\n"
         words, marks = self.words(f"f:\n{store * 5} loop f\n")

@@ -35,6 +35,14 @@ class HooksTest(RulesCase):
                                       for topic in OWN for wrong in (True, False)
                                       for build in builds])
 
+    def test_beside_files_that_are_watched(self):
+        """Then a library stands between the program and the hooks of libc's functions; the lines
+        are the program's all the same."""
+        options = ["--stores=hooks", "--streams=drain", "--watch=/nowhere"]
+        self.in_parallel(self.start, [("copies", "all", wrong, build, USUAL, options)
+                                      for wrong in (True, False)
+                                      for build in find_builds("copies")])
+
     def test_what_has_to_be_asked_for(self):
         options = [f"--enable={kind}" for kind in EXTRA]
         self.in_parallel(self.start, [("extra", "all", wrong, build, USUAL, options)

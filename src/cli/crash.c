@@ -279,6 +279,8 @@ static int record_and_explore(struct crash_arguments *arguments) {
         cli_complain("the program %s %d: what it has done until then is looked at",
                      WIFEXITED(status) ? "ended with status" : "was killed by signal",
                      WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    explore->recorded = arguments->record.program;
+    explore->exit = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     FILE *trace = result == 0 ? crash_open(path) : NULL;
     if (trace != NULL) {
         result = explore_trace(trace, arguments);

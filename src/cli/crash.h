@@ -17,6 +17,8 @@ struct crash_explore {
     struct search_options search;
     struct run_reports reports;
     const char *trace; /* path */
+    char **recorded;   /* the program that made the trace just now; NULL: nobody knows */
+    int exit;          /* its status; 128 + signal when it was killed */
     const char *keep;  /* directory of failing images, or NULL: made from the seed */
     const char *replay;
     const char *recover; /* the folder in which this process is to run recovery, or NULL */

@@ -377,7 +377,8 @@ bool crash_tell_begin(struct crash_told *told, const struct crash_explore *explo
     enum trace_model model =
         explore->search.wish.model_said ? explore->search.wish.model : facts->head.model;
     struct report *report = &told->report;
-    report->program = told->program;
+    report->program = explore->recorded != NULL ? explore->recorded : told->program;
+    report->exit = explore->exit;
     report->stores = "trace";
     report->judge = trace_model_name(model);
     report->search = search_identity(facts, &explore->search);

@@ -3,6 +3,7 @@
 """What nvrtl record keeps: every store with its value, its thread and its line, in the order of
 visibility, however the program ends."""
 
+import json
 import os
 import pathlib
 import re
@@ -142,6 +143,10 @@ class RecordTest(command.FolderTest):
                                      f"--keep={self.path('kept')}", "--",
                                      os.environ["POINTERS_BIN"], self.path(how), how)
                 self.assertEqual(result.returncode, status, result.stderr)
+                # Who explores what has just been recorded is told of the program, and its end.
+                report = json.loads(result.stderr[result.stderr.index("{"):])
+                self.assertEqual(report["program"][1:], [self.path(how), how])
+                self.assertEqual(report["exit"], 0)
                 told = "something was stored by no routine" in result.stderr
                 self.assertEqual(told, how != "none", result.stderr)
 

@@ -157,3 +157,17 @@ bool writeback_find(const uint8_t *code, size_t size, unsigned machine, bool str
         return find_aarch64(code, size, from, found);
     return machine == EM_X86_64 && find_x86_64(code, size, streams, from, found);
 }
+
+static bool is_prefix(uint8_t byte) {
+    return is_rex(byte) ||
+           (byte != 0 && memchr("\x66\x67\x2e\x36\x3e\x26\x64\x65\xf2\xf3", byte, 10));
+}
+
+/* A call-out ends by giving back the frame that it took: leaq 152(%rsp), %rsp (src/as/emit.c). */
+bool writeback_is_told(const uint8_t *code, const struct writeback *found) {
+    static const uint8_t end[] = {0x48, 0x8d, 0xa4, 0x24, 152, 0, 0, 0};
+    size_t at = found->at - 1;
+    while (at > 0 && is_prefix(code[at - 1]))
+        at--;
+    return at >= sizeof end && memcmp(code + at - sizeof end, end, sizeof end) == 0;
+}

@@ -24,7 +24,7 @@ struct code_file {
     Elf *elf;
     unsigned machine;
     bool streams; /* count as flushed */
-    bool heard;   /* its hooks tell of what it does */
+    bool heard;   /* it has hooks, which tell of what they stand before */
     /* Where libnvrtl's own instructions are listed, if it is a part of the file. */
     const uint8_t *landings;
     size_t landings_size;
@@ -85,7 +85,7 @@ static bool find_in(const struct code_file *file, Elf_Scn *section, GElf_Addr st
     size_t size, from = 0;
     const uint8_t *code = bytes_of(section, &size);
     while (code != NULL && writeback_find(code, size, file->machine, file->streams, from, found)) {
-        if (!is_ours(file, start + found->at))
+        if (!is_ours(file, start + found->at) && !(file->heard && writeback_is_told(code, found)))
             return true;
         from = found->at + 1;
     }
@@ -138,8 +138,11 @@ static bool look_at(struct unheard *unheard, const struct arena_head *head, cons
                                  .streams = head->placed == 0 && !has_name(path, "libc.so") &&
                                             !has_name(path, "ld-linux")};
         read_sections(&file);
-        may = !(file.heard && atomic_load(&head->hooked) != 0) &&
-              look_through(unheard, &file, symbols);
+        file.heard = file.heard && atomic_load(&head->hooked) != 0;
+        /* What code without hooks streams there is a store that nobody sees, and told as one. */
+        file.streams = file.streams && !file.heard;
+        may = look_through(unheard, &file, symbols);
+        unheard->heard = may && file.heard;
     } else if (asprintf(&unheard->where, "code of %s, which cannot be read,", path) < 0) {
         unheard->where = NULL;
     }
@@ -205,11 +208,13 @@ bool unheard_remark(const struct unheard *unheard, struct report *report) {
     report->incomplete = true;
     return verify_remark(report,
                          "%" PRIu64 " finding%s not judged: %s may have flushed that, which "
-                         "--stores=%s does not see (build it with nvrtl-cc and run with "
-                         "--stores=hooks, or flush by the routines alone)",
+                         "--stores=%s does not see (%s, or flush by the routines alone)",
                          unheard->notes, unheard->notes == 1 ? " was" : "s were",
                          unheard->where != NULL ? unheard->where : "the program's own code",
-                         report->stores);
+                         report->stores,
+                         unheard->heard ? "build all of it with nvrtl-cc, whose --audit tells "
+                                          "where there are no call-outs"
+                                        : "build it with nvrtl-cc and run with --stores=hooks");
 }
 
 void unheard_free(struct unheard *unheard) {

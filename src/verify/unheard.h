@@ -9,6 +9,7 @@
 
 struct unheard {
     bool looked, may;
+    bool heard;     /* the instruction stands in a file with hooks, and has no call-out */
     uint64_t notes; /* findings that were no more than notes for that reason */
     char *where; /* an instruction of that kind: "clwb at file.c:3"; or what cannot be looked at */
 };

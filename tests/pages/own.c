@@ -45,6 +45,23 @@ CASE(undrained) {
 }
 #endif
 
+#ifdef OWN_OPAQUE
+/* nvrtl-cc leaves an object alone that counts its own bytes. */
+__asm__("jmp .+2");
+#endif
+
+#ifdef OWN_LINKED
+void library_flush(volatile void *line);
+
+/* By a part of the program that another compiler has made. */
+CASE(linked) {
+    OPEN();
+    WORD(64) = SOME;
+    library_flush(base + 64);
+    CLOSE();
+}
+#endif
+
 /* Flushed by routines alone. */
 CASE(routines) {
     OPEN();
@@ -96,5 +113,8 @@ CASE(made_without) {
 PROGRAM(
 #ifdef OWN_FLUSH
     {"own", own}, {"own_write", own_write}, {"undrained", undrained},
+#endif
+#ifdef OWN_LINKED
+    {"linked", linked},
 #endif
     {"routines", routines}, {"library", library}, {"made", made}, {"made_without", made_without})

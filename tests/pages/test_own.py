@@ -105,6 +105,12 @@ class OwnFlushTest(unittest.TestCase):
         self.assertEqual((told, status), ([], 0), text)
         self.check_error("hooked", "routines", stores="hooks")
 
+    def test_parts_without_call_outs_beside_hooks(self):
+        for program, case in (("hooked-mixed", "linked"), ("hooked-opaque", "own")):
+            text = self.check_noted(program, case, stores="hooks",
+                                    where=rf"clflush at own\.h:\d+ \(.*/{program}\)")
+            self.assertIn("--audit", text)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -159,8 +159,8 @@ bool writeback_find(const uint8_t *code, size_t size, unsigned machine, bool str
 }
 
 static bool is_prefix(uint8_t byte) {
-    return is_rex(byte) ||
-           (byte != 0 && memchr("\x66\x67\x2e\x36\x3e\x26\x64\x65\xf2\xf3", byte, 10));
+    static const uint8_t prefixes[] = {0x66, 0x67, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65, 0xf2, 0xf3};
+    return is_rex(byte) || memchr(prefixes, byte, sizeof prefixes) != NULL;
 }
 
 /* A call-out ends by giving back the frame that it took: leaq 152(%rsp), %rsp (src/as/emit.c). */

@@ -7,6 +7,7 @@
 #include "arena/shadow.h"
 #include "base/bits.h"
 #include "verify/cutoff.h"
+#include "verify/opaque.h"
 #include "verify/path.h"
 #include "verify/remarks.h"
 #include "verify/screen.h"
@@ -402,7 +403,7 @@ bool collect_report(const struct collect_run *run, struct report *report) {
         judge_end(run);
     done = done && add_regions(&collector) && add_findings(&collector) &&
            remarks_add(run->arena->head, report) && remarks_unasked(run->wanted, report) &&
-           unheard_remark(&collector.unheard, report) &&
+           unheard_remark(&collector.unheard, report) && opaque_remarks(run->arena->head, report) &&
            (!run->profile || sites_collect(run->arena, site_stack, &collector, &report->profile));
     unheard_free(&collector.unheard);
     symbols_close(collector.symbols);

@@ -111,6 +111,14 @@ class OwnFlushTest(unittest.TestCase):
                                     where=rf"clflush at own\.h:\d+ \(.*/{program}\)")
             self.assertIn("--audit", text)
 
+    def test_what_hooks_could_not_follow(self):
+        """It is said, whatever is found."""
+        for program, said in (("hooked-opaque", True), ("hooked", False)):
+            told, status, remarks, text = self.run_case(program, "routines", stores="hooks")
+            self.assertEqual((told, status), ([], 0), text)
+            self.assertEqual(f"{program} does at 1 place is not seen" in remarks, said, text)
+            self.assertEqual("the code counts its own bytes" in remarks, said, text)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -144,15 +144,17 @@ static struct span next_name(struct span text, size_t *at) {
     return (struct span){text.at + start, *at - start};
 }
 
-/* Does it count from where it stands: the point itself, or a number from rip on? */
-static bool counts_from_here(struct span text, bool rip) {
+/* Does it count from where it stands: the point itself, or a number from rip on? Where registers
+   have a sign before them a program may have a variable of such a name: sp(%rip). */
+static bool counts_from_here(struct span text, bool rip, bool intel) {
     bool symbol = false;
     for (size_t at = 0; at < text.length;) {
         struct span name = next_name(text, &at);
         if (span_is(name, "."))
             return true;
         struct operand ignored;
-        if (name.length > 0 && !read_register(name, &ignored) &&
+        bool sign = intel || (name.at > text.at && name.at[-1] == '%');
+        if (name.length > 0 && !(sign && read_register(name, &ignored)) &&
             (!isdigit((unsigned char)*name.at) || isalpha((unsigned char)name.at[name.length - 1])))
             symbol = true;
     }
@@ -201,7 +203,7 @@ static void read_att(struct operand *operand) {
         return;
     if (*text.at == '$') {
         operand->kind = OPERAND_IMMEDIATE;
-        operand->relative = counts_from_here(after(text, 1), false);
+        operand->relative = counts_from_here(after(text, 1), false, false);
         return;
     }
     if (*text.at == '%' && read_register(after(text, 1), operand)) {
@@ -212,7 +214,7 @@ static void read_att(struct operand *operand) {
     operand->width = 0;
     take_segment(operand);
     read_parts(operand->text, operand);
-    operand->relative = counts_from_here(operand->text, same_name(operand->base, "rip"));
+    operand->relative = counts_from_here(operand->text, same_name(operand->base, "rip"), false);
 }
 
 /* Takes "DWORD PTR" from the front. */
@@ -268,13 +270,13 @@ static void read_intel(struct operand *operand) {
     bool number = strchr("0123456789-+~'(", *text.at) != NULL || same_name(first, "offset");
     if (!pointer && !brackets && number) {
         operand->kind = OPERAND_IMMEDIATE;
-        operand->relative = counts_from_here(text, false);
+        operand->relative = counts_from_here(text, false, true);
         return;
     }
     operand->kind = OPERAND_MEMORY;
     take_segment(operand);
     read_brackets(operand);
-    operand->relative = counts_from_here(operand->text, same_name(operand->base, "rip"));
+    operand->relative = counts_from_here(operand->text, same_name(operand->base, "rip"), true);
 }
 
 struct operand operand_read(struct span text, bool intel) {

@@ -121,6 +121,13 @@ class StepTest(driver.Case):
         self.assertEqual(words, [])
         self.assertRegex(marks[0], r"code\.s:1: the code counts its own bytes")
 
+    def test_variables_with_names_of_registers(self):
+        """In a program of C nothing forbids them."""
+        words, marks = self.words("f: movl 4+sp(%rip), %eax\n movnti %eax, (%rdi)\n"
+                                  " leaq di(%rip), %rax\n movl $sp+4, %eax\n ret\n"
+                                  ".comm sp,8\n.comm di,8\n")
+        self.assertEqual((len(words), marks), (1, []))
+
     def test_code_that_no_longer_fits_is_left_alone(self):
         store = " movnti %eax, (%rdi)\n"
         words, marks = self.words(f"f:\n{store * 5} loop f\n")

@@ -422,12 +422,14 @@ bool record_attempt(struct self *me, uintptr_t address, size_t length, arena_id 
 static void look_for_stores(const struct act *act) {
     const struct event *event = act->event;
     const struct event_range *ranges = (const struct event_range *)event->address;
-    if ((event->effect & EFFECT_DRAIN) != 0 || event->kind == EVENT_MARK ||
-        event->kind == EVENT_RETRY || event->kind == EVENT_FREE)
+    bool all = (event->effect & EFFECT_DRAIN) != 0 || event->kind == EVENT_MARK ||
+               event->kind == EVENT_RETRY || event->kind == EVENT_FREE;
+    if (all)
         pages_interval(act->me, act->stack);
-    else if (act->token == NULL)
+    /* Of what other processes have stored only what is named is looked at. */
+    if (act->token == NULL || (all && !pages_shared()))
         return;
-    else if (event->kind == EVENT_STORING || event->kind == EVENT_FLUSH)
+    if (event->kind == EVENT_STORING || event->kind == EVENT_FLUSH)
         pages_find(act->me, act->token, event->address, event->length, act->stack);
     for (size_t i = 0; event->kind == EVENT_FLUSH_RANGES && i < event->length; i++)
         pages_find(act->me, act->token, (uintptr_t)ranges[i].address, ranges[i].length, act->stack);

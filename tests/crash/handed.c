@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * handed FILE HOW BEFORE: somebody stores a word, lets somebody else know in the way that HOW says,
- * and does nothing more; the other one makes it durable, and then stores another word. BEFORE says
- * whether it is the first store to its page (none) or not (some), or of more than a word (wide).
+ * handed FILE HOW BEFORE [msync|fsync]: somebody stores a word, lets somebody else know in the way
+ * that HOW says, and does nothing more; the other one makes it durable, and then stores another
+ * word. BEFORE says whether it is the first store to its page (none) or not (some), or of more than
+ * a word (wide).
  */
+#include <fcntl.h>
 #include <nvrtl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -16,7 +18,8 @@
 
 static NvRtlMapping mapping;
 static volatile uint64_t *words;
-static const char *before;
+static const char *before, *waits = "";
+static int file;
 static volatile int
     *step; /* of no region, and nothing that anybody hears of; shared with a child */
 static int ends[2];
@@ -36,10 +39,19 @@ static void store(void) {
         words[8] = 7;
 }
 
+static void persist(volatile uint64_t *word) {
+    if (strcmp(waits, "msync") == 0)
+        msync(mapping.base, 4096, MS_SYNC);
+    else if (strcmp(waits, "fsync") == 0)
+        fsync(file);
+    else
+        RtlFlushNonVolatileMemory(mapping.token, (void *)(uintptr_t)word, 8, 0);
+}
+
 static void take_over(void) {
-    RtlFlushNonVolatileMemory(mapping.token, (void *)(uintptr_t)&words[8], 8, 0);
+    persist(&words[8]);
     words[0] = 1;
-    RtlFlushNonVolatileMemory(mapping.token, mapping.base, 8, 0);
+    persist(&words[0]);
 }
 
 static void *take_over_at_once(void *unused) {
@@ -98,12 +110,14 @@ int main(int argc, char **argv) {
                 {"word", take_over_after_a_word, 2},
                 {"line", store_to_the_line, 2}};
     pthread_t thread;
-    if (argc != 4 || NvRtlMapFile(argv[1], 0, 4096, NVRTL_MAP_CREATE, 0666, &mapping) != 0)
+    if (argc < 4 || NvRtlMapFile(argv[1], 0, 4096, NVRTL_MAP_CREATE, 0666, &mapping) != 0)
         return 1;
     words = mapping.base;
     before = argv[3];
+    waits = argc > 4 ? argv[4] : waits;
+    file = open(argv[1], O_RDWR | O_CLOEXEC);
     step = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (step == MAP_FAILED || pipe(ends) != 0)
+    if (step == MAP_FAILED || file < 0 || pipe(ends) != 0)
         return 1;
     if (strcmp(argv[2], "child") == 0 || strcmp(argv[2], "stays") == 0) {
         in_a_child(strcmp(argv[2], "stays") == 0);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "base/notes.h"
 #include "code/writeback.h"
 #include "event/event.h"
 #include "verify/collect.h"
@@ -25,6 +26,7 @@ struct code_file {
     unsigned machine;
     bool streams; /* count as flushed */
     bool heard;   /* its hooks tell of what it does */
+    bool silent;  /* but not everywhere of its own flushes */
     /* Where libnvrtl's own instructions are listed, if it is a part of the file. */
     const uint8_t *landings;
     size_t landings_size;
@@ -49,6 +51,19 @@ static bool asks_for_hooks(Elf_Scn *section) {
     return bytes != NULL && memmem(bytes, size, "NVRTL_RT_", sizeof "NVRTL_RT_" - 1) != NULL;
 }
 
+/* Does an object of it say that nothing could be put before its instructions? */
+static bool has_silent(Elf_Scn *section) {
+    Elf_Data *data = elf_getdata(section, NULL);
+    size_t owner, words;
+    GElf_Nhdr note;
+    for (size_t at = 0, next;
+         data != NULL && (next = gelf_getnote(data, at, &note, &owner, &words)) > 0; at = next) {
+        if (note.n_type == NOTES_SILENT)
+            return true;
+    }
+    return false;
+}
+
 static void read_sections(struct code_file *file) {
     size_t names;
     if (elf_getshdrstrndx(file->elf, &names) != 0)
@@ -63,6 +78,8 @@ static void read_sections(struct code_file *file) {
             file->landings_address = header.sh_addr;
         } else if (name != NULL && strcmp(name, ".dynstr") == 0) {
             file->heard = asks_for_hooks(section);
+        } else if (name != NULL && strcmp(name, NOTES_SECTION) == 0) {
+            file->silent = has_silent(section);
         }
     }
 }
@@ -138,7 +155,7 @@ static bool look_at(struct unheard *unheard, const struct arena_head *head, cons
                                  .streams = head->placed == 0 && !has_name(path, "libc.so") &&
                                             !has_name(path, "ld-linux")};
         read_sections(&file);
-        may = !(file.heard && atomic_load(&head->hooked) != 0) &&
+        may = !(file.heard && !file.silent && atomic_load(&head->hooked) != 0) &&
               look_through(unheard, &file, symbols);
     } else if (asprintf(&unheard->where, "code of %s, which cannot be read,", path) < 0) {
         unheard->where = NULL;

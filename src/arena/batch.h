@@ -28,6 +28,10 @@ struct arena_batch {
     _Atomic uint64_t round; /* from 1 */
     _Atomic uint32_t count; /* the last one may still be about to be made */
     struct batch_store at[BATCH_STORES];
+    /* A store that goes another way, for one since it is the thread's first to its page: what it
+       has stored is told when the thread is heard of next. Here others find it. */
+    struct batch_store other;
+    _Atomic uint32_t other_kind; /* enum log_kind */
 };
 
 /* How LOG_STORES has one. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "as/as.h"
+#include "base/notes.h"
 #include "hook/callout.h"
 
 static void add_span(struct text *to, struct span span) {
@@ -165,7 +166,7 @@ static void emit_string(struct text *to, struct span span) {
 static void emit_note(unsigned type, const struct text *words, struct text *to) {
     text_print(to,
                "\t.balign 4\n\t.long %zu, 9f - 8f, %u\n\t.asciz \"%s\"\n\t.balign 4\n8:\t.asciz \"",
-               sizeof CALLOUT_NOTE_OWNER, type, CALLOUT_NOTE_OWNER);
+               sizeof NOTES_OWNER, type, NOTES_OWNER);
     emit_string(to, (struct span){words->bytes, words->length});
     text_print(to, "\"\n9:\t.balign 4\n");
 }
@@ -174,9 +175,9 @@ static void emit_note(unsigned type, const struct text *words, struct text *to) 
 
 void emit_notes(const struct source *source, const char *failure, struct text *to) {
     struct text words = {0};
-    text_print(to, "\t.section %s,\"a\",@note\n", CALLOUT_NOTE_SECTION);
+    text_print(to, "\t.section %s,\"a\",@note\n", NOTES_SECTION);
     text_print(&words, "%s", source->maker);
-    emit_note(CALLOUT_NOTE_HOOKED, &words, to);
+    emit_note(NOTES_HOOKED, &words, to);
     if (failure != NULL) {
         words.length = 0;
         const char *name = source->name != NULL ? source->name : "-";
@@ -185,21 +186,21 @@ void emit_notes(const struct source *source, const char *failure, struct text *t
         else
             text_add(&words, name, strlen(name));
         text_print(&words, ": %s", failure);
-        emit_note(CALLOUT_NOTE_OPAQUE, &words, to);
+        emit_note(NOTES_OPAQUE, &words, to);
     }
     for (size_t i = 0; i < source->opaque_count; i++) {
         const struct opaque *opaque = &source->opaques[i];
         words.length = 0;
         if (i == OPAQUE_MAX) {
             text_print(&words, "and %zu more", source->opaque_count - i);
-            emit_note(CALLOUT_NOTE_OPAQUE, &words, to);
+            emit_note(NOTES_OPAQUE, &words, to);
             break;
         }
         text_print(&words, "%.*s:%u: %s", (int)opaque->file.length,
                    opaque->file.at != NULL ? opaque->file.at : "", opaque->line, opaque->why);
         if (opaque->what.length > 0)
             text_print(&words, ": %.*s", (int)opaque->what.length, opaque->what.at);
-        emit_note(CALLOUT_NOTE_OPAQUE, &words, to);
+        emit_note(NOTES_OPAQUE, &words, to);
     }
     free(words.bytes);
 }

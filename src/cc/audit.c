@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "base/notes.h"
 #include "cc/audit.h"
 #include "cc/cc.h"
 #include "hook/callout.h"
@@ -46,9 +47,9 @@ static bool is_start_code(const char *name) {
 }
 
 static void visit_note(struct found *found, const Elf64_Nhdr *note, const char *words, bool tell) {
-    if (note->n_type == CALLOUT_NOTE_HOOKED && !tell)
+    if (note->n_type == NOTES_HOOKED && !tell)
         found->hooked_notes++;
-    if (note->n_type != CALLOUT_NOTE_OPAQUE || !tell)
+    if (note->n_type != NOTES_OPAQUE || !tell)
         return;
     found->opaque++;
     printf("  opaque   %.*s\n", (int)note->n_descsz, words);
@@ -70,8 +71,8 @@ static void visit_notes(struct found *found, bool tell) {
             size_t end = words + align_up(note.n_descsz, 4);
             if (end > size || end <= at)
                 break;
-            if (note.n_namesz == sizeof CALLOUT_NOTE_OWNER &&
-                memcmp(bytes + owner, CALLOUT_NOTE_OWNER, sizeof CALLOUT_NOTE_OWNER) == 0)
+            if (note.n_namesz == sizeof NOTES_OWNER &&
+                memcmp(bytes + owner, NOTES_OWNER, sizeof NOTES_OWNER) == 0)
                 visit_note(found, &note, bytes + words, tell);
             at = end;
         }

@@ -69,15 +69,6 @@
 #define CALLOUT_FRAME 152
 #define CALLOUT_SCATTER_FRAME 216
 
-/* The note that the assembler step leaves in an object: section .note.nvrtl, owner "nvrtl". The
-   descriptor is text that ends in a zero. */
-#define CALLOUT_NOTE_SECTION ".note.nvrtl"
-#define CALLOUT_NOTE_OWNER "nvrtl"
-/* "file.s:12: why": something there stores or flushes unseen, or may. */
-#define CALLOUT_NOTE_OPAQUE 1
-/* "gcc", "clang" or "assembly": the object went through the step; once in each. */
-#define CALLOUT_NOTE_HOOKED 2
-
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
 #include <stddef.h>

@@ -85,7 +85,8 @@ APART static void settle_now(void) {
 }
 
 static inline void settle(void) {
-    if (UNLIKELY(hook_on) && self_current != NULL && batch_waits(self_current))
+    if (UNLIKELY(hook_on) && self_current != NULL &&
+        (batch_waits(self_current) || self_current->storing.length != 0))
         settle_now();
 }
 

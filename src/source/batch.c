@@ -102,8 +102,53 @@ static bool is_made(const struct telling *telling, const uint8_t *shadow, uint32
     return memcmp(shadow + at, (const uint8_t *)telling->address + at, BATCH_LENGTH(where)) != 0;
 }
 
+void batch_note_other(struct self *me) {
+    struct arena_batch *batch = me->batch.now;
+    uintptr_t address = me->storing.address;
+    struct model_page *page = regions_record(me, address);
+    if (batch == NULL || page == NULL ||
+        me->storing.length > MODEL_PAGE_SIZE - address % MODEL_PAGE_SIZE)
+        return;
+    batch->other.stack = me->storing.stack;
+    batch->other.where = BATCH_WHERE(address, me->storing.length);
+    atomic_store_explicit(&batch->other_kind, me->storing.kind, memory_order_relaxed);
+    atomic_store_explicit(&batch->other.page, arena_id_of(arena_here(), page),
+                          memory_order_release);
+}
+
+void batch_forget_other(struct self *me) {
+    if (me->batch.now != NULL)
+        atomic_store_explicit(&me->batch.now->other.page, 0, memory_order_release);
+}
+
+void batch_take_others(struct self *me, const struct model_page *page, uint8_t *shadow,
+                       const uint8_t *memory, uint64_t lines) {
+    const struct arena *arena = arena_here();
+    for (uint32_t t = 0; t < atomic_load(&arena->head->thread_count) && t < ARENA_THREADS; t++) {
+        const struct arena_batch *batch = t != me->thread ? batch_of(arena, t) : NULL;
+        if (batch == NULL || atomic_load(&batch->other.page) != arena_id_of(arena, page))
+            continue;
+        uint32_t at = (uint32_t)(batch->other.where % MODEL_PAGE_SIZE);
+        uint32_t length = BATCH_LENGTH(batch->other.where);
+        if (length == 0 || length > MODEL_PAGE_SIZE - at)
+            continue; /* its thread has come to another one meanwhile */
+        uint64_t its = recorder_lines(at, at + length);
+        if ((its & lines) == 0 || (page->based & its) != its ||
+            memcmp(shadow + at, memory + at, length) == 0)
+            continue;
+        memcpy(shadow + at, memory + at, length);
+        const struct log_record record = {.kind = atomic_load(&batch->other_kind),
+                                          .thread = t,
+                                          .file = page->file,
+                                          .size = length,
+                                          .stack = batch->other.stack,
+                                          .offset = page->index * MODEL_PAGE_SIZE + at,
+                                          .length = length};
+        stream_append(arena_here(), &record, shadow + at);
+    }
+}
+
 void batch_take(struct self *me, struct model_page *page, uintptr_t address, uint32_t owner) {
-    const struct arena_head *head = arena_here()->head;
     struct telling telling = {.me = me,
                               .batch = batch_of(arena_here(), owner - 1),
                               .page = page,
@@ -114,14 +159,12 @@ void batch_take(struct self *me, struct model_page *page, uintptr_t address, uin
     uint64_t under_way = 0;
     if (count == 0 || shadow == NULL || !content_readable(address))
         return;
-    uint32_t process = head->thread_processes[owner - 1] % ARENA_PROCESSES;
-    bool over = atomic_load(&head->processes[process].end) != ARENA_RUNS;
     for (uint32_t i = 0; i < count; i++) {
         if (page_of(telling.batch, i) != arena_id_of(arena_here(), page))
             continue;
-        /* Its last store may be still to come, and be told then; if nobody comes back, it was made
-           if there is something to be seen of it. */
-        if (i + 1 < count || (over && is_made(&telling, shadow, i)))
+        /* Its last store may be still to come, and be told then; it was made if there is something
+           to be seen of it. */
+        if (i + 1 < count || is_made(&telling, shadow, i))
             take_up(&telling, shadow, i);
         else
             under_way = UINT64_C(1)

@@ -28,6 +28,16 @@ static inline bool batch_waits(const struct self *me) {
    comes before whatever the taker does. pre: the page's lock */
 void batch_take(struct self *me, struct model_page *page, uintptr_t address, uint32_t owner);
 
+/* me->storing is about to be made, or has been told. */
+void batch_note_other(struct self *me);
+void batch_forget_other(struct self *me);
+
+/* Tells of the stores of other threads to these lines of the page that went another way, if they
+   can be seen to have been made: their threads have perhaps told somebody of them in a way that the
+   runtime does not know, and will tell it too late. memory: of the page. pre: the page's lock */
+void batch_take_others(struct self *me, const struct model_page *page, uint8_t *shadow,
+                       const uint8_t *memory, uint64_t lines);
+
 /* What waits in [address, address + length) of stores of other threads of this process. */
 void batch_take_range(struct self *me, uintptr_t address, size_t length);
 

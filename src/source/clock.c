@@ -170,6 +170,7 @@ void clock_unlock_shared(struct self *me, uintptr_t address) {
 }
 
 void clock_hand(struct self *me, struct clock *copy) {
+    record_settle(me);
     *copy = me->clock.known;
     if (me->clock.place != 0)
         count(me);

@@ -222,20 +222,31 @@ void pages_look(struct self *me, const struct arena_token *token, const struct s
     shadow_fold(arena_here(), &pages);
 }
 
-/* What other processes have stored is waited for, too. */
-void pages_settle(struct self *me, const struct stretch *stretch, arena_id stack) {
-    struct look look = {.me = me, .stretch = stretch, .stack = stack, .settle = true};
+bool pages_shared(void) {
+    /* A child that has only stored was not heard of yet. */
+    return atomic_load(&arena_here()->head->process_count) > 1 ||
+           atomic_load(&source_process.forks) != 0;
+}
+
+/* What other processes have stored, too: of that the kernel tells this one nothing. */
+static void look_at_all(struct look *look, bool again) {
+    const struct stretch *stretch = look->stretch;
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t from = align_down(stretch->address, page);
     uintptr_t to = align_up(stretch->address + stretch->length, page);
+    if (pages_shared() && !source_process.confined && stands(stretch))
+        track_resident(from, to - from, look_at_run, look);
+    else
+        look_through(look, again);
+}
+
+/* What other processes have stored is waited for, too. */
+void pages_settle(struct self *me, const struct stretch *stretch, arena_id stack) {
+    struct look look = {.me = me, .stretch = stretch, .stack = stack, .settle = true};
     const struct arena_pages pages = {stretch->file, stretch->offset, stretch->length,
                                       me->thread + 1};
     pages_apply_others(me, &pages);
-    if (atomic_load(&arena_here()->head->process_count) > 1 && !source_process.confined &&
-        stands(stretch))
-        track_resident(from, to - from, look_at_run, &look);
-    else
-        look_through(&look, true);
+    look_at_all(&look, true);
     me->pages.last = stack;
 }
 
@@ -261,13 +272,18 @@ void pages_interval(struct self *me, arena_id stack) {
 static void look_at_found(void *context, const struct stretch *stretch) {
     struct look *look = context;
     look->stretch = stretch;
-    look_through(look, false);
+    look_at_all(look, false);
 }
 
 void pages_find(struct self *me, const struct arena_token *token, uintptr_t address, size_t length,
                 arena_id stack) {
     struct look look = {.me = me, .token = token, .stack = stack, .direct = stack};
     tokens_stretches(token, address, length, look_at_found, &look);
+}
+
+void pages_find_all(struct self *me, const struct stretch *stretch, arena_id stack) {
+    struct look look = {.me = me, .stretch = stretch, .stack = stack, .direct = stack};
+    look_at_all(&look, true);
 }
 
 static void look_at_exit(void *context, const struct stretch *stretch) {

@@ -87,10 +87,15 @@ void pages_settle(struct self *me, const struct stretch *stretch, arena_id stack
 /* The thread drains, at that stack: with pages=interval that is when all tokens are looked at. */
 void pages_interval(struct self *me, arena_id stack);
 
+/* May another process have stored to the regions? */
+bool pages_shared(void);
+
 /* In a run that is recorded: looks at what is stored to a part of the token's view. stack: of the
    call that is about to do something with it */
 void pages_find(struct self *me, const struct arena_token *token, uintptr_t address, size_t length,
                 arena_id stack);
+/* The same of a stretch, with what other processes have stored there. */
+void pages_find_all(struct self *me, const struct stretch *stretch, arena_id stack);
 
 /* The thread has drained a token (id), or all (0): of the list; the log is its owner's affair. */
 void pages_drained(struct self *me, uint32_t token);

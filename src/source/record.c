@@ -80,8 +80,10 @@ static void look(const struct act *act, struct share *share) {
     uint64_t lines = explained(share);
     if (pages_wanted()) /* it was found before */
         return;
-    if (source_process.hooked) /* who is storing there will tell */
-        lines &= ~share->page->storing;
+    uint64_t storing = source_process.hooked ? lines & share->page->storing : 0;
+    if (storing != 0)
+        batch_take_others(act->me, share->page, share->shadow, share->memory, storing);
+    lines &= ~storing; /* who is storing there will tell */
     for (; lines != 0; lines &= lines - 1) {
         uint32_t at = (uint32_t)__builtin_ctzll(lines) * MODEL_LINE_SIZE;
         bool based = (share->page->based & lines & -lines) != 0;
@@ -321,6 +323,7 @@ void record_settle(struct self *me) {
     size_t length = me->storing.length;
     me->storing.length = 0;
     act_on_memory(&act, me->storing.address, length);
+    batch_forget_other(me);
 }
 
 /* Most stores go to one line that the log has already: then nothing need be read. */
@@ -333,7 +336,8 @@ static bool begin_known(const struct act *act, uintptr_t address, size_t length)
         return false;
     uint64_t lines = recorder_lines(from, from + (uint32_t)length);
     recorder_lock(act->me, page, address - from);
-    bool known = page->shadow != 0 && (page->based & lines) == lines;
+    bool known =
+        page->shadow != 0 && (page->based & lines) == lines && (page->storing & lines) == 0;
     if (known)
         page->storing |= lines;
     recorder_unlock(act->me, page);
@@ -364,6 +368,7 @@ static void raw_store(struct act *act) {
     me->storing.kind = kind;
     me->storing.stack = act->stack;
     batch_begin(me);
+    batch_note_other(me);
     if (stream)
         note_pending(me, true);
 }
@@ -417,12 +422,14 @@ bool record_attempt(struct self *me, uintptr_t address, size_t length, arena_id 
 static void look_for_stores(const struct act *act) {
     const struct event *event = act->event;
     const struct event_range *ranges = (const struct event_range *)event->address;
-    if ((event->effect & EFFECT_DRAIN) != 0 || event->kind == EVENT_MARK ||
-        event->kind == EVENT_RETRY || event->kind == EVENT_FREE)
+    bool all = (event->effect & EFFECT_DRAIN) != 0 || event->kind == EVENT_MARK ||
+               event->kind == EVENT_RETRY || event->kind == EVENT_FREE;
+    if (all)
         pages_interval(act->me, act->stack);
-    else if (act->token == NULL)
+    /* Of what other processes have stored only what is named is looked at. */
+    if (act->token == NULL || (all && !pages_shared()))
         return;
-    else if (event->kind == EVENT_STORING || event->kind == EVENT_FLUSH)
+    if (event->kind == EVENT_STORING || event->kind == EVENT_FLUSH)
         pages_find(act->me, act->token, event->address, event->length, act->stack);
     for (size_t i = 0; event->kind == EVENT_FLUSH_RANGES && i < event->length; i++)
         pages_find(act->me, act->token, (uintptr_t)ranges[i].address, ranges[i].length, act->stack);

@@ -46,22 +46,28 @@ void recorder_retry(struct act *act) {
 
 /* A wait on its way into the log. */
 struct waiting {
-    struct act act;
+    struct act act; /* the first: a context of its own */
     struct sync *sync;
 };
+
+/* Where pages tell of stores: those of other processes are waited for as well. */
+static void find_stretch(void *context, const struct stretch *stretch) {
+    const struct waiting *waiting = context;
+    pages_find_all(waiting->act.me, stretch, waiting->act.stack);
+}
 
 /* What a view of this process holds and nobody told of, before the wait makes it durable. */
 static void look_at_view(struct self *me, struct arena_token *token, void *context) {
     struct waiting *waiting = context;
     const struct sync *sync = waiting->sync;
     const struct arena_file *file = &arena_here()->head->files[token->file];
-    bool range = sync->length != 0;
+    bool range = sync->length != 0, pages = pages_wanted();
     uintptr_t from = range ? align_down(sync->address, MODEL_PAGE_SIZE) : 0;
     uint64_t length =
         range ? align_up(sync->address - from + sync->length, MODEL_PAGE_SIZE) : UINT64_MAX;
     (void)me;
     if (sync->inode == 0 || (file->inode == sync->inode && file->device == sync->device))
-        tokens_stretches(token, from, length, recorder_stretch, &waiting->act);
+        tokens_stretches(token, from, length, pages ? find_stretch : recorder_stretch, waiting);
 }
 
 /* The first stretch is told when the wait begins. A thread's next beginning would take its place,
@@ -86,7 +92,9 @@ void record_sync_begin(struct sync *sync) {
     waiting.act.kind = LOG_KINDS; /* nothing becomes of a stretch but what was found there */
     if (pages_wanted())
         pages_interval(sync->me, sync->stack);
-    else
+    if (pages_wanted() && pages_shared() && sync->length != 0)
+        sync_each_stretch(sync, find_stretch, &waiting); /* by whoever's token */
+    else if (!pages_wanted() || pages_shared())
         tokens_each_live(sync->me, look_at_view, &waiting);
     sync->begun.length = 0;
     sync_each_stretch(sync, begin_stretch, &waiting);

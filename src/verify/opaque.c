@@ -7,12 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/notes.h"
 #include "verify/remarks.h"
-
-/* The note that the assembler step leaves, as hook/callout.h has it. */
-#define NOTE_SECTION ".note.nvrtl"
-#define NOTE_OWNER "nvrtl"
-#define NOTE_OPAQUE 1
 
 /* What the notes of a file say. */
 struct marks {
@@ -25,8 +21,8 @@ static void read_notes(Elf_Data *data, struct marks *marks) {
     GElf_Nhdr note;
     for (; (next = gelf_getnote(data, at, &note, &name, &words)) > 0; at = next) {
         const char *bytes = data->d_buf;
-        if (note.n_type != NOTE_OPAQUE || note.n_namesz != sizeof NOTE_OWNER ||
-            memcmp(bytes + name, NOTE_OWNER, sizeof NOTE_OWNER) != 0)
+        if (note.n_type != NOTES_OPAQUE || note.n_namesz != sizeof NOTES_OWNER ||
+            memcmp(bytes + name, NOTES_OWNER, sizeof NOTES_OWNER) != 0)
             continue;
         size_t size = strnlen(bytes + words, note.n_descsz);
         if (marks->count++ == 0) {
@@ -47,7 +43,7 @@ static void read_marks(Elf *elf, struct marks *marks) {
                                ? elf_strptr(elf, names, header.sh_name)
                                : NULL;
         Elf_Data *data =
-            name != NULL && strcmp(name, NOTE_SECTION) == 0 ? elf_getdata(section, NULL) : NULL;
+            name != NULL && strcmp(name, NOTES_SECTION) == 0 ? elf_getdata(section, NULL) : NULL;
         if (data != NULL && data->d_buf != NULL)
             read_notes(data, marks);
     }

@@ -55,6 +55,16 @@ int main(int count, char **arguments) {
 }
 """
 
+SILENT = BEGIN + """
+int main(int count, char **arguments) {
+    long *base = begin(arguments[1]);
+    base[0] = count;
+    if (count > 2)
+        __asm__ volatile("JUMPclflush %0\\n\\tsfence" : : "m"(base[0]) : "memory");
+    return NvRtlUnmapFile(&map) != 0;
+}
+"""
+
 JUMPING = "#include <setjmp.h>" + BEGIN + """
 static jmp_buf back;
 static volatile int bottom;
@@ -333,6 +343,16 @@ class ProgramsTest(ProgramsCase):
         self.assertEqual((report["stores"], len(report["findings"])), ("hooks", 1), result.stderr)
         # A store by a pointer takes no flags.
         self.assertRegex(report["findings"][0]["mend"], "if a routine stores there$")
+
+    def test_code_that_takes_no_call_outs(self):
+        """It may have flushed by itself, and nobody has heard of it."""
+        command, environment = compiler_of("gcc")
+        for jump, status in ("jmp .+2\\n\\t", 125), ("", 1):
+            program = self.build("silent", SILENT.replace("JUMP", jump), command, environment)
+            report, result = self.run_nvrtl(program, self.path("file"))
+            self.assertEqual(result.returncode, status, result.stderr)
+            self.assertEqual({finding["severity"] for finding in report["findings"]},
+                             {"note" if status == 125 else "error"})
 
     def test_hooks_while_pages_are_looked_at(self):
         """Then they tell of nothing: each store is found by what it has changed."""

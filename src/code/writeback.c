@@ -139,11 +139,14 @@ static const char *clean_of(uint32_t word) {
     }
 }
 
+static uint32_t word_at(const uint8_t *code) {
+    return (uint32_t)code[0] | (uint32_t)code[1] << 8 | (uint32_t)code[2] << 16 |
+           (uint32_t)code[3] << 24;
+}
+
 static bool find_aarch64(const uint8_t *code, size_t size, size_t from, struct writeback *found) {
     for (size_t at = (from + 3) / 4 * 4; at + 4 <= size; at += 4) {
-        uint32_t word = (uint32_t)code[at] | (uint32_t)code[at + 1] << 8 |
-                        (uint32_t)code[at + 2] << 16 | (uint32_t)code[at + 3] << 24;
-        *found = (struct writeback){clean_of(word), at};
+        *found = (struct writeback){clean_of(word_at(code + at)), at};
         if (found->name != NULL)
             return true;
     }
@@ -156,6 +159,36 @@ bool writeback_find(const uint8_t *code, size_t size, unsigned machine, bool str
     if (machine == EM_AARCH64)
         return find_aarch64(code, size, from, found);
     return machine == EM_X86_64 && find_x86_64(code, size, streams, from, found);
+}
+
+/* 0f ae f8: sfence; f0: mfence, which a prefix makes an instruction that waits. */
+static const char *fence_x86_64(const uint8_t *code, size_t at) {
+    static const uint8_t others[] = {0x66, 0xf2, 0xf3};
+    if (code[at] != 0x0f || code[at + 1] != 0xae ||
+        (at > 0 && memchr(others, code[at - 1], sizeof others) != NULL))
+        return NULL;
+    return code[at + 2] == 0xf8 ? "sfence" : code[at + 2] == 0xf0 ? "mfence" : NULL;
+}
+
+/* DSB with any option; Arm ARM, C6.2. */
+static const char *fence_aarch64(uint32_t word) {
+    return (word & ~UINT32_C(0xf00)) == 0xd503309f ? "dsb" : NULL;
+}
+
+bool writeback_find_fence(const uint8_t *code, size_t size, unsigned machine, size_t from,
+                          struct writeback *found) {
+    bool arm = machine == EM_AARCH64;
+    size_t step = arm ? 4 : 1, width = arm ? 4 : 3;
+    *found = (struct writeback){0};
+    if (!arm && machine != EM_X86_64)
+        return false;
+    for (size_t at = (from + step - 1) / step * step; at + width <= size; at += step) {
+        const char *name = arm ? fence_aarch64(word_at(code + at)) : fence_x86_64(code, at);
+        *found = (struct writeback){name, arm ? at : at + 1};
+        if (name != NULL)
+            return true;
+    }
+    return false;
 }
 
 static bool is_prefix(uint8_t byte) {

@@ -20,9 +20,13 @@ struct writeback {
 bool writeback_find(const uint8_t *code, size_t size, unsigned machine, bool streams, size_t from,
                     struct writeback *found);
 
+/* The same for instructions that complete write-backs: sfence, mfence, dsb. */
+bool writeback_find_fence(const uint8_t *code, size_t size, unsigned machine, size_t from,
+                          struct writeback *found);
+
 /* Does a call-out of nvrtl-cc stand before the instruction? Objects that the assembler step left
    alone, and those of another compiler that were linked in, have none.
-   pre: found in this code without streams, for EM_X86_64 */
+   pre: found in this code, no streaming store, for EM_X86_64 */
 bool writeback_is_told(const uint8_t *code, const struct writeback *found);
 
 #endif

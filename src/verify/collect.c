@@ -222,9 +222,8 @@ static struct finding *next_finding(struct collector *collector) {
 static bool add_finding(struct collector *collector, const struct arena_finding *record) {
     if (record->kind >= KIND_COUNT || !collector->run->wanted[record->kind])
         return true;
-    bool unheard =
-        !record->abnormal &&
-        unheard_may_flush(&collector->unheard, collector->run->arena, collector->symbols, record);
+    bool unheard = !record->abnormal && unheard_may_help(&collector->unheard, collector->run->arena,
+                                                         collector->symbols, record);
     if (unheard && record->kind == KIND_REDUNDANT_DRAIN)
         return true;
     struct finding *finding = next_finding(collector);

@@ -241,13 +241,13 @@ bool verify_finish(struct verify_session *session, char **program, pid_t pid, in
 }
 
 char *verify_unheard(const struct verify_session *session) {
-    struct unheard unheard = {0};
+    struct unheard_code flushes = {0};
     struct symbols *symbols = symbols_open();
     if (symbols == NULL)
         return NULL;
-    unheard_look(&unheard, &session->arena, symbols);
+    unheard_look(&flushes, &session->arena, symbols);
     symbols_close(symbols);
-    return unheard.where;
+    return flushes.where;
 }
 
 void verify_end(struct verify_session *session) {

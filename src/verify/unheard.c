@@ -23,6 +23,7 @@ struct code_file {
     const char *path;
     Elf *elf;
     unsigned machine;
+    bool fences;  /* are looked for, else flushes */
     bool streams; /* count as flushed */
     bool heard;   /* it has hooks, which tell of what they stand before */
     /* Where libnvrtl's own instructions are listed, if it is a part of the file. */
@@ -80,11 +81,17 @@ static bool is_ours(const struct code_file *file, GElf_Addr address) {
     return false;
 }
 
+static bool find_next(const struct code_file *file, const uint8_t *code, size_t size, size_t from,
+                      struct writeback *found) {
+    return file->fences ? writeback_find_fence(code, size, file->machine, from, found)
+                        : writeback_find(code, size, file->machine, file->streams, from, found);
+}
+
 static bool find_in(const struct code_file *file, Elf_Scn *section, GElf_Addr start,
                     struct writeback *found) {
     size_t size, from = 0;
     const uint8_t *code = bytes_of(section, &size);
-    while (code != NULL && writeback_find(code, size, file->machine, file->streams, from, found)) {
+    while (code != NULL && find_next(file, code, size, from, found)) {
         if (!is_ours(file, start + found->at) && !(file->heard && writeback_is_told(code, found)))
             return true;
         from = found->at + 1;
@@ -108,7 +115,8 @@ static char *name_place(const struct code_file *file, struct symbols *symbols,
     return text;
 }
 
-static bool look_through(struct unheard *unheard, struct code_file *file, struct symbols *symbols) {
+static bool look_through(struct unheard_code *unheard, struct code_file *file,
+                         struct symbols *symbols) {
     for (Elf_Scn *section = NULL; (section = elf_nextscn(file->elf, section)) != NULL;) {
         GElf_Shdr header;
         struct writeback found;
@@ -122,12 +130,13 @@ static bool look_through(struct unheard *unheard, struct code_file *file, struct
 }
 
 /* A file whose sections are not listed hides what it does. */
-static bool look_at(struct unheard *unheard, const struct arena_head *head, const char *path,
+static bool look_at(struct unheard_code *unheard, const struct arena_head *head, const char *path,
                     struct symbols *symbols) {
     GElf_Ehdr header;
     size_t sections = 0;
     struct stat status;
     bool regular = stat(path, &status) == 0 && S_ISREG(status.st_mode), may = true;
+    bool is_system = has_name(path, "libc.so") || has_name(path, "ld-linux");
     int descriptor = regular ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
     Elf *elf = descriptor >= 0 ? elf_begin(descriptor, ELF_C_READ, NULL) : NULL;
     if (elf != NULL && gelf_getehdr(elf, &header) != NULL && elf_getshdrnum(elf, &sections) == 0 &&
@@ -135,13 +144,15 @@ static bool look_at(struct unheard *unheard, const struct arena_head *head, cons
         struct code_file file = {.path = path,
                                  .elf = elf,
                                  .machine = header.e_machine,
-                                 .streams = head->placed == 0 && !has_name(path, "libc.so") &&
-                                            !has_name(path, "ld-linux")};
+                                 .fences = unheard->fences,
+                                 .streams = head->placed == 0 && !is_system};
         read_sections(&file);
         file.heard = file.heard && atomic_load(&head->hooked) != 0;
         /* What code without hooks streams there is a store that nobody sees, and told as one. */
         file.streams = file.streams && !file.heard;
-        may = look_through(unheard, &file, symbols);
+        /* Behind what libc streams stand fences, and libnvrtl's drain by a call that tells. */
+        bool knows = unheard->fences && (is_system || file.landings != NULL);
+        may = !knows && look_through(unheard, &file, symbols);
         unheard->heard = may && file.heard;
     } else if (asprintf(&unheard->where, "code of %s, which cannot be read,", path) < 0) {
         unheard->where = NULL;
@@ -153,7 +164,8 @@ static bool look_at(struct unheard *unheard, const struct arena_head *head, cons
     return may;
 }
 
-void unheard_look(struct unheard *unheard, const struct arena *arena, struct symbols *symbols) {
+void unheard_look(struct unheard_code *unheard, const struct arena *arena,
+                  struct symbols *symbols) {
     const struct arena_head *head = arena->head;
     uint32_t count = atomic_load(&head->module_count);
     elf_version(EV_CURRENT);
@@ -169,19 +181,24 @@ void unheard_look(struct unheard *unheard, const struct arena *arena, struct sym
     unheard->where = strdup("code that was made at run time, or whose file is gone,");
 }
 
-/* Kinds that say: this was not flushed. */
-static bool is_about_flushes(const struct arena_finding *record) {
+/* What was not done, by what the finding says; NULL: it is about something else. */
+static struct unheard_code *missing_of(struct unheard *unheard, const struct arena_head *head,
+                                       const struct arena_finding *record) {
+    /* Of a routine's flush the drain is a routine's: only hooks tell of flushes that are not. */
+    struct unheard_code *fence = atomic_load(&head->hooked) != 0 ? &unheard->fence : NULL;
     switch ((enum kind)record->kind) {
     case KIND_UNFLUSHED_WRITE:
     case KIND_UNFLUSHED_STREAM:
     case KIND_OVERWRITTEN_UNFLUSHED:
     case KIND_UNPERSISTED_READ:
     case KIND_REDUNDANT_DRAIN:
-        return true;
+        return &unheard->flush;
+    case KIND_UNDRAINED_FLUSH:
+        return fence;
     case KIND_UNORDERED_COMMIT:
-        return record->value == 0; /* of what was flushed and not drained otherwise */
+        return record->value == 0 ? &unheard->flush : fence; /* else it was flushed */
     default:
-        return false;
+        return NULL;
     }
 }
 
@@ -192,31 +209,39 @@ static bool judged_by_lines(const struct arena_head *head, uint32_t file) {
     return head->judge != MODEL_JUDGE_PAGES && !(head->judge == MODEL_JUDGE_ACTUAL && pages);
 }
 
-bool unheard_may_flush(struct unheard *unheard, const struct arena *arena, struct symbols *symbols,
-                       const struct arena_finding *record) {
-    if (!is_about_flushes(record) || !judged_by_lines(arena->head, record->file))
+bool unheard_may_help(struct unheard *unheard, const struct arena *arena, struct symbols *symbols,
+                      const struct arena_finding *record) {
+    struct unheard_code *missing = missing_of(unheard, arena->head, record);
+    if (missing == NULL || !judged_by_lines(arena->head, record->file))
         return false;
-    if (!unheard->looked)
-        unheard_look(unheard, arena, symbols);
-    unheard->notes += unheard->may && record->kind != KIND_REDUNDANT_DRAIN;
-    return unheard->may;
+    missing->fences = missing == &unheard->fence;
+    if (!missing->looked)
+        unheard_look(missing, arena, symbols);
+    missing->notes += missing->may && record->kind != KIND_REDUNDANT_DRAIN;
+    return missing->may;
 }
 
-bool unheard_remark(const struct unheard *unheard, struct report *report) {
-    if (unheard->notes == 0)
+static bool remark(const struct unheard_code *code, struct report *report) {
+    if (code->notes == 0)
         return true;
     report->incomplete = true;
     return verify_remark(report,
-                         "%" PRIu64 " finding%s not judged: %s may have flushed that, which "
-                         "--stores=%s does not see (%s, or flush by the routines alone)",
-                         unheard->notes, unheard->notes == 1 ? " was" : "s were",
-                         unheard->where != NULL ? unheard->where : "the program's own code",
-                         report->stores,
-                         unheard->heard ? "build all of it with nvrtl-cc, whose --audit tells "
-                                          "where there are no call-outs"
-                                        : "build it with nvrtl-cc and run with --stores=hooks");
+                         "%" PRIu64 " finding%s not judged: %s may have %s that, which "
+                         "--stores=%s does not see (%s, or %s by the routines alone)",
+                         code->notes, code->notes == 1 ? " was" : "s were",
+                         code->where != NULL ? code->where : "the program's own code",
+                         code->fences ? "drained" : "flushed", report->stores,
+                         code->heard ? "build all of it with nvrtl-cc, whose --audit tells "
+                                       "where there are no call-outs"
+                                     : "build it with nvrtl-cc and run with --stores=hooks",
+                         code->fences ? "drain" : "flush");
+}
+
+bool unheard_remark(const struct unheard *unheard, struct report *report) {
+    return remark(&unheard->flush, report) && remark(&unheard->fence, report);
 }
 
 void unheard_free(struct unheard *unheard) {
-    free(unheard->where);
+    free(unheard->flush.where);
+    free(unheard->fence.where);
 }

@@ -45,6 +45,17 @@ CASE(undrained) {
 }
 #endif
 
+#ifdef OWN_HOOKED
+/* By instructions that have call-outs. */
+CASE(begun) {
+    OPEN();
+    WORD(64) = SOME;
+    own_begin_flush(base + 64);
+    RIGHT own_fence();
+    CLOSE();
+}
+#endif
+
 #ifdef OWN_OPAQUE
 /* nvrtl-cc leaves an object alone that counts its own bytes. */
 __asm__("jmp .+2");
@@ -52,12 +63,21 @@ __asm__("jmp .+2");
 
 #ifdef OWN_LINKED
 void library_flush(volatile void *line);
+void library_fence(void);
 
 /* By a part of the program that another compiler has made. */
 CASE(linked) {
     OPEN();
     WORD(64) = SOME;
     library_flush(base + 64);
+    CLOSE();
+}
+
+CASE(linked_fence) {
+    OPEN();
+    WORD(64) = SOME;
+    own_begin_flush(base + 64);
+    library_fence();
     CLOSE();
 }
 #endif
@@ -114,7 +134,10 @@ PROGRAM(
 #ifdef OWN_FLUSH
     {"own", own}, {"own_write", own_write}, {"undrained", undrained},
 #endif
+#ifdef OWN_HOOKED
+    {"begun", begun},
+#endif
 #ifdef OWN_LINKED
-    {"linked", linked},
+    {"linked", linked}, {"linked_fence", linked_fence},
 #endif
     {"routines", routines}, {"library", library}, {"made", made}, {"made_without", made_without})

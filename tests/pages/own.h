@@ -7,4 +7,12 @@ static inline void own_flush(volatile void *line) {
     __asm__ volatile("clflush %0\n\tsfence" : "+m"(*(volatile char *)line)::"memory");
 }
 
+/* One that has to be completed, and what completes it. */
+static inline void own_begin_flush(volatile void *line) {
+    __asm__ volatile("clflushopt %0" : "+m"(*(volatile char *)line)::"memory");
+}
+static inline void own_fence(void) {
+    __asm__ volatile("sfence" ::: "memory");
+}
+
 #endif

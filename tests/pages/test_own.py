@@ -111,6 +111,17 @@ class OwnFlushTest(unittest.TestCase):
                                     where=rf"clflush at own\.h:\d+ \(.*/{program}\)")
             self.assertIn("--audit", text)
 
+    def test_a_fence_without_call_outs_beside_hooks(self):
+        """It may have completed a flush that hooks have told of."""
+        told, status, remarks, text = self.run_case("hooked-mixed", "linked_fence", stores="hooks")
+        self.assertEqual(told, [("undrained-flush", "note", [64])], text)
+        self.assertEqual(status, INCOMPLETE, text)
+        self.assertRegex(remarks, r"1 finding was not judged: sfence at own\.h:\d+ "
+                                  r"\(.*/hooked-mixed\) may have drained that")
+        for mode, found in ("wrong", [("undrained-flush", "error", [64])]), ("right", []):
+            told, status, _, text = self.run_case("hooked", "begun", mode, stores="hooks")
+            self.assertEqual((told, status), (found, int(found != [])), text)
+
     def test_what_hooks_could_not_follow(self):
         """It is said, whatever is found."""
         for program, said in (("hooked-opaque", True), ("hooked", False)):

@@ -108,11 +108,32 @@ static void knows_another_cpu(void **state) {
     assert_false(writeback_find(code, sizeof code - 1, EM_AARCH64, false, 0, &found));
 }
 
+static void finds_fences(void **state) {
+    static const uint8_t code[] = {0x66, 0x0f, 0xae, 0xf0, /* tpause %eax */
+                                   0x0f, 0xae, 0xe8,       /* lfence */
+                                   0x0f, 0xae, 0xf8, 0x0f, 0xae, 0xf0, 0x0f, 0xae};
+    static const uint8_t arm[] = {0xbf, 0x3b, 0x03, 0xd5,  /* dmb ish */
+                                  0x9f, 0x3a, 0x03, 0xd5}; /* dsb ishst */
+    struct writeback found;
+    (void)state;
+    assert_true(writeback_find_fence(code, sizeof code, EM_X86_64, 0, &found));
+    assert_string_equal(found.name, "sfence");
+    assert_int_equal(found.at, 8); /* as of flushes, behind the 0f */
+    assert_true(writeback_find_fence(code, sizeof code, EM_X86_64, found.at + 1, &found));
+    assert_string_equal(found.name, "mfence");
+    assert_false(writeback_find_fence(code, sizeof code, EM_X86_64, found.at + 1, &found));
+    assert_true(writeback_find_fence(arm, sizeof arm, EM_AARCH64, 0, &found));
+    assert_string_equal(found.name, "dsb");
+    assert_int_equal(found.at, 4);
+    assert_false(writeback_find_fence(code, sizeof code, EM_RISCV, 0, &found));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_each),
         cmocka_unit_test(goes_on_behind_the_last),
         cmocka_unit_test(knows_another_cpu),
+        cmocka_unit_test(finds_fences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

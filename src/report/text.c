@@ -341,12 +341,12 @@ void text_finding(struct text *text, const struct finding *finding) {
     }
     if (finding->image != NULL) {
         begin_field(page, "image", PAINT_PLACE);
-        page_words(page, finding->image);
+        page_put(page, finding->image);
         page_end(page);
     }
     if (finding->replay != NULL) {
         begin_field(page, "again", PAINT_PLACE);
-        page_words(page, finding->replay);
+        page_put(page, finding->replay); /* on one line, to be copied */
         page_end(page);
     }
     print_all_related(text, finding);

@@ -204,12 +204,15 @@ class CheckTest(command.FolderTest):
         self.assertEqual(finding["stack"][3]["module"], "/usr/my lib.so")
 
     def test_replay_is_for_the_shell(self):
-        trace = self.write("a trace", (HEAD + order(4) + DRAIN).encode())
-        result = command.run("crash", f"--check={CHECKER}", "--seed=1", "--check-timeout=3",
-                             "--report=json", f"--keep={self.path('images')}", trace)
+        trace = self.write("a  trace", (HEAD + order(4) + DRAIN).encode())
+        search = ("crash", f"--check={CHECKER}", "--seed=1", "--check-timeout=3",
+                  f"--keep={self.path('images')}", trace)
+        result = command.run(search[0], "--report=json", *search[1:])
         replay = json.loads(result.stderr)["findings"][0]["replay"]
         self.assertIn(f"'{trace}'", replay)
         self.assertIn(" --check-timeout=3 ", replay)
+        # As it can be copied from the text: on one line, with the spaces that it has.
+        self.assertIn(f"= again: {replay}\n", command.run(*search).stderr)
 
     def test_more_images_than_are_tried(self):
         """Lines on pages that recovery does not look at do not matter."""

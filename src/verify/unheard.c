@@ -150,8 +150,10 @@ static bool look_at(struct unheard_code *unheard, const struct arena_head *head,
         file.heard = file.heard && atomic_load(&head->hooked) != 0;
         /* What code without hooks streams there is a store that nobody sees, and told as one. */
         file.streams = file.streams && !file.heard;
-        /* Behind what libc streams stand fences, and libnvrtl's drain by a call that tells. */
-        bool knows = unheard->fences && (is_system || file.landings != NULL);
+        /* Fences of libc stand behind what it streams, of libatomic around a lock; libnvrtl's drain
+           by a call that tells. */
+        bool knows = unheard->fences &&
+                     (is_system || has_name(path, "libatomic.so") || file.landings != NULL);
         may = !knows && look_through(unheard, &file, symbols);
         unheard->heard = may && file.heard;
     } else if (asprintf(&unheard->where, "code of %s, which cannot be read,", path) < 0) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "drain/drain.h"
 
+#include "drain/gather.h"
+
 enum result drain_failure(const struct token_view *token) {
     if (token->operations.domain != MAP_DOMAIN_PAGE_CACHE)
         return RESULT_OK;
@@ -185,20 +187,14 @@ static enum result until_settled(enum result (*pass)(struct token_file *file),
     return result;
 }
 
-/* Threads that one drain let go tend to come back together, and the first of them would begin the
-   next drain without the others: they are given two turns of the processor to flush in. */
-static void gather(const struct token_file *file) {
-    for (int turn = 0; turn < 2 && atomic_load_explicit(&file->crowded, memory_order_relaxed);
-         turn++)
-        os_yield();
-}
-
 /* Drains all tokens of a file. pre: the file's lock is held */
 static enum result drain_locked(struct token_file *file) {
-    gather(file);
+    gather_wait(&file->crowd);
     /* Before anything is looked at: who flushed and then read a smaller number is drained too. */
     uint64_t number = atomic_fetch_add(&file->begun, 1) + 1;
+    gather_begin(&file->crowd);
     enum result result = until_settled(drain_pass, file);
+    gather_end(&file->crowd);
     uint64_t last = atomic_load(&file->settled);
     /* In the child of a fork out of a drain a later one may have ended before. */
     while (result == RESULT_OK && last < number &&
@@ -213,6 +209,7 @@ static enum result with_file(const struct token_view *token, uint64_t limit,
                              enum result (*act)(struct token_file *file)) {
     struct token_file *file = token_file(token);
     enum result result = RESULT_OK;
+    gather_arrive(&file->crowd);
     enum os_locked locked = os_lock_or(&file->lock, &file->settled, limit);
     if (locked == OS_LOCKED_BY_SELF)
         return RESULT_BUSY;
@@ -220,8 +217,6 @@ static enum result with_file(const struct token_view *token, uint64_t limit,
         /* Looked at under the lock, a live token says that the record is still its file's. */
         if (token_lives(token) && atomic_load(&file->settled) <= limit)
             result = act(file);
-        atomic_store_explicit(&file->crowded, os_lock_is_awaited(&file->lock),
-                              memory_order_relaxed);
         os_unlock_all(&file->lock);
     }
     /* Of a token that was freed meanwhile there may have been no view left to wait for. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bits.h"
@@ -111,6 +112,8 @@ uint32_t os_thread_id(void) {
     return (uint32_t)syscall(SYS_gettid);
 }
 
+#define SECOND UINT64_C(1000000000)
+
 /* The kernel's thread ids end at 2^22, far below this bit. */
 #define LOCK_WAITER (UINT32_C(1) << 31)
 
@@ -176,12 +179,32 @@ void os_unlock_all(struct os_lock *lock) {
     unlock(lock, INT32_MAX);
 }
 
-bool os_lock_is_awaited(const struct os_lock *lock) {
-    return (atomic_load_explicit(&lock->owner, memory_order_relaxed) & LOCK_WAITER) != 0;
+uint64_t os_nanoseconds(void) {
+    struct timespec now = {0};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
 }
 
-void os_yield(void) {
-    sched_yield();
+bool os_await_count(const _Atomic uint32_t *count, uint32_t until, uint64_t nanoseconds) {
+    const uint64_t end = os_nanoseconds() + nanoseconds;
+    int error = errno;
+    for (;;) {
+        uint32_t seen = atomic_load(count);
+        uint64_t now = os_nanoseconds();
+        if ((int32_t)(until - seen) <= 0 || now >= end) {
+            errno = error;
+            return (int32_t)(until - seen) <= 0;
+        }
+        const struct timespec left = {.tv_sec = (time_t)((end - now) / SECOND),
+                                      .tv_nsec = (long)((end - now) % SECOND)};
+        syscall(SYS_futex, count, FUTEX_WAIT_PRIVATE, seen, &left, NULL, 0);
+    }
+}
+
+void os_count_reached(const _Atomic uint32_t *count) {
+    int error = errno;
+    syscall(SYS_futex, count, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+    errno = error;
 }
 
 bool os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {

@@ -54,11 +54,13 @@ enum os_locked { OS_LOCKED, OS_LOCKED_BY_SELF, OS_LOCK_SPARED };
 enum os_locked os_lock_or(struct os_lock *lock, const _Atomic uint64_t *count, uint64_t limit);
 void os_unlock_all(struct os_lock *lock);
 
-/* May others wait for this lock? true also when they have gone since the owner came. */
-bool os_lock_is_awaited(const struct os_lock *lock);
+/* Nanoseconds since some moment. Works in signal handlers. */
+uint64_t os_nanoseconds(void);
 
-/* Lets other threads run, where some are ready to. */
-void os_yield(void);
+/* Waits until *count has come to until, for so many nanoseconds at most; false: it has not. Who
+   makes it until by adding 1 calls os_count_reached. Both work in signal handlers. */
+bool os_await_count(const _Atomic uint32_t *count, uint32_t until, uint64_t nanoseconds);
+void os_count_reached(const _Atomic uint32_t *count);
 
 /* Calls the three around every fork of the process, as pthread_atfork does. May allocate. */
 bool os_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));

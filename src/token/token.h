@@ -88,11 +88,23 @@ struct token_slot {
     uint32_t next_free;   /* under the table's lock */
 };
 
+/* The threads that drain a file: how many have come, had come when the last drain began, and are to
+   have come before the next one does (drain/gather.h). Hints: a wrong one costs time. */
+struct token_crowd {
+    _Atomic uint32_t arrived, begun, due;
+    _Atomic bool gathers;     /* somebody waits for arrived to come to due */
+    _Atomic uint32_t skips;   /* drains that are not to wait for others */
+    _Atomic uint32_t in_vain; /* so many the next time that nobody comes */
+    /* Of the last drain: the threads that it lets go, when it began, and nanoseconds. */
+    _Atomic uint32_t released;
+    _Atomic uint64_t since, took;
+};
+
 /* One file, for as long as a token of it lives, and for good once its write-back failed or a token
    of it was freed between a flush and its drain. */
 struct token_file {
-    struct os_lock lock;            /* held while its pages are drained */
-    _Atomic bool crowded;           /* others may wait for its last drain to end */
+    struct os_lock lock; /* held while its pages are drained */
+    struct token_crowd crowd;
     _Atomic uint32_t failure;       /* enum result; RESULT_OK until a write-back fails */
     _Atomic uint64_t unsettled;     /* tokens of it that ended with pages flushed and not drained */
     struct kin_file *kin;           /* what other processes tell of it; changed with inode */

@@ -138,8 +138,7 @@ static void look_at_run(void *context, uintptr_t from, uintptr_t to, bool presen
         look_at_page(context, at, present);
 }
 
-/* Does a part of a view still stand? Another file may lie there by now. */
-static bool stands(const struct stretch *part) {
+bool pages_stand(const struct stretch *part) {
     const struct arena_file *file = &arena_here()->head->files[part->file];
     const struct map_identity identity = {.start = part->address,
                                           .length = part->length,
@@ -166,7 +165,7 @@ static struct stretch standing(const struct stretch *stretch, bool last) {
     uint64_t good = 0, bad = stretch->length;
     for (uint64_t length = 1; bad - good > 1; length = good + (bad - good) / 2) {
         const struct stretch part = part_of(stretch, length, last);
-        if (stands(&part))
+        if (pages_stand(&part))
             good = length;
         else
             bad = length;
@@ -194,7 +193,7 @@ static void look_through(struct look *look, bool again) {
         snapshot_give_up(look->stretch);
         return;
     }
-    if (stands(look->stretch)) {
+    if (pages_stand(look->stretch)) {
         look_at_part(look, look->stretch, again);
         return;
     }
@@ -234,7 +233,7 @@ static void look_at_all(struct look *look, bool again) {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t from = align_down(stretch->address, page);
     uintptr_t to = align_up(stretch->address + stretch->length, page);
-    if (pages_shared() && !source_process.confined && stands(stretch))
+    if (pages_shared() && !source_process.confined && pages_stand(stretch))
         track_resident(from, to - from, look_at_run, look);
     else
         look_through(look, again);

@@ -87,6 +87,9 @@ void pages_settle(struct self *me, const struct stretch *stretch, arena_id stack
 /* The thread drains, at that stack: with pages=interval that is when all tokens are looked at. */
 void pages_interval(struct self *me, arena_id stack);
 
+/* Does a part of a view still stand? Another file may lie there by now. */
+bool pages_stand(const struct stretch *part);
+
 /* May another process have stored to the regions? */
 bool pages_shared(void);
 

@@ -48,6 +48,7 @@ void recorder_retry(struct act *act) {
 struct waiting {
     struct act act; /* the first: a context of its own */
     struct sync *sync;
+    bool inherited; /* the view is of a process that this one was forked from */
 };
 
 /* Where pages tell of stores: those of other processes are waited for as well. */
@@ -56,18 +57,30 @@ static void find_stretch(void *context, const struct stretch *stretch) {
     pages_find_all(waiting->act.me, stretch, waiting->act.stack);
 }
 
+/* What one of another process's views holds is there in this one's, unless it has unmapped it. */
+static void look_at_part(void *context, const struct stretch *stretch) {
+    struct waiting *waiting = context;
+    if (waiting->inherited && !pages_stand(stretch))
+        return;
+    if (pages_wanted())
+        find_stretch(waiting, stretch);
+    else
+        recorder_stretch(&waiting->act, stretch);
+}
+
 /* What a view of this process holds and nobody told of, before the wait makes it durable. */
 static void look_at_view(struct self *me, struct arena_token *token, void *context) {
     struct waiting *waiting = context;
     const struct sync *sync = waiting->sync;
     const struct arena_file *file = &arena_here()->head->files[token->file];
-    bool range = sync->length != 0, pages = pages_wanted();
+    bool range = sync->length != 0;
     uintptr_t from = range ? align_down(sync->address, MODEL_PAGE_SIZE) : 0;
     uint64_t length =
         range ? align_up(sync->address - from + sync->length, MODEL_PAGE_SIZE) : UINT64_MAX;
     (void)me;
+    waiting->inherited = token->process != source_process.process;
     if (sync->inode == 0 || (file->inode == sync->inode && file->device == sync->device))
-        tokens_stretches(token, from, length, pages ? find_stretch : recorder_stretch, waiting);
+        tokens_stretches(token, from, length, look_at_part, waiting);
 }
 
 /* The first stretch is told when the wait begins. A thread's next beginning would take its place,
@@ -95,7 +108,7 @@ void record_sync_begin(struct sync *sync) {
     if (pages_wanted() && pages_shared() && sync->length != 0)
         sync_each_stretch(sync, find_stretch, &waiting); /* by whoever's token */
     else if (!pages_wanted() || pages_shared())
-        tokens_each_live(sync->me, look_at_view, &waiting);
+        tokens_each_kin(sync->me, look_at_view, &waiting);
     sync->begun.length = 0;
     sync_each_stretch(sync, begin_stretch, &waiting);
 }

@@ -218,7 +218,19 @@ void tokens_stretches(const struct arena_token *token, uintptr_t address, uint64
     }
 }
 
-void tokens_each_live(struct self *me, tokens_use *use, void *context) {
+/* Is it this process, or one that this one was forked from? */
+static bool is_kin(uint32_t process) {
+    const struct arena_process *processes = arena_here()->head->processes;
+    uint32_t at = source_process.process;
+    for (uint32_t steps = 0; at < ARENA_PROCESSES && steps < ARENA_PROCESSES; steps++) {
+        if (at == process)
+            return true;
+        at = processes[at].parent - 1;
+    }
+    return false;
+}
+
+static void visit_live(struct self *me, bool kin, tokens_use *use, void *context) {
     const struct arena_head *head = arena_here()->head;
     for (uint32_t i = 0; i < atomic_load(&head->file_count); i++) {
         uint64_t links = 0;
@@ -228,10 +240,19 @@ void tokens_each_live(struct self *me, tokens_use *use, void *context) {
             if (token == NULL)
                 break;
             id = atomic_load(&token->sibling);
-            if (atomic_load(&token->freed) == 0 && token->process == source_process.process)
+            if (atomic_load(&token->freed) == 0 &&
+                (kin ? is_kin(token->process) : token->process == source_process.process))
                 use(me, token, context);
         }
     }
+}
+
+void tokens_each_live(struct self *me, tokens_use *use, void *context) {
+    visit_live(me, false, use, context);
+}
+
+void tokens_each_kin(struct self *me, tokens_use *use, void *context) {
+    visit_live(me, true, use, context);
 }
 
 /* Takes the segments of live tokens, from id and segment on, out of the stretch. Of the two sides

@@ -31,6 +31,9 @@ void tokens_stretches(const struct arena_token *token, uintptr_t address, uint64
 typedef void tokens_use(struct self *me, struct arena_token *token, void *context);
 void tokens_each_live(struct self *me, tokens_use *use, void *context);
 
+/* And those of the processes that it was forked from, whose views it has until it unmaps them. */
+void tokens_each_kin(struct self *me, tokens_use *use, void *context);
+
 /* Visits the parts of the stretch that no other live token covers. */
 void tokens_uncovered(const struct arena_token *ending, const struct stretch *stretch,
                       tokens_visit *visit, void *context);

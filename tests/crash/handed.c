@@ -101,6 +101,19 @@ static void in_a_child(int stays) {
     }
 }
 
+/* The other way round: the child takes over what it has the views of. */
+static void by_a_child(void) {
+    pid_t child = fork();
+    if (child == 0) {
+        await(1);
+        take_over();
+        _exit(0);
+    }
+    store();
+    *step = 1;
+    waitpid(child, NULL, 0);
+}
+
 int main(int argc, char **argv) {
     static const struct {
         const char *name;
@@ -121,6 +134,8 @@ int main(int argc, char **argv) {
         return 1;
     if (strcmp(argv[2], "child") == 0 || strcmp(argv[2], "stays") == 0) {
         in_a_child(strcmp(argv[2], "stays") == 0);
+    } else if (strcmp(argv[2], "to-child") == 0) {
+        by_a_child();
     } else if (strcmp(argv[2], "create") == 0) {
         store();
         pthread_create(&thread, NULL, take_over_at_once, NULL);

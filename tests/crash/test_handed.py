@@ -28,7 +28,7 @@ class HandedTest(command.FolderTest):
         return re.findall(r"^\d+ ([\w-]+(?: 1 0x[0-9a-f]+)?)", dump, re.MULTILINE)
 
     def test_order(self):
-        for how in "create", "byte", "word", "child", "stays", "line":
+        for how in "create", "byte", "word", "child", "stays", "to-child", "line":
             for before in "none", "some", "wide":
                 with self.subTest(how=how, before=before):
                     events = self.record(how, before)
@@ -42,7 +42,7 @@ class HandedTest(command.FolderTest):
     def test_pages(self):
         """What a page of another process has got is found before the flush, or wait, that covers
         it: the kernel tells nothing of that."""
-        for how in "child", "stays":
+        for how in "child", "stays", "to-child":
             for wait in "none", "msync", "fsync":
                 with self.subTest(how=how, wait=wait):
                     events = self.record(how, "none", wait, options=("--stores=pages=interval",),

@@ -211,8 +211,10 @@ static enum result with_file(const struct token_view *token, uint64_t limit,
     enum result result = RESULT_OK;
     gather_arrive(&file->crowd);
     enum os_locked locked = os_lock_or(&file->lock, &file->settled, limit);
-    if (locked == OS_LOCKED_BY_SELF)
+    if (locked == OS_LOCKED_BY_SELF) {
+        gather_turn_away(&file->crowd);
         return RESULT_BUSY;
+    }
     if (locked == OS_LOCKED) {
         /* Looked at under the lock, a live token says that the record is still its file's. */
         if (token_lives(token) && atomic_load(&file->settled) <= limit)

@@ -10,6 +10,10 @@ void gather_arrive(struct token_crowd *crowd) {
         os_count_reached(&crowd->arrived);
 }
 
+void gather_turn_away(struct token_crowd *crowd) {
+    atomic_fetch_sub(&crowd->arrived, 1);
+}
+
 /* Threads that have something else to do first are waited for in vain: after the first time once
    less, then three times, and so on. */
 void gather_wait(struct token_crowd *crowd) {
@@ -30,14 +34,18 @@ void gather_wait(struct token_crowd *crowd) {
     atomic_store(&crowd->skips, in_vain);
 }
 
-/* It lets go who has come since the last one began, its own thread among them. */
+/* It lets go who has come since the last one began, its own thread among them. For that one alone
+   nobody waits, and no clock is asked: where it is a system call it may be forbidden. */
 void gather_begin(struct token_crowd *crowd) {
     uint32_t arrived = atomic_load(&crowd->arrived);
-    atomic_store(&crowd->released, arrived - atomic_exchange(&crowd->begun, arrived));
-    atomic_store(&crowd->since, os_nanoseconds());
+    uint32_t released = arrived - atomic_exchange(&crowd->begun, arrived);
+    atomic_store(&crowd->released, released);
+    if (released > 1)
+        atomic_store(&crowd->since, os_nanoseconds());
 }
 
 void gather_end(struct token_crowd *crowd) {
-    atomic_store(&crowd->took, os_nanoseconds() - atomic_load(&crowd->since));
+    if (atomic_load(&crowd->released) > 1)
+        atomic_store(&crowd->took, os_nanoseconds() - atomic_load(&crowd->since));
     atomic_store(&crowd->due, atomic_load(&crowd->arrived) + atomic_load(&crowd->released));
 }

@@ -7,8 +7,9 @@
 
 #include "token/token.h"
 
-/* A thread has come to drain the file. */
+/* A thread has come to drain the file; and was turned away: it drains it already. */
 void gather_arrive(struct token_crowd *crowd);
+void gather_turn_away(struct token_crowd *crowd);
 
 /* Waits for the threads that the last drain let go, as long as that one took at most; and seldom
    where it was in vain. pre: the file's lock is held, as for the others */

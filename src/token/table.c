@@ -113,6 +113,15 @@ void table_give_slot(struct token_slot *slot) {
     token_table.first_free = (uint32_t)(slot - slots) + 1;
 }
 
+/* Who came to drain another file is not waited for. */
+static void forget_crowd(struct token_crowd *crowd) {
+    uint32_t arrived = atomic_load(&crowd->arrived);
+    atomic_store(&crowd->begun, arrived);
+    atomic_store(&crowd->due, arrived);
+    atomic_store(&crowd->skips, 0);
+    atomic_store(&crowd->in_vain, 0);
+}
+
 /* What the kin failed to write back, ever, counts as failed here too: who maps a file after that,
    or asks for a token after that, may hold pages of it that look clean. */
 static void identify(struct token_file *file, uint64_t device, uint64_t inode) {
@@ -122,6 +131,7 @@ static void identify(struct token_file *file, uint64_t device, uint64_t inode) {
     file->heard = 0;
     file->left_behind = file->forked_in = 0;
     file->deaths = atomic_load(&file->kin->deaths);
+    forget_crowd(&file->crowd);
 }
 
 /* Takes a record that no file needs any more: no token, no failure to remember, none that was made

@@ -95,7 +95,8 @@ struct token_crowd {
     _Atomic bool gathers;     /* somebody waits for arrived to come to due */
     _Atomic uint32_t skips;   /* drains that are not to wait for others */
     _Atomic uint32_t in_vain; /* so many the next time that nobody comes */
-    /* Of the last drain: the threads that it lets go, when it began, and nanoseconds. */
+    /* Of the last drain: the threads that it lets go; and if they are several when it began, and
+       nanoseconds. Here, since a drain has little stack. */
     _Atomic uint32_t released;
     _Atomic uint64_t since, took;
 };

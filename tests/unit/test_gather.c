@@ -35,9 +35,11 @@ void __wrap_os_count_reached(const _Atomic uint32_t *count) {
 }
 
 static uint64_t now;
+static unsigned asked;
 
 uint64_t __wrap_os_nanoseconds(void);
 uint64_t __wrap_os_nanoseconds(void) {
+    asked++;
     return now;
 }
 
@@ -56,7 +58,7 @@ static void drain(struct token_crowd *crowd, unsigned come, unsigned others, uin
 static int forget(void **state) {
     (void)state;
     memset(&seen, 0, sizeof seen);
-    now = 0;
+    now = asked = 0;
     return 0;
 }
 
@@ -66,6 +68,7 @@ static void who_is_alone_waits_for_nobody(void **state) {
     for (int i = 0; i < 20; i++)
         drain(&crowd, 1, 0, 1000);
     assert_int_equal(seen.waits, 0);
+    assert_int_equal(asked, 0);
 }
 
 /* Three were let go, two have come meanwhile: of those and the three, who leads has come. */
@@ -89,6 +92,18 @@ static void who_was_let_go_is_waited_for(void **state) {
     drain(&crowd, 2, 0, 1);
     assert_int_equal(seen.waits, 2);
     assert_int_equal(seen.until, 4);
+}
+
+/* A handler that drains what its thread drains already counts for nobody. */
+static void who_is_turned_away_is_not_waited_for(void **state) {
+    struct token_crowd crowd = {0};
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        gather_arrive(&crowd);
+        gather_turn_away(&crowd);
+        drain(&crowd, 1, 0, 1000);
+    }
+    assert_int_equal(seen.waits, 0);
 }
 
 static void nobody_is_waited_for_long(void **state) {
@@ -145,6 +160,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(who_is_alone_waits_for_nobody, forget),
         cmocka_unit_test_setup(who_was_let_go_is_waited_for, forget),
+        cmocka_unit_test_setup(who_is_turned_away_is_not_waited_for, forget),
         cmocka_unit_test_setup(nobody_is_waited_for_long, forget),
         cmocka_unit_test_setup(waits_in_vain_become_rare, forget),
         cmocka_unit_test_setup(the_last_one_wakes, forget),

@@ -235,6 +235,49 @@ static void test_gathers(void **state) {
     end_tokens();
 }
 
+static void drain_again(void) {
+    assert_int_equal(RtlDrainNonVolatileFlush(one), STATUS_DEVICE_BUSY);
+}
+
+/* As a signal handler in the middle of a drain, which nobody waits for then. */
+static void test_turned_away(void **state) {
+    (void)state;
+    ++file_number;
+    syncs_reset(0);
+    syncs.during = drain_again;
+    one = syncs_get(file_number, BASE, PAGES * PAGE);
+    two = syncs_get(file_number, BASE, PAGES * PAGE);
+    gathered.count = 0;
+    assert_int_equal(flush_only(one, BASE, 1), STATUS_SUCCESS);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(RtlDrainNonVolatileFlush(one), STATUS_SUCCESS);
+    assert_int_equal(syncs.count, 1);
+    assert_int_equal(gathered.count, 0);
+    end_tokens();
+}
+
+/* Nor does a file wait for those who drained the one that had its record before. */
+static void test_another_file(void **state) {
+    struct drainer first, others[2];
+    (void)state;
+    begin_first_drain(&first, 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
+        start(&others[i], two);
+        await_wait(&others[i]);
+    }
+    sem_post(&go_on);
+    assert_int_equal(finish(&first), STATUS_SUCCESS);
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
+        assert_int_equal(finish(&others[i]), STATUS_SUCCESS);
+    end_tokens();
+    one = syncs_get(++file_number, BASE, PAGES * PAGE);
+    two = syncs_get(file_number, BASE, PAGES * PAGE);
+    gathered.count = 0;
+    assert_int_equal(RtlDrainNonVolatileFlush(one), STATUS_SUCCESS);
+    assert_int_equal(gathered.count, 0);
+    end_tokens();
+}
+
 /* Everything else goes on meanwhile; what has to wait hangs, and the child's alarm ends it. */
 static void check_others_go_on(void) {
     struct drainer first;
@@ -394,6 +437,7 @@ int main(void) {
         cmocka_unit_test(test_second_waits), cmocka_unit_test(test_one_drains_for_all),
         cmocka_unit_test(test_others_go_on), cmocka_unit_test(test_fork),
         cmocka_unit_test(test_storm),        cmocka_unit_test(test_gathers),
+        cmocka_unit_test(test_turned_away),  cmocka_unit_test(test_another_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,11 +98,10 @@ static void who_was_let_go_is_waited_for(void **state) {
 static void who_is_turned_away_is_not_waited_for(void **state) {
     struct token_crowd crowd = {0};
     (void)state;
-    for (int i = 0; i < 5; i++) {
-        gather_arrive(&crowd);
-        gather_turn_away(&crowd);
-        drain(&crowd, 1, 0, 1000);
-    }
+    gather_arrive(&crowd);
+    gather_turn_away(&crowd);
+    drain(&crowd, 1, 0, 1000);
+    drain(&crowd, 1, 0, 1000);
     assert_int_equal(seen.waits, 0);
 }
 

@@ -134,7 +134,8 @@ bool call_loads(uintptr_t address, size_t length) {
     for (size_t at = 0; at < length; at += page - (address + at) % page) {
         uint8_t byte;
         enum store_way way = STORE_CACHED;
-        if (store_copy(&way, ISA_VECTOR_128, &byte, (const void *)(address + at), 1) != FAULT_NONE)
+        if (store_copy(&way, &token_table.choice, &byte, (const void *)(address + at), 1) !=
+            FAULT_NONE)
             return false;
     }
     return true;

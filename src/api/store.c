@@ -23,6 +23,8 @@ CALL_TEXT enum store_way choose_line_way(uintptr_t destination, size_t length, U
                                          bool streams, bool copies) {
     const struct isa_choice *choice = &token_table.choice;
     const enum store_way past = choice->past ? STORE_PAST : STORE_STREAM_BACK;
+    if (choice->direct && (flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) != 0)
+        return store_pays_direct(destination, length) ? STORE_DIRECT : STORE_CACHED_BACK;
     if (streams && (flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) != 0) {
         bool persist = (flags & WRITE_NV_MEMORY_FLAG_FLUSH) != 0;
         if (length >=
@@ -34,16 +36,13 @@ CALL_TEXT enum store_way choose_line_way(uintptr_t destination, size_t length, U
     return length >= store_lags_from(choice->vector) ? STORE_CACHED_BEHIND : STORE_CACHED_BACK;
 }
 
-/* The kind of store that the flags and the token allow. Direct stores, where the CPU has them, are
-   both ways past the cache at once: documented as durable at the next fence. */
+/* The kind of store that the flags and the token allow. */
 static enum store_way choose_way(const struct token_view *token, uintptr_t destination,
                                  size_t length, ULONG flags, bool copies) {
     bool past_cache = (flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) != 0;
     bool streams = (token->operations.flags & TOKEN_STREAM) != 0;
     if ((flags & WRITE_NV_MEMORY_FLAG_PERSIST) == 0)
         return STORE_CACHED;
-    if (past_cache && (token->operations.flags & TOKEN_DIRECT))
-        return STORE_DIRECT;
     if ((flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_FLUSH) == WRITE_NV_MEMORY_FLAG_NO_DRAIN &&
         (token->operations.flags & TOKEN_DEFERS) != 0)
         return STORE_CACHED;
@@ -61,8 +60,7 @@ static bool wants_drain(ULONG flags) {
 }
 
 /* Flushes what was stored and was not written back already, and drains as the flags ask. Streaming
-   stores are written back too, unless the vendor documents that a cached line is evicted first. Of
-   direct stores only the ends that are no whole word went through the cache. */
+   stores are written back too, unless the vendor documents that a cached line is evicted first. */
 static enum result finish(const struct token_view *token, enum store_way way, uintptr_t address,
                           size_t length, ULONG flags) {
     enum result result;
@@ -70,15 +68,8 @@ static enum result finish(const struct token_view *token, enum store_way way, ui
         return RESULT_OK;
     if (store_goes_back(way)) {
         result = RESULT_OK;
-    } else if (way != STORE_DIRECT) {
-        result = call_flush(token, address, length, way == STORE_CACHED && !wants_drain(flags));
     } else {
-        uintptr_t last = address + length - 1;
-        bool head = address % 8 != 0, tail = last % 8 != 7;
-        bool one_line = (address ^ last) >> token->operations.line_shift == 0;
-        result = call_flush(token, address, head, false);
-        if (result == RESULT_OK)
-            result = call_flush(token, last, tail && !(head && one_line), false);
+        result = call_flush(token, address, length, way == STORE_CACHED && !wants_drain(flags));
     }
     return LIKELY(result == RESULT_OK) && wants_drain(flags) ? call_drain(token) : result;
 }
@@ -97,11 +88,11 @@ struct wish {
 CALL_TEXT enum result perform(const struct token_view *token, const struct wish *wish,
                               enum fault *fault) {
     bool copies = wish->call == CALL_WRITE;
-    enum isa_vector vector = token_table.choice.vector;
+    const struct isa_choice *choice = &token_table.choice;
     enum store_way way =
         choose_way(token, (uintptr_t)wish->destination, wish->length, wish->flags, copies);
-    *fault = copies ? store_copy(&way, vector, wish->destination, wish->source, wish->length)
-                    : store_fill(&way, vector, wish->destination, wish->value, wish->length);
+    *fault = copies ? store_copy(&way, choice, wish->destination, wish->source, wish->length)
+                    : store_fill(&way, choice, wish->destination, wish->value, wish->length);
     if (UNLIKELY(*fault != FAULT_NONE))
         return call_fault(token, *fault);
     return finish(token, way, (uintptr_t)wish->destination, wish->length, wish->flags);
@@ -217,12 +208,11 @@ CALL_TEXT bool is_plain_store(size_t length, ULONG flags) {
 }
 
 /* Can few bytes be stored and written back the short way? The token's lines have to be of that
-   kind; PERSIST prefers direct stores, and what goes past the cache goes the long way. */
+   kind. */
 CALL_TEXT bool is_quick(PVOID token, uintptr_t address, size_t length, ULONG flags) {
     ULONG kind = flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_NO_DRAIN;
     return ISA_QUICK &&
-           (kind == WRITE_NV_MEMORY_FLAG_FLUSH ||
-            (kind == WRITE_NV_MEMORY_FLAG_PERSIST && !token_table.choice.direct)) &&
+           (kind == WRITE_NV_MEMORY_FLAG_FLUSH || kind == WRITE_NV_MEMORY_FLAG_PERSIST) &&
            token_quick(TOKEN_KEY_LINES, (uintptr_t)token, address, length);
 }
 
@@ -249,16 +239,12 @@ CALL_TEXT bool lie_apart(uintptr_t a, uintptr_t b, size_t length) {
 }
 
 /* pre: source and destination lie apart */
-CALL_TEXT enum fault store_wish(enum store_way *way, enum isa_vector vector,
+CALL_TEXT enum fault store_wish(enum store_way way, const struct isa_choice *choice,
                                 const struct wish *wish) {
     char *to = (char *)wish->destination;
-    const char *from = (const char *)wish->source;
-    if (wish->call == CALL_FILL)
-        return store_fill(way, vector, to, wish->value, wish->length);
-    return LIKELY(wish->length >= STORE_LINES_FROM &&
-                  (*way == STORE_CACHED || store_goes_back(*way)))
-               ? store_copy_lines(*way, vector, to, from, wish->length)
-               : store_copy(way, vector, to, from, wish->length);
+    return wish->call == CALL_WRITE
+               ? store_copy_apart(way, choice, to, (const char *)wish->source, wish->length)
+               : store_fill_apart(way, choice, to, wish->value, wish->length);
 }
 
 /* More bytes, where kernels write the lines back: one call of store. Without a write-back every
@@ -275,11 +261,10 @@ CALL_TEXT bool store_lines(PVOID token, const struct wish *wish) {
         return false;
     if (back) {
         way = choose_line_way(to, wish->length, wish->flags, choice->stream, copies);
-        if (way == STORE_STREAM || flush_has_later() ||
-            ((wish->flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) != 0 && choice->direct))
+        if (way == STORE_STREAM || flush_has_later())
             return false;
     }
-    if (store_wish(&way, choice->vector, wish) != FAULT_NONE || (back && !store_goes_back(way)))
+    if (store_wish(way, choice, wish) != FAULT_NONE)
         return false;
     if (wants_drain(wish->flags))
         isa_quick_fence();
@@ -318,15 +303,23 @@ APART static NTSTATUS write_deferred(PVOID value, void *destination, const void 
     return write_any(value, destination, source, length, flags, caller);
 }
 
+/* Are so many bytes stored by a kernel, rather than here? */
+CALL_TEXT bool has_kernel(uintptr_t address, size_t length, ULONG flags) {
+    return ISA_QUICK && (length > ISA_QUICK_MAX ||
+                         (UNLIKELY((flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) != 0) &&
+                          token_table.choice.direct && store_pays_direct(address, length)));
+}
+
 /* Stores that are more than few bytes, or want more than to be stored. */
 APART static NTSTATUS write_more(PVOID value, void *destination, const void *source, size_t length,
                                  ULONG flags, const void *caller) {
     uintptr_t to = (uintptr_t)destination, from = (uintptr_t)source;
-    if (ISA_QUICK && length > ISA_QUICK_MAX)
+    if (has_kernel(to, length, flags))
         return write_lines(value, destination, source, length, flags, caller);
     if (LIKELY(is_quick(value, to, length, flags)) &&
         LIKELY(is_plain(from) && lie_apart(to, from, length))) {
-        isa_quick_claim(to, to + length - 1);
+        if (token_table.choice.claims)
+            isa_quick_claim(to, to + length - 1);
         if (LIKELY((isa_quick_copy_whole((char *)destination, (const char *)source, length) ||
                     isa_quick_copy((char *)destination, (const char *)source, length)) &&
                    finish_quick(to, to + length - 1, flags)))
@@ -338,10 +331,11 @@ APART static NTSTATUS write_more(PVOID value, void *destination, const void *sou
 APART static NTSTATUS fill_more(PVOID value, void *destination, size_t length, UCHAR byte,
                                 ULONG flags, const void *caller) {
     uintptr_t to = (uintptr_t)destination;
-    if (ISA_QUICK && length > ISA_QUICK_MAX)
+    if (has_kernel(to, length, flags))
         return fill_lines(value, destination, length, byte, flags, caller);
     if (LIKELY(is_quick(value, to, length, flags))) {
-        isa_quick_claim(to, to + length - 1);
+        if (token_table.choice.claims)
+            isa_quick_claim(to, to + length - 1);
         if (LIKELY((isa_quick_fill_whole((char *)destination, PATTERN(byte), length) ||
                     isa_quick_fill((char *)destination, PATTERN(byte), length)) &&
                    finish_quick(to, to + length - 1, flags)))
@@ -407,6 +401,6 @@ NVRTL_API NTSTATUS NvRtlReadNonVolatileMemory(void *token, void *destination, co
         return call_refuse(&CALL_SITE(CALL_READ, &view), token, (uintptr_t)source, size, result);
     if (UNLIKELY(range_wraps((uintptr_t)destination, size) || (destination == NULL && size != 0)))
         return STATUS_INVALID_PARAMETER;
-    enum fault fault = store_copy(&way, token_table.choice.vector, destination, source, size);
+    enum fault fault = store_copy(&way, &token_table.choice, destination, source, size);
     return call_status(fault == FAULT_NONE ? RESULT_OK : call_fault(&view, fault));
 }

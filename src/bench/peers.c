@@ -95,6 +95,34 @@ static void copy_past(char *to, const char *from, size_t length) {
     peers_flush(to + length - tail, tail);
 }
 
+/* One line, directly. pre: to is aligned to a line */
+static inline void store_directly(char *to, const char *from) {
+#if defined(__x86_64__)
+    __asm__ volatile("movdir64b (%1), %0" ::"r"(to), "r"(from) : "memory");
+#endif
+    (void)to, (void)from;
+}
+
+/* Lines directly, or one aligned word; else, and at the ends, through the cache. */
+static void copy_direct(char *to, const char *from, size_t length) {
+    if (length == 8 && (uintptr_t)to % 8 == 0) {
+        isa_copy_direct(to, from, length);
+        return;
+    }
+    size_t head = -(uintptr_t)to & (LINE - 1), tail = ((uintptr_t)to + length) & (LINE - 1);
+    if (length < LINE + head + tail || ((head | tail) != 0 && length < 2 * LINE + head + tail)) {
+        memcpy(to, from, length);
+        peers_flush(to, length);
+        return;
+    }
+    memcpy(to, from, head);
+    memcpy(to + length - tail, from + length - tail, tail);
+    peers_flush(to, head);
+    peers_flush(to + length - tail, tail);
+    for (size_t at = head; at < length - tail; at += LINE)
+        store_directly(to + at, from + at);
+}
+
 /* Lines that are claimed before they are stored, and written back behind. */
 static void copy_claimed(char *to, const char *from, size_t length) {
     claim(to, length);
@@ -103,6 +131,10 @@ static void copy_claimed(char *to, const char *from, size_t length) {
 }
 
 void peers_copy_back(char *to, const char *from, size_t length) {
+    if (peers_choice.direct) {
+        copy_direct(to, from, length);
+        return;
+    }
     if (peers_choice.past && length >= STREAMS_ALONE_FROM) {
         copy_past(to, from, length);
         return;
@@ -134,6 +166,8 @@ void peers_zero(char *to, size_t length) {
     static const _Alignas(64) char zeros[LINE];
     for (size_t at = 0; peers_choice.past && at + LINE <= length; at += LINE)
         store_line(to + at, zeros, true);
-    if (!peers_choice.past)
+    for (size_t at = 0; peers_choice.direct && at + LINE <= length; at += LINE)
+        store_directly(to + at, zeros);
+    if (!peers_choice.past && !peers_choice.direct)
         peers_flush(to, length);
 }

@@ -44,10 +44,13 @@ enum isa_lines {
 struct isa_choice {
     enum isa_flush flush; /* ISA_FLUSH_NONE: this CPU cannot write back lines at all */
     bool stream;          /* non-temporal stores exist and are not turned off */
-    bool direct;          /* direct stores exist, are not turned off, and nothing better exists */
     bool lines;           /* lines have 64 bytes and are written back by clwb: the kernels that
                              store whole lines can write them back too */
     bool past;            /* lines, and streaming stores are durable at the next fence */
+    bool direct;          /* lines, and direct stores exist, are not turned off, and nothing better
+                             exists */
+    bool claims;          /* a line is to be claimed (prefetchw) before it is stored and written
+                             back */
     enum isa_vector vector;
     uint32_t line_size; /* bytes, a power of two */
 };
@@ -103,6 +106,18 @@ enum fault isa_copy_up(void *destination, const void *source, size_t length);
 enum fault isa_copy_down(void *destination, const void *source, size_t length);
 enum fault isa_fill(void *destination, uint64_t pattern, size_t length);
 
+/* isa_copy_up and isa_fill, and behind them the write-back of the lines. pre: ISA_KERNELS; the CPU
+   has clwb, and lines of 64 bytes; length > 0 */
+enum fault isa_copy_back(void *destination, const void *source, size_t length);
+enum fault isa_fill_back(void *destination, uint64_t pattern, size_t length);
+
+/* The same by direct stores: what is cached of a line is written back and evicted first (SDM vol.
+   2, MOVDIRI and MOVDIR64B). An end that is neither a line nor an aligned word goes through the cache
+   and is written back. The ranges lie apart. pre: as above; the CPU has both stores; the range
+   reaches a line, or is an aligned word */
+enum fault isa_copy_direct(void *destination, const void *source, size_t length);
+enum fault isa_fill_direct(void *destination, uint64_t pattern, size_t length);
+
 /* Stores count whole lines of 64 bytes, from source or of a pattern that holds one byte eight
    times. Each aligned 8-byte block is one store. A copy goes up: it may overlap where the
    destination lies below the source, and is not to stream. pre: destination is 64-aligned;
@@ -116,11 +131,9 @@ enum fault isa_fill_lines(enum isa_lines how, enum isa_vector vector, void *dest
    meanwhile. */
 enum fault isa_touch(void *address);
 
-/* Streaming and direct stores of count aligned 8-byte words; source needs no alignment and does not
-   overlap. Each word is one store. pre: destination is 8-aligned; the CPU has the feature */
+/* Streaming stores of count aligned 8-byte words; source needs no alignment and does not overlap.
+   Each word is one store. pre: destination is 8-aligned; the CPU has the feature */
 enum fault isa_stream_words(uint64_t *destination, const void *source, size_t count);
 enum fault isa_stream_fill(uint64_t *destination, uint64_t value, size_t count);
-enum fault isa_direct_words(uint64_t *destination, const void *source, size_t count);
-enum fault isa_direct_fill(uint64_t *destination, uint64_t value, size_t count);
 
 #endif

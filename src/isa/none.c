@@ -81,12 +81,22 @@ enum fault isa_stream_fill(uint64_t *destination, uint64_t value, size_t count) 
     __builtin_trap();
 }
 
-enum fault isa_direct_words(uint64_t *destination, const void *source, size_t count) {
-    (void)destination, (void)source, (void)count;
+enum fault isa_copy_back(void *destination, const void *source, size_t length) {
+    (void)destination, (void)source, (void)length;
     __builtin_trap();
 }
 
-enum fault isa_direct_fill(uint64_t *destination, uint64_t value, size_t count) {
-    (void)destination, (void)value, (void)count;
+enum fault isa_fill_back(void *destination, uint64_t pattern, size_t length) {
+    (void)destination, (void)pattern, (void)length;
+    __builtin_trap();
+}
+
+enum fault isa_copy_direct(void *destination, const void *source, size_t length) {
+    (void)destination, (void)source, (void)length;
+    __builtin_trap();
+}
+
+enum fault isa_fill_direct(void *destination, uint64_t pattern, size_t length) {
+    (void)destination, (void)pattern, (void)length;
     __builtin_trap();
 }

@@ -225,13 +225,10 @@ void isa_fence(void) {
     __asm__ volatile("sfence" ::: "memory");
 }
 
-/* Words in the block that one movdir64b stores. */
-#define BLOCK_WORDS 8
+enum fault isa_fill_direct_block(void *to, const uint64_t block[8], size_t length);
 
-enum fault isa_direct_fill_block(uint64_t *destination, uint64_t value, size_t count,
-                                 const uint64_t block[BLOCK_WORDS]);
-
-enum fault isa_direct_fill(uint64_t *destination, uint64_t value, size_t count) {
-    const uint64_t block[BLOCK_WORDS] = {value, value, value, value, value, value, value, value};
-    return isa_direct_fill_block(destination, value, count, block);
+enum fault isa_fill_direct(void *destination, uint64_t pattern, size_t length) {
+    const _Alignas(64)
+        uint64_t block[] = {pattern, pattern, pattern, pattern, pattern, pattern, pattern, pattern};
+    return isa_fill_direct_block(destination, block, length);
 }

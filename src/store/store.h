@@ -17,20 +17,21 @@
 enum store_way {
     STORE_CACHED, /* ordinary stores */
     STORE_STREAM, /* non-temporal: the lines still want a write-back, see docs/decisions.md */
-    STORE_DIRECT, /* direct stores: durable at the next fence, but for heads and tails */
     /* Where the choice has lines; every line is written back by the call itself, and once: */
     STORE_CACHED_BACK,
     STORE_CACHED_BEHIND, /* each line is claimed some lines ahead of its stores */
     STORE_STREAM_BACK,   /* whole lines past the cache, the ends through it */
-    STORE_PAST /* the same, and nothing is done for lines that were cached: where the choice
-                            has past */
+    STORE_PAST,  /* the same, and nothing is done for lines that were cached: where the choice has
+                   past */
+    STORE_DIRECT /* whole lines by direct stores, and ends of one aligned word; other ends through
+                    the cache: where the choice has direct */
 };
 
 /* Is every line written back, or past the cache for good, when the store has ended, so that nothing
    is left to do but the drain? */
 static inline bool store_goes_back(enum store_way way) {
     return way == STORE_CACHED_BACK || way == STORE_CACHED_BEHIND || way == STORE_STREAM_BACK ||
-           way == STORE_PAST;
+           way == STORE_PAST || way == STORE_DIRECT;
 }
 
 /* Fewer bytes are no work for vectors. */
@@ -39,23 +40,30 @@ static inline bool store_goes_back(enum store_way way) {
 /* Copies length bytes; the ranges may overlap, as with memmove; overlapping ones are always stored
    through the cache. *way: as wished, then how the words were really stored. After a fault some of
    the bytes are stored. pre: the CPU has what way needs, and the vectors; neither range wraps */
-enum fault store_copy(enum store_way *way, enum isa_vector vector, void *destination,
+enum fault store_copy(enum store_way *way, const struct isa_choice *choice, void *destination,
                       const void *source, size_t length);
 
-/* What store_copy does with so many bytes. pre: ISA_KERNELS; length >= STORE_LINES_FROM; way is
-   neither STORE_STREAM nor STORE_DIRECT; the ranges lie apart, or to lies below from and way does
-   not go past the cache */
-enum fault store_copy_lines(enum store_way way, enum isa_vector vector, char *to, const char *from,
-                            size_t length);
+/* What store_copy and store_fill do, once it is known how: way is not STORE_STREAM, and is
+   STORE_DIRECT only where store_pays_direct says so; the ranges lie apart, or to lies below from
+   and way does not go past the cache. */
+enum fault store_copy_apart(enum store_way way, const struct isa_choice *choice, char *to,
+                            const char *from, size_t length);
+enum fault store_fill_apart(enum store_way way, const struct isa_choice *choice, char *to,
+                            uint8_t value, size_t length);
 
 /* Stores value over length bytes; all else as store_copy. */
-enum fault store_fill(enum store_way *way, enum isa_vector vector, void *destination, uint8_t value,
-                      size_t length);
+enum fault store_fill(enum store_way *way, const struct isa_choice *choice, void *destination,
+                      uint8_t value, size_t length);
 
 /* From this length on, never less than a line, a copy or a fill that is to be durable and need not
    stay in the cache is faster by STORE_STREAM_BACK, or by STORE_PAST where that may be, than by
    STORE_CACHED_BACK: limits.def. */
 size_t store_streams_from(bool copies, enum isa_vector vector, uintptr_t destination);
+
+/* Is what is to be durable, and need not stay in the cache, stored faster by STORE_DIRECT than by
+   STORE_CACHED_BACK? So it is where whole lines, or one word of a line, are all of it, or lines
+   most of it. */
+bool store_pays_direct(uintptr_t destination, size_t length);
 
 /* From this length on STORE_CACHED_BEHIND is faster than STORE_CACHED_BACK: limits.def. */
 size_t store_lags_from(enum isa_vector vector);

@@ -40,7 +40,7 @@ static enum result choose(uint32_t flags, struct token_operations *operations) {
     operations->line_shift = (uint8_t)__builtin_ctz(choice->line_size);
     /* The kernel reads the page cache through the caches: going past them would only cost. */
     if (domain != MAP_DOMAIN_PAGE_CACHE)
-        flags |= (choice->stream ? TOKEN_STREAM : 0u) | (choice->direct ? TOKEN_DIRECT : 0u);
+        flags |= choice->stream ? TOKEN_STREAM : 0u;
     operations->flags = (uint8_t)flags;
     return RESULT_OK;
 }

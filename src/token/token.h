@@ -41,7 +41,6 @@ _Static_assert(sizeof(struct token_operations) == sizeof(uint64_t), "read as one
 
 enum token_flag {
     TOKEN_STREAM = 1,     /* streaming stores may be used */
-    TOKEN_DIRECT = 2,     /* direct stores may be used */
     TOKEN_INTERNAL = 4,   /* made for the default token */
     TOKEN_OVERRIDDEN = 8, /* NVRTL_DOMAIN chose the domain */
     TOKEN_EVERY = 16,     /* in a view only: stands for every token there is */

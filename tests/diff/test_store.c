@@ -34,22 +34,23 @@ static void random_bytes(uint64_t *seed, unsigned char *bytes, size_t size) {
         bytes[i] = (unsigned char)(random_next(seed) >> 56);
 }
 
-static enum isa_vector vector;
+static struct isa_choice choice;
 
 static enum store_way copy(enum store_way way, void *to, const void *from, size_t length) {
-    assert_int_equal(store_copy(&way, vector, to, from, length), FAULT_NONE);
+    assert_int_equal(store_copy(&way, &choice, to, from, length), FAULT_NONE);
     return way;
 }
 
 static enum store_way fill(enum store_way way, void *to, uint8_t value, size_t length) {
-    assert_int_equal(store_fill(&way, vector, to, value, length), FAULT_NONE);
+    assert_int_equal(store_fill(&way, &choice, to, value, length), FAULT_NONE);
     return way;
 }
 
 /* Calls check with each way and each width of vectors that this CPU has. */
 static void each_way(void (*check)(enum store_way)) {
-    struct isa_choice choice = isa_choose(isa_features(), isa_line_size(), NULL, NULL);
-    for (vector = ISA_VECTOR_128; vector <= choice.vector; vector++) {
+    choice = isa_choose(isa_features(), isa_line_size(), NULL, NULL);
+    const enum isa_vector widest = choice.vector;
+    for (choice.vector = ISA_VECTOR_128; choice.vector <= widest; choice.vector++) {
         check(STORE_CACHED);
         if (choice.lines) {
             check(STORE_CACHED_BACK);
@@ -58,7 +59,7 @@ static void each_way(void (*check)(enum store_way)) {
             check(STORE_PAST);
         }
     }
-    vector = choice.vector;
+    choice.vector = widest;
     if (choice.stream)
         check(STORE_STREAM);
     if (choice.direct)
@@ -70,8 +71,10 @@ static enum store_way expected_way(enum store_way way, const void *start, size_t
                                    bool overlaps) {
     size_t head = -(uintptr_t)start & 7;
     bool words = length >= head + 8 && !overlaps;
+    if (way == STORE_DIRECT && !overlaps && store_pays_direct((uintptr_t)start, length))
+        return way;
     if (way >= STORE_CACHED_BACK)
-        return words && length >= 128 ? way : STORE_CACHED_BACK;
+        return words && length >= 128 && way != STORE_DIRECT ? way : STORE_CACHED_BACK;
     return words ? way : STORE_CACHED;
 }
 

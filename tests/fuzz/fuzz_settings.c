@@ -67,8 +67,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check_flush(&choice, features, flush);
     bool cached = strcmp(stores, "cached") == 0;
     FUZZ_CHECK(choice.stream == (!cached && (features & ISA_SSE2)));
-    FUZZ_CHECK(choice.direct == (!cached && (features & ISA_MOVDIRI) &&
+    FUZZ_CHECK(choice.direct == (choice.lines && !cached && (features & ISA_MOVDIRI) &&
                                  (features & ISA_MOVDIR64B) && !(features & ISA_EVICTS)));
+    FUZZ_CHECK(choice.claims == (choice.lines && (features & ISA_EVICTS)));
     FUZZ_CHECK(choice.past == (choice.lines && !cached && (features & ISA_EVICTS)));
     free(reason);
     free(domain);

@@ -331,10 +331,6 @@ enum fault __wrap_isa_write_back(enum isa_flush how, const void *address, size_t
                                  uint32_t line_size);
 enum fault __real_isa_touch(void *address);
 enum fault __wrap_isa_touch(void *address);
-enum fault __real_isa_direct_words(uint64_t *destination, const void *source, size_t count);
-enum fault __wrap_isa_direct_words(uint64_t *destination, const void *source, size_t count);
-enum fault __real_isa_direct_fill(uint64_t *destination, uint64_t value, size_t count);
-enum fault __wrap_isa_direct_fill(uint64_t *destination, uint64_t value, size_t count);
 
 uint32_t __wrap_isa_features(void) {
     return __real_isa_features() & feature_mask;
@@ -356,7 +352,7 @@ struct isa_choice __wrap_isa_choose(uint32_t features, uint32_t line_size,
                                     const char *flush_setting, const char *stores_setting) {
     struct isa_choice choice =
         __real_isa_choose(features, line_size, flush_setting, stores_setting);
-    choice.lines = choice.past = false;
+    choice.lines = choice.past = choice.direct = choice.claims = false;
     return choice;
 }
 
@@ -378,19 +374,5 @@ enum fault __wrap_isa_touch(void *address) {
     enum fault fault = __real_isa_touch(address);
     if (fault == FAULT_NONE)
         file->touched[offset / WORLD_PAGE] = ++world.now;
-    return fault;
-}
-
-enum fault __wrap_isa_direct_words(uint64_t *destination, const void *source, size_t count) {
-    enum fault fault = __real_isa_direct_words(destination, source, count);
-    if (fault == FAULT_NONE)
-        note_written((uintptr_t)destination, count * sizeof *destination);
-    return fault;
-}
-
-enum fault __wrap_isa_direct_fill(uint64_t *destination, uint64_t value, size_t count) {
-    enum fault fault = __real_isa_direct_fill(destination, value, count);
-    if (fault == FAULT_NONE)
-        note_written((uintptr_t)destination, count * sizeof *destination);
     return fault;
 }

@@ -58,99 +58,12 @@ static void look_at(size_t start, size_t length) {
     memset(seen.durable + start, 0, length);
 }
 
-#define WRAPPED(type, name, ...)                                                                   \
-    type __real_##name(__VA_ARGS__);                                                               \
-    type __wrap_##name(__VA_ARGS__)
+#include "matrix_kernels.h" /* behind the marks */
 
-WRAPPED(enum fault, isa_write_back, enum isa_flush how, const void *address, size_t length,
-        uint32_t line);
-WRAPPED(void, isa_fence, void);
-WRAPPED(enum fault, isa_stream_words, uint64_t *destination, const void *from, size_t count);
-WRAPPED(enum fault, isa_stream_fill, uint64_t *destination, uint64_t value, size_t count);
-WRAPPED(enum fault, isa_direct_words, uint64_t *destination, const void *from, size_t count);
-WRAPPED(enum fault, isa_direct_fill, uint64_t *destination, uint64_t value, size_t count);
-WRAPPED(enum fault, isa_copy_lines, enum isa_lines how, enum isa_vector vector, void *destination,
-        const void *from, size_t count);
-WRAPPED(enum fault, isa_fill_lines, enum isa_lines how, enum isa_vector vector, void *destination,
-        uint64_t pattern, size_t count);
 enum result __wrap_os_sync_view(void *address, size_t size);
 WRAPPED(bool, os_lock, struct os_lock *lock);
 WRAPPED(enum os_locked, os_lock_or, struct os_lock *lock, const _Atomic uint64_t *count,
         uint64_t limit);
-
-enum fault __wrap_isa_write_back(enum isa_flush how, const void *address, size_t length,
-                                 uint32_t line) {
-    seen.write_backs++;
-    if (length == 0)
-        return FAULT_NONE;
-    assert_int_equal(how, choice.flush);
-    assert_int_equal(line, choice.line_size);
-    uintptr_t first = align_down((uintptr_t)address, line);
-    uintptr_t end = align_up((uintptr_t)address + length, line);
-    seen.lines += (end - first) / line;
-    enum fault fault = __real_isa_write_back(how, address, length, line);
-    mark(seen.started, first, end - first);
-    return fault;
-}
-
-UNWATCHED void __wrap_isa_fence(void) {
-    seen.fences++;
-    __real_isa_fence();
-    if (domain == MAP_DOMAIN_CPU_CACHE)
-        mark(seen.started, (uintptr_t)area, AREA);
-    for (size_t i = seen.start; i < seen.start + seen.length; i++)
-        seen.durable[i] |= seen.started[i];
-}
-
-enum fault __wrap_isa_stream_words(uint64_t *destination, const void *from, size_t count) {
-    seen.streams++;
-    return __real_isa_stream_words(destination, from, count);
-}
-
-enum fault __wrap_isa_stream_fill(uint64_t *destination, uint64_t value, size_t count) {
-    seen.streams++;
-    return __real_isa_stream_fill(destination, value, count);
-}
-
-enum fault __wrap_isa_direct_words(uint64_t *destination, const void *from, size_t count) {
-    seen.directs++;
-    enum fault fault = __real_isa_direct_words(destination, from, count);
-    mark(seen.started, (uintptr_t)destination, count * sizeof *destination);
-    return fault;
-}
-
-enum fault __wrap_isa_direct_fill(uint64_t *destination, uint64_t value, size_t count) {
-    seen.directs++;
-    enum fault fault = __real_isa_direct_fill(destination, value, count);
-    mark(seen.started, (uintptr_t)destination, count * sizeof *destination);
-    return fault;
-}
-
-static void see_lines(enum isa_lines how, void *destination, size_t count) {
-    assert_true(is_aligned((uintptr_t)destination, 64));
-    seen.streams += how == ISA_LINES_STREAM_BACK || how == ISA_LINES_STREAM;
-    if (how == ISA_LINES_STREAM_BACK || how == ISA_LINES_STREAM)
-        assert_int_equal(how == ISA_LINES_STREAM, choice.past);
-    if (how == ISA_LINES_CACHED)
-        return;
-    assert_true(choice.lines);
-    seen.lines += count;
-    mark(seen.started, (uintptr_t)destination, count * 64);
-}
-
-enum fault __wrap_isa_copy_lines(enum isa_lines how, enum isa_vector vector, void *destination,
-                                 const void *from, size_t count) {
-    enum fault fault = __real_isa_copy_lines(how, vector, destination, from, count);
-    see_lines(how, destination, count);
-    return fault;
-}
-
-enum fault __wrap_isa_fill_lines(enum isa_lines how, enum isa_vector vector, void *destination,
-                                 uint64_t pattern, size_t count) {
-    enum fault fault = __real_isa_fill_lines(how, vector, destination, pattern, count);
-    see_lines(how, destination, count);
-    return fault;
-}
 
 enum result __wrap_os_sync_view(void *address, size_t size) {
     seen.syncs++;
@@ -205,11 +118,17 @@ static void check_frugal(size_t start, size_t length) {
 static bool streams(size_t start, size_t length, bool persist, bool copies) {
     uintptr_t at = (uintptr_t)area + start;
     bool lines = domain == MAP_DOMAIN_MEMORY || domain == MAP_DOMAIN_VOLATILE;
-    if (!choice.stream || choice.direct)
+    if (!choice.stream || (choice.direct && lines))
         return false;
     if (persist)
-        return choice.lines && length >= store_streams_from(copies, choice.vector, at);
+        return choice.lines && lines && length >= store_streams_from(copies, choice.vector, at);
     return !(choice.past && lines) || length >= STORE_LINES_FROM;
+}
+
+/* The same of direct stores. */
+static bool goes_direct(size_t start, size_t length) {
+    bool lines = domain == MAP_DOMAIN_MEMORY || domain == MAP_DOMAIN_VOLATILE;
+    return choice.direct && lines && store_pays_direct((uintptr_t)area + start, length);
 }
 
 /* After a Write (copies) or Fill of [start, start + length) of the area with these flags. */
@@ -223,7 +142,7 @@ static void check_store(size_t start, size_t length, ULONG flags, bool copies, b
     if ((flags & 2) == 0)
         assert_int_equal(seen.streams + seen.directs, 0);
     if (past_cache && whole_word) {
-        assert_int_equal(seen.directs != 0, choice.direct);
+        assert_int_equal(seen.directs != 0, goes_direct(start, length));
         assert_int_equal(seen.streams != 0, streams(start, length, persist, copies));
     }
     if (persist || (flags & 0x101) == WRITE_NV_MEMORY_FLAG_FLUSH) {

@@ -94,20 +94,38 @@ static void see_write_back(uintptr_t address) {
     seen.write_backs[at / LINE]++;
 }
 
-/* A streaming store of a vector is about to be made: width bytes at address. */
+/* A streaming store of a vector, or a direct store, is about to be made: width bytes at address. */
 static struct {
     uintptr_t address;
     size_t width;
+    bool direct;
 } stream;
 
-/* It was made: as good as written back where the CPU's vendor says so. */
+/* It was made: as good as written back, if direct, or where the CPU's vendor says so of streams. */
 static void see_streamed(void) {
     size_t at = stream.address - (uintptr_t)area;
-    if (stream.width != 0 && at < AREA && isa_streams_are_durable()) {
+    if (stream.width != 0 && at < AREA && (stream.direct || isa_streams_are_durable())) {
         memcpy(seen.started + at, area + at, stream.width);
-        seen.write_backs[at / LINE] += at % LINE == 0;
+        seen.write_backs[at / LINE] += stream.direct || at % LINE == 0;
     }
     stream.width = 0;
+    stream.direct = false;
+}
+
+/* movdir64b, whose destination is the address in a register, and movdiri. */
+static void look_for_direct(const greg_t *general, const unsigned char *code) {
+    static const int registers[] = {REGISTERS};
+    bool block = *code == 0x66;
+    code += block;
+    unsigned rex = (*code & 0xf0) == 0x40 ? *code++ : 0;
+    if (code[0] != 0x0f || code[1] != 0x38 || code[2] != (block ? 0xf8 : 0xf9))
+        return;
+    unsigned destination = (code[3] >> 3 & 7) | (rex & 4) << 1;
+    stream.address =
+        block ? (uintptr_t)general[registers[destination]] : operand(general, code + 3, rex);
+    stream.width = block ? 64 : rex & 8 ? 8 : 4;
+    stream.direct = true;
+    assert_true(is_aligned(stream.address, stream.width));
 }
 
 /* movntdq, and vmovntdq of 16, 32 and 64 bytes (a prefix of 2, of 3 and of 4 bytes). */
@@ -138,7 +156,8 @@ static void look_for_stream(const greg_t *general, const unsigned char *code) {
     stream.width = width;
 }
 
-/* Before each instruction: clwb, clflushopt, clflush, sfence, mfence, and streaming stores. */
+/* Before each instruction: clwb, clflushopt, clflush, sfence, mfence, streaming and direct
+   stores. */
 static void on_step(int number, siginfo_t *info, void *context) {
     const greg_t *general = ((const ucontext_t *)context)->uc_mcontext.gregs;
     const unsigned char *code = (const unsigned char *)general[REG_RIP];
@@ -148,6 +167,7 @@ static void on_step(int number, siginfo_t *info, void *context) {
     see_streamed();
     look_for_torn_words();
     look_for_stream(general, code);
+    look_for_direct(general, code);
     code += *code == 0x66;
     if ((*code & 0xf0) == 0x40)
         rex = *code++;
@@ -300,6 +320,20 @@ static void test_whole_stores(void **state) {
     }
 }
 
+/* Whole lines, ends that are one aligned word, and ends that only look like one, past the cache. */
+static void test_words_at_ends(void **state) {
+    static const size_t lengths[] = {4, 7, 8, 9, 16, 64, 71, 72, 80, 128, 136, 144, 200, 208};
+    static const size_t starts[] = {0, 1, 4, 7, 8, 16, 48, 55, 56, 57, 60};
+    static const ULONG flags[] = {2, 3, 0x102, 0x103};
+    uint64_t seed = seed_of_test();
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(lengths) * ARRAY_LENGTH(starts); i++) {
+        size_t length = lengths[i % ARRAY_LENGTH(lengths)], at = i / ARRAY_LENGTH(lengths);
+        for (size_t k = 0; k < ARRAY_LENGTH(flags); k++)
+            check_stores_of(GUARD + starts[at], length, flags[k], &seed);
+    }
+}
+
 static void test_flushes(void **state) {
     uint64_t seed = seed_of_test();
     (void)state;
@@ -390,10 +424,10 @@ static int end_area(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_short_stores),   cmocka_unit_test(test_long_stores),
-        cmocka_unit_test(test_whole_stores),   cmocka_unit_test(test_overlaps),
-        cmocka_unit_test(test_flushes),        cmocka_unit_test(test_ranges),
-        cmocka_unit_test(test_longest_stores),
+        cmocka_unit_test(test_short_stores), cmocka_unit_test(test_long_stores),
+        cmocka_unit_test(test_whole_stores), cmocka_unit_test(test_words_at_ends),
+        cmocka_unit_test(test_overlaps),     cmocka_unit_test(test_flushes),
+        cmocka_unit_test(test_ranges),       cmocka_unit_test(test_longest_stores),
     };
     if (make_area(NULL) != 0)
         return 1;

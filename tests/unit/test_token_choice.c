@@ -123,14 +123,11 @@ static enum isa_flush best_flush(uint32_t features) {
 
 static void check_operations(enum map_domain domain, uint32_t features,
                              const struct token_operations *operations) {
-    const uint32_t direct = ISA_MOVDIRI | ISA_MOVDIR64B;
     bool lines = domain == MAP_DOMAIN_MEMORY || domain == MAP_DOMAIN_VOLATILE;
     bool past_cache = domain != MAP_DOMAIN_PAGE_CACHE;
     assert_int_equal(operations->domain, domain);
     assert_int_equal(operations->flush, lines ? best_flush(features) : ISA_FLUSH_NONE);
     assert_int_equal((operations->flags & TOKEN_STREAM) != 0, past_cache && features & ISA_SSE2);
-    assert_int_equal((operations->flags & TOKEN_DIRECT) != 0,
-                     past_cache && (features & direct) == direct && !(features & ISA_EVICTS));
     assert_int_equal(operations->flags & (TOKEN_INTERNAL | TOKEN_EVERY | TOKEN_OVERRIDDEN), 0);
 }
 

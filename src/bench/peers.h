@@ -56,7 +56,8 @@ void peers_stream(char *to, const char *from, size_t length);
 void peers_copy_back(char *to, const char *from, size_t length);
 
 /* What zeros cannot be faster than: streaming stores where they are enough, or direct ones, and
-   else the write-back of lines to which nothing is stored. pre: to and length are aligned to a line */
+   else the write-back of lines to which nothing is stored. pre: to and length are aligned to a
+   line */
 void peers_zero(char *to, size_t length);
 
 #endif

@@ -112,9 +112,9 @@ enum fault isa_copy_back(void *destination, const void *source, size_t length);
 enum fault isa_fill_back(void *destination, uint64_t pattern, size_t length);
 
 /* The same by direct stores: what is cached of a line is written back and evicted first (SDM vol.
-   2, MOVDIRI and MOVDIR64B). An end that is neither a line nor an aligned word goes through the cache
-   and is written back. The ranges lie apart. pre: as above; the CPU has both stores; the range
-   reaches a line, or is an aligned word */
+   2, MOVDIRI and MOVDIR64B). An end that is neither a line nor an aligned word goes through the
+   cache and is written back. The ranges lie apart. pre: as above; the CPU has both stores; the
+   range reaches a line, or is an aligned word */
 enum fault isa_copy_direct(void *destination, const void *source, size_t length);
 enum fault isa_fill_direct(void *destination, uint64_t pattern, size_t length);
 

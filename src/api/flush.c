@@ -90,21 +90,21 @@ APART static NTSTATUS flush_any(PVOID value, uintptr_t address, size_t length, U
 }
 
 /* Lines that the CPU writes back: nothing is called. */
-NVRTL_API NTSTATUS RtlFlushNonVolatileMemory(PVOID NvToken, PVOID NvBuffer, SIZE_T Size,
-                                             ULONG Flags) {
+NVRTL_API CALL_OFTEN NTSTATUS RtlFlushNonVolatileMemory(PVOID NvToken, PVOID NvBuffer, SIZE_T Size,
+                                                        ULONG Flags) {
     uintptr_t address = (uintptr_t)NvBuffer;
-    if (UNLIKELY(observed()))
-        return flush_resolved(NvToken, address, Size, Flags, __builtin_return_address(0));
     if (LIKELY(ISA_QUICK && (Flags & ~(ULONG)KNOWN_FLAGS) == 0) &&
         LIKELY(token_quick(TOKEN_KEY_LINES, (uintptr_t)NvToken, address, Size)) &&
         LIKELY(isa_quick_back(address, address + Size - 1))) {
-        if (!drains(Flags))
+        if (LIKELY(!drains(Flags))) /* beside a drain a branch is nothing */
             return STATUS_SUCCESS;
         if (LIKELY(!flush_has_later())) {
             isa_quick_fence();
             return STATUS_SUCCESS;
         }
     }
+    if (UNLIKELY(observed()))
+        return flush_resolved(NvToken, address, Size, Flags, __builtin_return_address(0));
     return flush_any(NvToken, address, Size, Flags, __builtin_return_address(0));
 }
 
@@ -232,15 +232,15 @@ APART static NTSTATUS flush_ranges_any(PVOID value, const NV_MEMORY_RANGE *range
 
 NVRTL_API NTSTATUS RtlFlushNonVolatileMemoryRanges(PVOID NvToken, PNV_MEMORY_RANGE NvRanges,
                                                    SIZE_T NumRanges, ULONG Flags) {
-    if (UNLIKELY(observed()))
-        return flush_ranges_resolved(NvToken, NvRanges, NumRanges, Flags,
-                                     __builtin_return_address(0));
     if (LIKELY((Flags & ~(ULONG)KNOWN_FLAGS) == 0 && !flush_has_later()) &&
         LIKELY(flush_ranges_quick(NvToken, NvRanges, NumRanges))) {
         if (drains(Flags))
             isa_quick_fence();
         return STATUS_SUCCESS;
     }
+    if (UNLIKELY(observed()))
+        return flush_ranges_resolved(NvToken, NvRanges, NumRanges, Flags,
+                                     __builtin_return_address(0));
     return flush_ranges_any(NvToken, NvRanges, NumRanges, Flags, __builtin_return_address(0));
 }
 

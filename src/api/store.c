@@ -285,6 +285,17 @@ APART static NTSTATUS fill_lines(PVOID value, void *destination, size_t length, 
                                      : fill_any(value, destination, length, byte, flags, caller);
 }
 
+/* So many bytes of any number and alignment. pre: length is in [1, ISA_QUICK_MAX] */
+CALL_TEXT bool copy_quick(char *to, const char *from, size_t length) {
+    return LIKELY(length >= 8) ? isa_quick_copy(to, from, length)
+                               : isa_quick_copy_less(to, from, length);
+}
+
+CALL_TEXT bool fill_quick(char *to, uint64_t pattern, size_t length) {
+    return LIKELY(length >= 8) ? isa_quick_fill(to, pattern, length)
+                               : isa_quick_fill_less(to, pattern, length);
+}
+
 /* May these few bytes be flushed by lines that are remembered? */
 CALL_TEXT bool is_deferred(PVOID token, uintptr_t address, size_t length, ULONG flags) {
     return ISA_QUICK && flags == (WRITE_NV_MEMORY_FLAG_FLUSH | WRITE_NV_MEMORY_FLAG_NO_DRAIN) &&
@@ -296,7 +307,7 @@ APART static NTSTATUS write_deferred(PVOID value, void *destination, const void 
                                      size_t length, ULONG flags, const void *caller) {
     uintptr_t to = (uintptr_t)destination, from = (uintptr_t)source;
     if (is_deferred(value, to, length, flags) && is_plain(from) && lie_apart(to, from, length) &&
-        isa_quick_copy((char *)destination, (const char *)source, length) &&
+        copy_quick((char *)destination, (const char *)source, length) &&
         (flush_is_later((uintptr_t)value, to, to + length - 1) ||
          flush_note_later((uintptr_t)value, to, to + length - 1)))
         return STATUS_SUCCESS;
@@ -310,86 +321,168 @@ CALL_TEXT bool has_kernel(uintptr_t address, size_t length, ULONG flags) {
                           token_table.choice.direct && store_pays_direct(address, length)));
 }
 
-/* Stores that are more than few bytes, or want more than to be stored. */
-APART static NTSTATUS write_more(PVOID value, void *destination, const void *source, size_t length,
+CALL_TEXT void claim_quick(uintptr_t address, size_t length) {
+    if (token_table.choice.claims)
+        isa_quick_claim(address, address + length - 1);
+}
+
+/* Few bytes of any number and alignment, stored and written back. pre: is_quick, and of a copy
+   is_plain and lie_apart */
+APART static NTSTATUS write_few_back(PVOID value, void *destination, const void *source,
+                                     size_t length, ULONG flags, const void *caller) {
+    uintptr_t to = (uintptr_t)destination;
+    claim_quick(to, length);
+    if (LIKELY(copy_quick((char *)destination, (const char *)source, length) &&
+               finish_quick(to, to + length - 1, flags)))
+        return STATUS_SUCCESS;
+    return write_any(value, destination, source, length, flags, caller);
+}
+
+APART static NTSTATUS fill_few_back(PVOID value, void *destination, size_t length, UCHAR byte,
+                                    ULONG flags, const void *caller) {
+    uintptr_t to = (uintptr_t)destination;
+    claim_quick(to, length);
+    if (LIKELY(fill_quick((char *)destination, PATTERN(byte), length) &&
+               finish_quick(to, to + length - 1, flags)))
+        return STATUS_SUCCESS;
+    return fill_any(value, destination, length, byte, flags, caller);
+}
+
+/* What is no frequent case. */
+APART static NTSTATUS write_rest(PVOID value, void *destination, const void *source, size_t length,
                                  ULONG flags, const void *caller) {
     uintptr_t to = (uintptr_t)destination, from = (uintptr_t)source;
     if (has_kernel(to, length, flags))
         return write_lines(value, destination, source, length, flags, caller);
-    if (LIKELY(is_quick(value, to, length, flags)) &&
-        LIKELY(is_plain(from) && lie_apart(to, from, length))) {
-        if (token_table.choice.claims)
-            isa_quick_claim(to, to + length - 1);
-        if (LIKELY((isa_quick_copy_whole((char *)destination, (const char *)source, length) ||
-                    isa_quick_copy((char *)destination, (const char *)source, length)) &&
-                   finish_quick(to, to + length - 1, flags)))
-            return STATUS_SUCCESS;
-    }
+    if (is_quick(value, to, length, flags) && is_plain(from) && lie_apart(to, from, length))
+        return write_few_back(value, destination, source, length, flags, caller);
     return write_deferred(value, destination, source, length, flags, caller);
 }
 
-APART static NTSTATUS fill_more(PVOID value, void *destination, size_t length, UCHAR byte,
+APART static NTSTATUS fill_rest(PVOID value, void *destination, size_t length, UCHAR byte,
                                 ULONG flags, const void *caller) {
     uintptr_t to = (uintptr_t)destination;
     if (has_kernel(to, length, flags))
         return fill_lines(value, destination, length, byte, flags, caller);
-    if (LIKELY(is_quick(value, to, length, flags))) {
-        if (token_table.choice.claims)
-            isa_quick_claim(to, to + length - 1);
-        if (LIKELY((isa_quick_fill_whole((char *)destination, PATTERN(byte), length) ||
-                    isa_quick_fill((char *)destination, PATTERN(byte), length)) &&
-                   finish_quick(to, to + length - 1, flags)))
-            return STATUS_SUCCESS;
-    }
+    if (is_quick(value, to, length, flags))
+        return fill_few_back(value, destination, length, byte, flags, caller);
     return fill_any(value, destination, length, byte, flags, caller);
 }
 
-/* Few bytes that are only stored, of any number and alignment. pre: token_quick, is_plain */
-APART static NTSTATUS write_few(PVOID value, void *destination, const void *source, size_t length,
-                                ULONG flags, const void *caller) {
-    if (LIKELY(lie_apart((uintptr_t)destination, (uintptr_t)source, length)) &&
-        LIKELY(isa_quick_copy((char *)destination, (const char *)source, length)))
-        return STATUS_SUCCESS;
-    return write_more(value, destination, source, length, flags, caller);
+/* Are few bytes, and not none, to be flushed? */
+CALL_TEXT bool is_flush(size_t length, ULONG flags) {
+    return LIKELY((flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_NO_DRAIN) == WRITE_NV_MEMORY_FLAG_FLUSH) &&
+           LIKELY(length - 1 < ISA_QUICK_MAX);
 }
 
-APART static NTSTATUS fill_few(PVOID value, void *destination, size_t length, UCHAR byte,
-                               ULONG flags, const void *caller) {
-    return LIKELY(isa_quick_fill((char *)destination, PATTERN(byte), length))
-               ? STATUS_SUCCESS
-               : fill_more(value, destination, length, byte, flags, caller);
+/* The end of a frequent case that is flushed. */
+#define FINISH_WHOLE(length)                                                                       \
+    do {                                                                                           \
+        ISA_BACK_LINE;                                                                             \
+        if (LIKELY((flags & WRITE_NV_MEMORY_FLAG_NO_DRAIN) != 0))                                  \
+            ISA_RETURN_0(NTSTATUS, length);                                                        \
+        goto stored;                                                                               \
+    } while (0)
+
+APART static NTSTATUS write_back(PVOID value, void *destination, const void *source, size_t length,
+                                 ULONG flags, const void *caller) {
+    char *const to = (char *)destination;
+    const char *const from = (const char *)source;
+    if (is_flush(length, flags) && LIKELY(is_quick(value, (uintptr_t)to, length, flags)) &&
+        LIKELY(is_plain((uintptr_t)from) && lie_apart((uintptr_t)to, (uintptr_t)from, length))) {
+        claim_quick((uintptr_t)to, length);
+        ISA_QUICK_WHOLE(ISA_WHOLE, FINISH_WHOLE);
+        return write_few_back(value, destination, source, length, flags, caller);
+    stored:
+        if (LIKELY(!flush_has_later())) {
+            isa_quick_fence();
+            return STATUS_SUCCESS;
+        }
+    }
+left:
+    return write_rest(value, destination, source, length, flags, caller);
 }
+
+APART static NTSTATUS fill_back(PVOID value, void *destination, size_t length, UCHAR byte,
+                                ULONG flags, const void *caller) {
+    char *const to = (char *)destination;
+    const uint64_t pattern = PATTERN(byte);
+    if (is_flush(length, flags) && LIKELY(is_quick(value, (uintptr_t)to, length, flags))) {
+        claim_quick((uintptr_t)to, length);
+        ISA_QUICK_WHOLE(ISA_EVEN, FINISH_WHOLE);
+        return fill_few_back(value, destination, length, byte, flags, caller);
+    stored:
+        if (LIKELY(!flush_has_later())) {
+            isa_quick_fence();
+            return STATUS_SUCCESS;
+        }
+    }
+left:
+    return fill_rest(value, destination, length, byte, flags, caller);
+}
+
+/* Less than a word. pre: token_quick, is_plain */
+APART static NTSTATUS write_less(PVOID value, void *destination, const void *source, size_t length,
+                                 ULONG flags, const void *caller) {
+    if (LIKELY(lie_apart((uintptr_t)destination, (uintptr_t)source, length)) &&
+        LIKELY(isa_quick_copy_less((char *)destination, (const char *)source, length)))
+        return STATUS_SUCCESS;
+    return write_any(value, destination, source, length, flags, caller);
+}
+
+APART static NTSTATUS fill_less(PVOID value, void *destination, size_t length, UCHAR byte,
+                                ULONG flags, const void *caller) {
+    return LIKELY(isa_quick_fill_less((char *)destination, PATTERN(byte), length))
+               ? STATUS_SUCCESS
+               : fill_any(value, destination, length, byte, flags, caller);
+}
+
+#define RETURN_WHOLE(length) ISA_RETURN_0(NTSTATUS, length)
 
 /* Few bytes, in most domains: nothing is called. */
-NVRTL_API NTSTATUS RtlWriteNonVolatileMemory(PVOID NvToken, void *NvDestination, const void *Source,
-                                             SIZE_T Size, ULONG Flags) {
-    uintptr_t to = (uintptr_t)NvDestination, from = (uintptr_t)Source;
+NVRTL_API CALL_OFTEN NTSTATUS RtlWriteNonVolatileMemory(PVOID NvToken, void *NvDestination,
+                                                        const void *Source, SIZE_T Size,
+                                                        ULONG Flags) {
+    char *const to = (char *)NvDestination;
+    const char *const from = (const char *)Source;
+    const size_t length = Size;
+    if (is_plain_store(length, Flags) &&
+        LIKELY(token_quick(TOKEN_KEY_STORES, (uintptr_t)NvToken, (uintptr_t)to, length)) &&
+        LIKELY(is_plain((uintptr_t)from))) {
+        ISA_QUICK_WHOLE(ISA_WHOLE, RETURN_WHOLE);
+        if (UNLIKELY(length < 8))
+            return write_less(NvToken, NvDestination, Source, Size, Flags,
+                              __builtin_return_address(0));
+        if (LIKELY(lie_apart((uintptr_t)to, (uintptr_t)from, length)) &&
+            LIKELY(isa_quick_copy(to, from, length)))
+            return STATUS_SUCCESS;
+    }
+left:
     if (UNLIKELY(observed()))
         return write_resolved(NvToken, NvDestination, Source, Size, Flags,
                               __builtin_return_address(0));
-    if (is_plain_store(Size, Flags) &&
-        LIKELY(token_quick(TOKEN_KEY_STORES, (uintptr_t)NvToken, to, Size)) &&
-        LIKELY(is_plain(from)))
-        return LIKELY(isa_quick_copy_whole((char *)NvDestination, (const char *)Source, Size))
-                   ? STATUS_SUCCESS
-                   : write_few(NvToken, NvDestination, Source, Size, Flags,
-                               __builtin_return_address(0));
-    return write_more(NvToken, NvDestination, Source, Size, Flags, __builtin_return_address(0));
+    return write_back(NvToken, NvDestination, Source, Size, Flags, __builtin_return_address(0));
 }
 
-NVRTL_API NTSTATUS RtlFillNonVolatileMemory(PVOID NvToken, void *NvDestination, SIZE_T Size,
-                                            UCHAR Value, ULONG Flags) {
-    uintptr_t to = (uintptr_t)NvDestination;
+NVRTL_API CALL_OFTEN NTSTATUS RtlFillNonVolatileMemory(PVOID NvToken, void *NvDestination,
+                                                       SIZE_T Size, UCHAR Value, ULONG Flags) {
+    char *const to = (char *)NvDestination;
+    const uint64_t pattern = PATTERN(Value);
+    const size_t length = Size;
+    if (is_plain_store(length, Flags) &&
+        LIKELY(token_quick(TOKEN_KEY_STORES, (uintptr_t)NvToken, (uintptr_t)to, length))) {
+        ISA_QUICK_WHOLE(ISA_EVEN, RETURN_WHOLE);
+        if (UNLIKELY(length < 8))
+            return fill_less(NvToken, NvDestination, Size, Value, Flags,
+                             __builtin_return_address(0));
+        if (LIKELY(isa_quick_fill(to, pattern, length)))
+            return STATUS_SUCCESS;
+    }
+left:
     if (UNLIKELY(observed()))
         return fill_resolved(NvToken, NvDestination, Size, Value, Flags,
                              __builtin_return_address(0));
-    if (is_plain_store(Size, Flags) &&
-        LIKELY(token_quick(TOKEN_KEY_STORES, (uintptr_t)NvToken, to, Size)))
-        return LIKELY(isa_quick_fill_whole((char *)NvDestination, PATTERN(Value), Size))
-                   ? STATUS_SUCCESS
-                   : fill_few(NvToken, NvDestination, Size, Value, Flags,
-                              __builtin_return_address(0));
-    return fill_more(NvToken, NvDestination, Size, Value, Flags, __builtin_return_address(0));
+    return fill_back(NvToken, NvDestination, Size, Value, Flags, __builtin_return_address(0));
 }
 
 NVRTL_API NTSTATUS NvRtlReadNonVolatileMemory(void *token, void *destination, const void *source,

@@ -59,131 +59,126 @@ static inline __attribute__((always_inline)) void isa_quick_fence(void) {
     __asm__ volatile("sfence" ::: "memory");
 }
 
-/* The words of a range, by 32 bytes where these lie at a multiple of 16. */
-#define ISA_QUICK_WORDS(move)                                                                      \
-    if (left_over >= 32) {                                                                         \
-        if ((((uintptr_t)to + done) & 15) == 0) {                                                  \
-            do {                                                                                   \
-                move##32;                                                                          \
-                done += 32;                                                                        \
-                left_over -= 32;                                                                   \
-            } while (left_over >= 32);                                                             \
+/* If r9 has the bit of width: so many bytes are moved at offset r8, which goes up. */
+#define ISA_STEP(width, move)                                                                      \
+    "testb $" #width ", %%r9b; jz 9f; " move "; addl $" #width ", %%r8d; 9: "
+
+/* The way through 8 to 64 bytes, for a copy and for a fill. Vectors lie at a multiple of 16, so
+   that no word in them is torn. All of it in assembly, since a compiler saves registers for it.
+   0: to, 2: length; r9: first what the address lacks, then the bytes that are left. */
+/* clang-format off */
+#define ISA_STEPS(move1, move2, move4, move8, move16, move32, move64)                              \
+    /* To an 8-byte boundary, and to a 16-byte one if the range is sure to reach it. */            \
+    "movl %k0, %%r9d; negl %%r9d; xorl %%r8d, %%r8d; "                                             \
+    ISA_STEP(1, move1)                                                                             \
+    ISA_STEP(2, move2)                                                                             \
+    ISA_STEP(4, move4)                                                                             \
+    "testb $8, %%r9b; jz 3f; cmpl $16, %k2; jb 3f; " move8 "; addl $8, %%r8d; 3: "                 \
+    /* The rest, past the steps that it cannot have. */                                            \
+    "movl %k2, %%r9d; subl %%r8d, %%r9d; cmpl $8, %%r9d; jb 4f; "                                  \
+    ISA_STEP(64, move64)                                                                           \
+    ISA_STEP(32, move32)                                                                           \
+    ISA_STEP(16, move16)                                                                           \
+    ISA_STEP(8, move8)                                                                             \
+    "4: testb $6, %%r9b; jz 5f; "                                                                  \
+    ISA_STEP(4, move4)                                                                             \
+    ISA_STEP(2, move2)                                                                             \
+    "5: "                                                                                          \
+    ISA_STEP(1, move1)
+/* clang-format on */
+
+/* Less than a word: by the widths whose bits the address has, as long as so many bytes are left. */
+#define ISA_QUICK_LESS(move)                                                                       \
+    size_t done = 0;                                                                               \
+    while (done < length) {                                                                        \
+        const uintptr_t at = (uintptr_t)to + done;                                                 \
+        if ((at & 3) == 0 && length - done >= 4) {                                                 \
+            move##4;                                                                               \
+            done += 4;                                                                             \
+        } else if ((at & 1) == 0 && length - done >= 2) {                                          \
+            move##2;                                                                               \
+            done += 2;                                                                             \
         } else {                                                                                   \
-            do {                                                                                   \
-                move##16;                                                                          \
-                done += 16;                                                                        \
-                left_over -= 16;                                                                   \
-            } while (left_over >= 32);                                                             \
+            move##1;                                                                               \
+            done += 1;                                                                             \
         }                                                                                          \
-    }                                                                                              \
-    if (left_over & 16) {                                                                          \
-        move##16;                                                                                  \
-        done += 16;                                                                                \
-    }                                                                                              \
-    if (left_over & 8) {                                                                           \
-        move##8;                                                                                   \
-        done += 8;                                                                                 \
     }
-
-/* Fewer bytes than a word: are there width bytes, as a bit of has says? */
-#define ISA_QUICK_STEP(move, width, has)                                                           \
-    if (((has) & (width)) != 0) {                                                                  \
-        move##width;                                                                               \
-        done += (width);                                                                           \
-    }
-
-/* The way to an 8-byte boundary that the range does not reach, perhaps. */
-#define ISA_QUICK_HEAD(move)                                                                       \
-    if (((uintptr_t)to & 1) != 0) {                                                                \
-        move##1;                                                                                   \
-        done = 1;                                                                                  \
-    }                                                                                              \
-    if ((((uintptr_t)to + done) & 2) != 0 && length - done >= 2) {                                 \
-        move##2;                                                                                   \
-        done += 2;                                                                                 \
-    }                                                                                              \
-    if ((((uintptr_t)to + done) & 4) != 0 && length - done >= 4) {                                 \
-        move##4;                                                                                   \
-        done += 4;                                                                                 \
-    }
-
-/* The way through a range, for a copy and for a fill: first to an 8-byte boundary, by the widths
-   whose bits the address has, as long as so many bytes are left; then words; then the widths whose
-   bits are left. move is a macro that stores so many bytes at to + done. */
-#define ISA_QUICK_RANGE(move)                                                                      \
-    size_t done = 0, left_over = length;                                                           \
-    if ((((uintptr_t)to | length) & 7) == 0) {                                                     \
-        ISA_QUICK_WORDS(move)                                                                      \
-        return true;                                                                               \
-    }                                                                                              \
-    if (LIKELY(length >= 8)) {                                                                     \
-        const size_t head = -(uintptr_t)to & 7;                                                    \
-        left_over -= head;                                                                         \
-        ISA_QUICK_STEP(move, 1, head)                                                              \
-        ISA_QUICK_STEP(move, 2, head)                                                              \
-        ISA_QUICK_STEP(move, 4, head)                                                              \
-        if (left_over >= 8) {                                                                      \
-            ISA_QUICK_WORDS(move)                                                                  \
-        }                                                                                          \
-    } else {                                                                                       \
-        ISA_QUICK_HEAD(move)                                                                       \
-        left_over -= done;                                                                         \
-    }                                                                                              \
-    ISA_QUICK_STEP(move, 4, left_over)                                                             \
-    ISA_QUICK_STEP(move, 2, left_over)                                                             \
-    if ((left_over & 1) != 0)                                                                      \
-        move##1;                                                                                   \
-    return true;                                                                                   \
-    left:                                                                                          \
-    return false
 
 /* The most frequent cases, with few instructions and no register to be saved: 8, 16, 32 or 64 bytes
-   at a multiple of their number. They lie in one page, so that either all is stored or nothing, and
-   all is read before anything is stored. */
-#define ISA_QUICK_WHOLE(move)                                                                      \
-    if (((uintptr_t)to & (length - 1)) != 0)                                                       \
-        return false;                                                                              \
-    if (LIKELY(length == 8)) {                                                                     \
-        move##8;                                                                                   \
-        return true;                                                                               \
-    }                                                                                              \
-    if (LIKELY(length == 16)) {                                                                    \
-        move##16;                                                                                  \
-        return true;                                                                               \
-    }                                                                                              \
-    if (length == 32) {                                                                            \
-        move##32;                                                                                  \
-        return true;                                                                               \
-    }                                                                                              \
-    if (length == 64) {                                                                            \
-        move##64;                                                                                  \
-        return true;                                                                               \
-    }                                                                                              \
-    left:                                                                                          \
-    return false
+   at a multiple of their number. They lie in one line, so that either all is stored or nothing, and
+   all is read before anything is stored. then(length): statements that leave the function, once for
+   each case, because a jump to a common end takes as long as the stores. What is no such case goes
+   on behind; a missing page goes to the label left. In the function: to, from or pattern, length.
+ */
+#define ISA_QUICK_WHOLE(move, then)                                                                \
+    if (((uintptr_t)to & (length - 1)) == 0) {                                                     \
+        if (UNLIKELY(length > 16)) {                                                               \
+            if (LIKELY(length == 32)) {                                                            \
+                move##32;                                                                          \
+                then(32);                                                                          \
+            }                                                                                      \
+            if (LIKELY(length == 64)) {                                                            \
+                move##64;                                                                          \
+                then(64);                                                                          \
+            }                                                                                      \
+        } else if (UNLIKELY(length == 16)) {                                                       \
+            move##16;                                                                              \
+            then(16);                                                                              \
+        } else if (LIKELY(length == 8)) {                                                          \
+            move##8;                                                                               \
+            then(8);                                                                               \
+        }                                                                                          \
+    }
 
-#define ISA_COPY(instructions, ...)                                                                \
-    ISA_GUARDED(instructions, ISA_CLOBBERS(__VA_ARGS__), "r"(to), "r"(from), "r"(done))
+/* Returns 0 of a type by an instruction of its own, which no compiler takes for that of another
+   such return: each has a name. */
+#define ISA_RETURN_0(type, name)                                                                   \
+    do {                                                                                           \
+        type zero;                                                                                 \
+        __asm__ volatile("xorl %0, %0 # " #name : "=a"(zero));                                     \
+        return zero;                                                                               \
+    } while (0)
+
+/* Starts the write-back of the line at to, as isa_quick_back does. */
+#define ISA_BACK_LINE ISA_GUARDED("clwb (%0)", ISA_NONE, "r"(to))
+
 #define ISA_CLOBBERS(...) __VA_ARGS__,
-#define ISA_COPY1 ISA_COPY("movzbl (%1,%2), %%eax; movb %%al, (%0,%2)", "rax")
-#define ISA_COPY2 ISA_COPY("movzwl (%1,%2), %%eax; movw %%ax, (%0,%2)", "rax")
-#define ISA_COPY4 ISA_COPY("movl (%1,%2), %%eax; movl %%eax, (%0,%2)", "rax")
-#define ISA_COPY8 ISA_COPY("movq (%1,%2), %%rax; movq %%rax, (%0,%2)", "rax")
-/* The low words of vectors: as atomic as those of other registers, of which a call has few. */
-#define ISA_COPY16                                                                                 \
-    ISA_COPY("movq (%1,%2), %%xmm0; movq 8(%1,%2), %%xmm1; "                                       \
-             "movq %%xmm0, (%0,%2); movq %%xmm1, 8(%0,%2)",                                        \
-             "xmm0", "xmm1")
-/* Vectors at a multiple of their width: no word in them is torn. */
-#define ISA_COPY32                                                                                 \
-    ISA_COPY("movups (%1,%2), %%xmm0; movups 16(%1,%2), %%xmm1; "                                  \
-             "movaps %%xmm0, (%0,%2); movaps %%xmm1, 16(%0,%2)",                                   \
-             "xmm0", "xmm1")
+#define ISA_COPY(instructions)                                                                     \
+    ISA_GUARDED(instructions, ISA_CLOBBERS("rax"), "r"(to), "r"(from), "r"(done))
+#define ISA_COPY1 ISA_COPY("movzbl (%1,%2), %%eax; movb %%al, (%0,%2)")
+#define ISA_COPY2 ISA_COPY("movzwl (%1,%2), %%eax; movw %%ax, (%0,%2)")
+#define ISA_COPY4 ISA_COPY("movl (%1,%2), %%eax; movl %%eax, (%0,%2)")
 
-/* pre: length > 0; going up, from is read before it is overwritten */
+#define ISA_COPY_STEPS                                                                             \
+    ISA_STEPS("movzbl (%1,%%r8), %%eax; movb %%al, (%0,%%r8)",                                     \
+              "movzwl (%1,%%r8), %%eax; movw %%ax, (%0,%%r8)",                                     \
+              "movl (%1,%%r8), %%eax; movl %%eax, (%0,%%r8)",                                      \
+              "movq (%1,%%r8), %%rax; movq %%rax, (%0,%%r8)",                                      \
+              "movups (%1,%%r8), %%xmm0; movaps %%xmm0, (%0,%%r8)",                                \
+              "movups (%1,%%r8), %%xmm0; movups 16(%1,%%r8), %%xmm1; "                             \
+              "movaps %%xmm0, (%0,%%r8); movaps %%xmm1, 16(%0,%%r8)",                              \
+              "movups (%1,%%r8), %%xmm0; movups 16(%1,%%r8), %%xmm1; "                             \
+              "movups 32(%1,%%r8), %%xmm2; movups 48(%1,%%r8), %%xmm3; "                           \
+              "movaps %%xmm0, (%0,%%r8); movaps %%xmm1, 16(%0,%%r8); "                             \
+              "movaps %%xmm2, 32(%0,%%r8); movaps %%xmm3, 48(%0,%%r8)")
+
+/* pre: length is in [8, ISA_QUICK_MAX]; going up, from is read before it is overwritten */
 static inline __attribute__((always_inline)) bool isa_quick_copy(char *to, const char *from,
                                                                  size_t length) {
-    ISA_QUICK_RANGE(ISA_COPY);
+    ISA_GUARDED(ISA_COPY_STEPS, ISA_CLOBBERS("rax", "r8", "r9", "xmm0", "xmm1", "xmm2", "xmm3"),
+                "r"(to), "r"(from), "r"(length));
+    return true;
+left:
+    return false;
+}
+
+/* pre: length is in [1, 7]; as above */
+static inline __attribute__((always_inline)) bool isa_quick_copy_less(char *to, const char *from,
+                                                                      size_t length) {
+    ISA_QUICK_LESS(ISA_COPY)
+    return true;
+left:
+    return false;
 }
 
 #define ISA_WHOLE(instructions, ...)                                                               \
@@ -201,26 +196,35 @@ static inline __attribute__((always_inline)) bool isa_quick_copy(char *to, const
               "movaps %%xmm2, 32(%0); movaps %%xmm3, 48(%0)",                                      \
               "xmm0", "xmm1", "xmm2", "xmm3")
 
-/* A frequent case? Then all is stored, wherever the source lies; false leaves all open. pre:
-   length > 0 */
-static inline __attribute__((always_inline)) bool isa_quick_copy_whole(char *to, const char *from,
-                                                                       size_t length) {
-    ISA_QUICK_WHOLE(ISA_WHOLE);
-}
-
 #define ISA_FILL(instructions) ISA_GUARDED(instructions, ISA_NONE, "r"(to), "r"(pattern), "r"(done))
 #define ISA_FILL1 ISA_FILL("movb %b1, (%0,%2)")
 #define ISA_FILL2 ISA_FILL("movw %w1, (%0,%2)")
 #define ISA_FILL4 ISA_FILL("movl %k1, (%0,%2)")
-#define ISA_FILL8 ISA_FILL("movq %1, (%0,%2)")
-#define ISA_FILL16 ISA_FILL("movq %1, (%0,%2); movq %1, 8(%0,%2)")
-#define ISA_FILL32                                                                                 \
-    ISA_FILL("movq %1, (%0,%2); movq %1, 8(%0,%2); movq %1, 16(%0,%2); movq %1, 24(%0,%2)")
 
-/* pre: length > 0; pattern is one byte eight times */
+#define ISA_FILL_STEPS                                                                             \
+    "movq %1, %%xmm0; punpcklqdq %%xmm0, %%xmm0; " ISA_STEPS(                                      \
+        "movb %b1, (%0,%%r8)", "movw %w1, (%0,%%r8)", "movl %k1, (%0,%%r8)", "movq %1, (%0,%%r8)", \
+        "movaps %%xmm0, (%0,%%r8)", "movaps %%xmm0, (%0,%%r8); movaps %%xmm0, 16(%0,%%r8)",        \
+        "movaps %%xmm0, (%0,%%r8); movaps %%xmm0, 16(%0,%%r8); "                                   \
+        "movaps %%xmm0, 32(%0,%%r8); movaps %%xmm0, 48(%0,%%r8)")
+
+/* pre: length is in [8, ISA_QUICK_MAX]; pattern is one byte eight times */
 static inline __attribute__((always_inline)) bool isa_quick_fill(char *to, uint64_t pattern,
                                                                  size_t length) {
-    ISA_QUICK_RANGE(ISA_FILL);
+    ISA_GUARDED(ISA_FILL_STEPS, ISA_CLOBBERS("r8", "r9", "xmm0"), "r"(to), "r"(pattern),
+                "r"(length));
+    return true;
+left:
+    return false;
+}
+
+/* pre: length is in [1, 7]; as above */
+static inline __attribute__((always_inline)) bool isa_quick_fill_less(char *to, uint64_t pattern,
+                                                                      size_t length) {
+    ISA_QUICK_LESS(ISA_FILL)
+    return true;
+left:
+    return false;
 }
 
 #define ISA_EVEN(instructions, ...)                                                                \
@@ -236,12 +240,6 @@ static inline __attribute__((always_inline)) bool isa_quick_fill(char *to, uint6
              "movaps %%xmm0, 16(%0); movaps %%xmm0, 32(%0); movaps %%xmm0, 48(%0)",                \
              "xmm0")
 
-/* As isa_quick_copy_whole. pre: length > 0; pattern is one byte eight times */
-static inline __attribute__((always_inline)) bool isa_quick_fill_whole(char *to, uint64_t pattern,
-                                                                       size_t length) {
-    ISA_QUICK_WHOLE(ISA_EVEN);
-}
-
 #else
 
 static inline void isa_quick_claim(uintptr_t address, uintptr_t last) {
@@ -256,18 +254,21 @@ static inline bool isa_quick_copy(char *to, const char *from, size_t length) {
     (void)to, (void)from, (void)length;
     return false;
 }
+static inline bool isa_quick_copy_less(char *to, const char *from, size_t length) {
+    (void)to, (void)from, (void)length;
+    return false;
+}
+static inline bool isa_quick_fill_less(char *to, uint64_t pattern, size_t length) {
+    (void)to, (void)pattern, (void)length;
+    return false;
+}
 static inline bool isa_quick_fill(char *to, uint64_t pattern, size_t length) {
     (void)to, (void)pattern, (void)length;
     return false;
 }
-static inline bool isa_quick_copy_whole(char *to, const char *from, size_t length) {
-    (void)to, (void)from, (void)length;
-    return false;
-}
-static inline bool isa_quick_fill_whole(char *to, uint64_t pattern, size_t length) {
-    (void)to, (void)pattern, (void)length;
-    return false;
-}
+#define ISA_QUICK_WHOLE(move, then)                                                                \
+    if (length > SIZE_MAX - 1)                                                                     \
+    goto left
 
 #endif
 #endif

@@ -31,6 +31,10 @@ void observe_emit(const struct event *event) {
     errno = error;
 }
 
+bool observe_never(void) {
+    return atomic_load_explicit(&attach_done, memory_order_acquire) && !observed();
+}
+
 bool observe_asks_before(enum event_kind kind) {
     return (atomic_load_explicit(asked_before, memory_order_relaxed) >> kind & 1) != 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How a verifier listens: one nullable hook. While nobody listens a routine pays one load and one
-   branch, nothing else. */
+/* How a verifier listens: one nullable hook, set before there are tokens. While nobody listens a
+   routine pays one load and one branch, and on its short way nothing: tokens have short ways only
+   where nobody ever will. */
 #ifndef OBSERVE_OBSERVE_H
 #define OBSERVE_OBSERVE_H
 
@@ -20,6 +21,9 @@ extern observe_hook *_Atomic observe_current __attribute__((visibility("hidden")
 static inline bool observed(void) {
     return UNLIKELY(atomic_load_explicit(&observe_current, memory_order_relaxed) != NULL);
 }
+
+/* Is it certain that nobody listens, and that nobody will? */
+bool observe_never(void);
 
 /* Does the listener ask to hear of a store or a flush before it is made? That is one more event for
    each. pre: observed() was true on this path */

@@ -45,14 +45,16 @@ static enum result choose(uint32_t flags, struct token_operations *operations) {
     return RESULT_OK;
 }
 
-/* See token_quick. What is remembered is no short way of a flush. */
+/* See token_quick. What is remembered is no short way of a flush. Who listens hears of every call:
+   then there is no short way at all. */
 static void set_keys(struct token_slot *slot, uint64_t handle, struct token_operations operations) {
     uint64_t none = token_no_key(handle & (token_table.capacity - 1));
+    uint64_t key = observe_never() ? handle : none;
     bool lines = token_table.choice.lines && operations.flush == ISA_FLUSH_CLWB;
     bool defers = (operations.flags & TOKEN_DEFERS) != 0;
-    atomic_store(&slot->keys[TOKEN_KEY_STORES], handle);
-    atomic_store(&slot->keys[TOKEN_KEY_LINES], lines && !defers ? handle : none);
-    atomic_store(&slot->keys[TOKEN_KEY_DEFERS], lines && defers ? handle : none);
+    atomic_store(&slot->keys[TOKEN_KEY_STORES], key);
+    atomic_store(&slot->keys[TOKEN_KEY_LINES], lines && !defers ? key : none);
+    atomic_store(&slot->keys[TOKEN_KEY_DEFERS], lines && defers ? key : none);
 }
 
 static void tell(struct event *event, uint64_t handle) {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The verifier, while it is off, costs a call one load and one branch. Counts on valgrind's CPU
-what calls of the library take, and of the same library compiled without a listener."""
+"""The verifier, while it is off, costs a call one load and one branch, and a short one nothing.
+Counts on valgrind's CPU what calls of the library take, and of the same library compiled without a
+listener."""
 
 import argparse
 import re
@@ -13,6 +14,8 @@ from pathlib import Path
 DOMAINS = ("page-cache!", "memory!")
 # What one look at a variable takes: its address, a load, a test and a branch.
 MOST = {"Ir": 4, "Dr": 1, "Dw": 0, "Bc": 1, "Bi": 0}
+# ... and where a token has a way for when nobody will ever listen.
+NOTHING = dict.fromkeys(MOST, 0)
 # Instructions of a call, and of the loop around it: what a store without a write-back may take in
 # every domain. What needs clwb is counted by steps.c.
 SHORT = {"measured_write_plain": 90, "measured_fill_plain": 84}
@@ -53,12 +56,13 @@ def compare(domain, calls, observed, unobserved):
                  for event in MOST}  # fmt: skip
         words = ", ".join(f"{event} {extra[event]:+g}" for event in MOST)
         print(f"{domain} {name}: {observed[name]['Ir'] / calls:g} instructions a call; {words}")
+        most = NOTHING if name in SHORT else MOST
         complaints += [f"{domain} {name}: {event} {extra[event]:+g} a call"
-                       for event in MOST if extra[event] > MOST[event]]  # fmt: skip
+                       for event in most if extra[event] > most[event]]  # fmt: skip
         if observed[name]["Ir"] / calls > SHORT.get(name, float("inf")):
             complaints.append(f"{domain} {name}: more than {SHORT[name]} instructions a call")
         # Both libraries would have to be the same one for the counts to be equal.
-        if extra["Dr"] <= 0 and extra["Bc"] <= 0:
+        if name not in SHORT and extra["Dr"] <= 0 and extra["Bc"] <= 0:
             complaints.append(f"{domain} {name}: no look for a listener was counted")
     return complaints
 

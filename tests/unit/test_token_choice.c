@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "event/event.h"
+#include "observe/observe.h"
 #include "token/table.h"
 
 static enum map_domain true_domain;
@@ -161,12 +162,38 @@ static void test_operations(void **state) {
     }
 }
 
+static void ignore(const struct event *event) {
+    (void)event;
+}
+
+static bool has_short_way(void) {
+    struct event event = {.kind = EVENT_GET, .address = 0x1000, .length = 64};
+    assert_int_equal(token_make(&event, 0), RESULT_OK);
+    bool has = token_quick(TOKEN_KEY_STORES, event.token, event.address, 8);
+    assert_int_equal(token_free(&event), RESULT_OK);
+    assert_false(token_quick(TOKEN_KEY_STORES, event.token, event.address, 8));
+    return has;
+}
+
+/* A short way tells nobody: a token has one only where it is certain that nobody listens, which it
+   is not before a verifier was looked for. */
+static void test_short_way(void **state) {
+    (void)state;
+    true_domain = MAP_DOMAIN_VOLATILE;
+    assert_false(has_short_way());
+    observe_attach();
+    assert_true(has_short_way());
+    atomic_store(&observe_current, ignore);
+    assert_false(has_short_way());
+    atomic_store(&observe_current, NULL);
+    assert_true(has_short_way());
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words),
-        cmocka_unit_test(test_override),
-        cmocka_unit_test(test_long_reason),
-        cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_words),       cmocka_unit_test(test_override),
+        cmocka_unit_test(test_long_reason), cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_short_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

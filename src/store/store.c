@@ -158,7 +158,7 @@ WITHIN enum fault store_lines(enum store_way way, const struct isa_choice *choic
     return fault == FAULT_NONE ? back_ends(way, to, cut) : fault;
 }
 
-/* Fewer bytes than vectors are worth; if they are written back, one kernel does it all. */
+/* Few bytes: one kernel does it all, the write-back too. */
 static enum fault copy_few(bool back, char *to, const char *from, size_t length) {
     if (!back)
         return copy_cached(to, from, length);
@@ -172,12 +172,9 @@ static enum fault fill_few(bool back, char *to, uint8_t value, size_t length) {
     return back ? isa_fill_back(to, store_pattern(value), length) : fill_cached(to, value, length);
 }
 
-/* Bytes from which on vectors pay; lines that are each written back as soon as they are stored gain
-   less by them than by being written back behind all stores. */
-#define BACK_LINES_FROM ((size_t)256)
-
 static bool are_few(enum store_way way, size_t length) {
-    return !ISA_KERNELS || length < (way == STORE_CACHED_BACK ? BACK_LINES_FROM : STORE_LINES_FROM);
+    bool plain = way == STORE_CACHED || way == STORE_CACHED_BACK;
+    return !ISA_KERNELS || length < (plain ? STORE_LINES_FROM : STORE_PAST_FROM);
 }
 
 WITHIN bool begin_few(enum store_way way, const struct isa_choice *choice, const char *to,

@@ -34,8 +34,9 @@ static inline bool store_goes_back(enum store_way way) {
            way == STORE_PAST || way == STORE_DIRECT;
 }
 
-/* Fewer bytes are no work for vectors. */
-#define STORE_LINES_FROM ((size_t)128)
+/* Fewer bytes are no work for whole lines, but for ways that do more for lines than store them. */
+#define STORE_LINES_FROM ((size_t)512)
+#define STORE_PAST_FROM ((size_t)128)
 
 /* Copies length bytes; the ranges may overlap, as with memmove; overlapping ones are always stored
    through the cache. *way: as wished, then how the words were really stored. After a fault some of

@@ -122,7 +122,7 @@ static bool streams(size_t start, size_t length, bool persist, bool copies) {
         return false;
     if (persist)
         return choice.lines && lines && length >= store_streams_from(copies, choice.vector, at);
-    return !(choice.past && lines) || length >= STORE_LINES_FROM;
+    return !(choice.past && lines) || length >= STORE_PAST_FROM;
 }
 
 /* The same of direct stores. */

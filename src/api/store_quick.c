@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Write and Fill on their short ways: a token with a key, and bytes that lie apart. Whatever does
+   not fit goes the long way of store.c. */
+#include "api/store_ways.h"
+#include "flush/flush.h"
+#include "isa/quick.h"
+
+/* Neither NULL nor near the end of the address space, where no program has memory. */
+CALL_TEXT bool is_plain(uintptr_t address) {
+    return (intptr_t)address > 0;
+}
+
+/* Are few bytes, and not none, only stored? */
+CALL_TEXT bool is_plain_store(size_t length, ULONG flags) {
+    return ISA_QUICK && LIKELY((flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_NO_DRAIN) == 0) &&
+           LIKELY(length - 1 < ISA_QUICK_MAX);
+}
+
+/* Can few bytes be stored and written back the short way? The token's lines have to be of that
+   kind. */
+CALL_TEXT bool is_quick(PVOID token, uintptr_t address, size_t length, ULONG flags) {
+    ULONG kind = flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_NO_DRAIN;
+    return ISA_QUICK &&
+           (kind == WRITE_NV_MEMORY_FLAG_FLUSH || kind == WRITE_NV_MEMORY_FLAG_PERSIST) &&
+           token_quick(TOKEN_KEY_LINES, (uintptr_t)token, address, length);
+}
+
+/* What they need after they were stored with such flags. false: there is no page, and the long way
+   tells why; or there are deferred flushes to be done before the drain. */
+CALL_TEXT bool finish_quick(uintptr_t address, uintptr_t last, ULONG flags) {
+    if (UNLIKELY(!isa_quick_back(address, last)))
+        return false;
+    if (flags == (WRITE_NV_MEMORY_FLAG_FLUSH | WRITE_NV_MEMORY_FLAG_NO_DRAIN))
+        return true;
+    if (UNLIKELY(flush_has_later()))
+        return false;
+    isa_quick_fence();
+    return true;
+}
+
+/* The byte in each place of a word. */
+#define PATTERN(byte) ((byte)*UINT64_C(0x0101010101010101))
+
+/* Do two ranges of length bytes share none? So that a call which met a missing page on the short
+   way can be made anew. */
+CALL_TEXT bool lie_apart(uintptr_t a, uintptr_t b, size_t length) {
+    return a - b + (length - 1) >= 2 * length - 1;
+}
+
+/* pre: source and destination lie apart */
+CALL_TEXT enum fault store_wish(enum store_way way, const struct isa_choice *choice,
+                                const struct wish *wish) {
+    char *to = (char *)wish->destination;
+    return wish->call == CALL_WRITE
+               ? store_copy_apart(way, choice, to, (const char *)wish->source, wish->length)
+               : store_fill_apart(way, choice, to, wish->value, wish->length);
+}
+
+/* More bytes, where kernels write the lines back: one call of store. Without a write-back every
+   token will do. false: the long way is to do it. */
+CALL_TEXT bool store_lines(PVOID token, const struct wish *wish) {
+    const struct isa_choice *choice = &token_table.choice;
+    uintptr_t to = (uintptr_t)wish->destination;
+    bool copies = wish->call == CALL_WRITE, back = (wish->flags & 3) != 0;
+    enum store_way way = STORE_CACHED;
+    if (!token_quick(back ? TOKEN_KEY_LINES : TOKEN_KEY_STORES, (uintptr_t)token, to,
+                     wish->length) ||
+        is_wrong(wish) ||
+        (copies && range_overlaps(to, wish->length, (uintptr_t)wish->source, wish->length)))
+        return false;
+    if (back) {
+        way = choose_line_way(to, wish->length, wish->flags, choice->stream, copies);
+        if (way == STORE_STREAM || flush_has_later())
+            return false;
+    }
+    if (store_wish(way, choice, wish) != FAULT_NONE)
+        return false;
+    if (wants_drain(wish->flags))
+        isa_quick_fence();
+    return true;
+}
+
+APART static NTSTATUS write_lines(PVOID value, void *destination, const void *source, size_t length,
+                                  ULONG flags, const void *caller) {
+    const struct wish wish = {CALL_WRITE, destination, source, length, flags, 0};
+    return store_lines(value, &wish)
+               ? STATUS_SUCCESS
+               : store_write_any(value, destination, source, length, flags, caller);
+}
+
+APART static NTSTATUS fill_lines(PVOID value, void *destination, size_t length, UCHAR byte,
+                                 ULONG flags, const void *caller) {
+    const struct wish wish = {CALL_FILL, destination, NULL, length, flags, byte};
+    return store_lines(value, &wish)
+               ? STATUS_SUCCESS
+               : store_fill_any(value, destination, length, byte, flags, caller);
+}
+
+/* So many bytes of any number and alignment. pre: length is in [1, ISA_QUICK_MAX] */
+CALL_TEXT bool copy_quick(char *to, const char *from, size_t length) {
+    return LIKELY(length >= 8) ? isa_quick_copy(to, from, length)
+                               : isa_quick_copy_less(to, from, length);
+}
+
+CALL_TEXT bool fill_quick(char *to, uint64_t pattern, size_t length) {
+    return LIKELY(length >= 8) ? isa_quick_fill(to, pattern, length)
+                               : isa_quick_fill_less(to, pattern, length);
+}
+
+/* May these few bytes be flushed by lines that are remembered? */
+CALL_TEXT bool is_deferred(PVOID token, uintptr_t address, size_t length, ULONG flags) {
+    return ISA_QUICK && flags == (WRITE_NV_MEMORY_FLAG_FLUSH | WRITE_NV_MEMORY_FLAG_NO_DRAIN) &&
+           token_quick(TOKEN_KEY_DEFERS, (uintptr_t)token, address, length);
+}
+
+/* The short way of a Write whose token defers its flushes. */
+APART static NTSTATUS write_deferred(PVOID value, void *destination, const void *source,
+                                     size_t length, ULONG flags, const void *caller) {
+    uintptr_t to = (uintptr_t)destination, from = (uintptr_t)source;
+    if (is_deferred(value, to, length, flags) && is_plain(from) && lie_apart(to, from, length) &&
+        copy_quick((char *)destination, (const char *)source, length) &&
+        (flush_is_later((uintptr_t)value, to, to + length - 1) ||
+         flush_note_later((uintptr_t)value, to, to + length - 1)))
+        return STATUS_SUCCESS;
+    return store_write_any(value, destination, source, length, flags, caller);
+}
+
+/* Are few bytes stored directly? */
+CALL_TEXT bool goes_direct(uintptr_t address, size_t length, ULONG flags) {
+    return ISA_QUICK && (flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) != 0 &&
+           token_table.choice.direct && store_pays_direct(address, length);
+}
+
+CALL_TEXT void claim_quick(uintptr_t address, size_t length) {
+    if (token_table.choice.claims)
+        isa_quick_claim(address, address + length - 1);
+}
+
+/* Few bytes of any number and alignment, stored and written back. pre: is_quick, and of a copy
+   is_plain and lie_apart */
+APART static NTSTATUS write_few_back(PVOID value, void *destination, const void *source,
+                                     size_t length, ULONG flags, const void *caller) {
+    uintptr_t to = (uintptr_t)destination;
+    claim_quick(to, length);
+    if (LIKELY(copy_quick((char *)destination, (const char *)source, length) &&
+               finish_quick(to, to + length - 1, flags)))
+        return STATUS_SUCCESS;
+    return store_write_any(value, destination, source, length, flags, caller);
+}
+
+APART static NTSTATUS fill_few_back(PVOID value, void *destination, size_t length, UCHAR byte,
+                                    ULONG flags, const void *caller) {
+    uintptr_t to = (uintptr_t)destination;
+    claim_quick(to, length);
+    if (LIKELY(fill_quick((char *)destination, PATTERN(byte), length) &&
+               finish_quick(to, to + length - 1, flags)))
+        return STATUS_SUCCESS;
+    return store_fill_any(value, destination, length, byte, flags, caller);
+}
+
+/* What is no frequent case. */
+APART static NTSTATUS write_rest(PVOID value, void *destination, const void *source, size_t length,
+                                 ULONG flags, const void *caller) {
+    uintptr_t to = (uintptr_t)destination, from = (uintptr_t)source;
+    if (goes_direct(to, length, flags))
+        return write_lines(value, destination, source, length, flags, caller);
+    if (is_quick(value, to, length, flags) && is_plain(from) && lie_apart(to, from, length))
+        return write_few_back(value, destination, source, length, flags, caller);
+    return write_deferred(value, destination, source, length, flags, caller);
+}
+
+APART static NTSTATUS fill_rest(PVOID value, void *destination, size_t length, UCHAR byte,
+                                ULONG flags, const void *caller) {
+    uintptr_t to = (uintptr_t)destination;
+    if (goes_direct(to, length, flags))
+        return fill_lines(value, destination, length, byte, flags, caller);
+    if (is_quick(value, to, length, flags))
+        return fill_few_back(value, destination, length, byte, flags, caller);
+    return store_fill_any(value, destination, length, byte, flags, caller);
+}
+
+/* More than few bytes. Those that are only stored, and too few for vectors, have a kernel to
+   themselves. */
+APART static NTSTATUS write_many(PVOID value, void *destination, const void *source, size_t length,
+                                 ULONG flags, const void *caller) {
+    uintptr_t to = (uintptr_t)destination, from = (uintptr_t)source;
+    if (ISA_KERNELS && (flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_NO_DRAIN) == 0 &&
+        length < STORE_LINES_FROM &&
+        LIKELY(token_quick(TOKEN_KEY_STORES, (uintptr_t)value, to, length)) &&
+        LIKELY(is_plain(from) && lie_apart(to, from, length)) &&
+        LIKELY(isa_copy_up(destination, source, length) == FAULT_NONE))
+        return STATUS_SUCCESS;
+    return write_lines(value, destination, source, length, flags, caller);
+}
+
+APART static NTSTATUS fill_many(PVOID value, void *destination, size_t length, UCHAR byte,
+                                ULONG flags, const void *caller) {
+    if (ISA_KERNELS && (flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_NO_DRAIN) == 0 &&
+        length < STORE_LINES_FROM &&
+        LIKELY(token_quick(TOKEN_KEY_STORES, (uintptr_t)value, (uintptr_t)destination, length)) &&
+        LIKELY(isa_fill(destination, PATTERN(byte), length) == FAULT_NONE))
+        return STATUS_SUCCESS;
+    return fill_lines(value, destination, length, byte, flags, caller);
+}
+
+/* Are few bytes, and not none, to be flushed? */
+CALL_TEXT bool is_flush(size_t length, ULONG flags) {
+    return LIKELY((flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_NO_DRAIN) == WRITE_NV_MEMORY_FLAG_FLUSH) &&
+           LIKELY(length != 0);
+}
+
+/* The end of a frequent case that is flushed. */
+#define FINISH_WHOLE(length)                                                                       \
+    do {                                                                                           \
+        ISA_BACK_LINE;                                                                             \
+        if (LIKELY((flags & WRITE_NV_MEMORY_FLAG_NO_DRAIN) != 0))                                  \
+            ISA_RETURN_0(NTSTATUS, length);                                                        \
+        goto stored;                                                                               \
+    } while (0)
+
+APART static NTSTATUS write_back(PVOID value, void *destination, const void *source, size_t length,
+                                 ULONG flags, const void *caller) {
+    char *const to = (char *)destination;
+    const char *const from = (const char *)source;
+    if (ISA_QUICK && length > ISA_QUICK_MAX)
+        return write_many(value, destination, source, length, flags, caller);
+    if (is_flush(length, flags) && LIKELY(is_quick(value, (uintptr_t)to, length, flags)) &&
+        LIKELY(is_plain((uintptr_t)from) && lie_apart((uintptr_t)to, (uintptr_t)from, length))) {
+        claim_quick((uintptr_t)to, length);
+        ISA_QUICK_WHOLE(ISA_WHOLE, FINISH_WHOLE);
+        return write_few_back(value, destination, source, length, flags, caller);
+    stored:
+        if (LIKELY(!flush_has_later())) {
+            isa_quick_fence();
+            return STATUS_SUCCESS;
+        }
+    }
+left:
+    return write_rest(value, destination, source, length, flags, caller);
+}
+
+APART static NTSTATUS fill_back(PVOID value, void *destination, size_t length, UCHAR byte,
+                                ULONG flags, const void *caller) {
+    char *const to = (char *)destination;
+    const uint64_t pattern = PATTERN(byte);
+    if (ISA_QUICK && length > ISA_QUICK_MAX)
+        return fill_many(value, destination, length, byte, flags, caller);
+    if (is_flush(length, flags) && LIKELY(is_quick(value, (uintptr_t)to, length, flags))) {
+        claim_quick((uintptr_t)to, length);
+        ISA_QUICK_WHOLE(ISA_EVEN, FINISH_WHOLE);
+        return fill_few_back(value, destination, length, byte, flags, caller);
+    stored:
+        if (LIKELY(!flush_has_later())) {
+            isa_quick_fence();
+            return STATUS_SUCCESS;
+        }
+    }
+left:
+    return fill_rest(value, destination, length, byte, flags, caller);
+}
+
+/* Less than a word. pre: token_quick, is_plain */
+APART static NTSTATUS write_less(PVOID value, void *destination, const void *source, size_t length,
+                                 ULONG flags, const void *caller) {
+    if (LIKELY(lie_apart((uintptr_t)destination, (uintptr_t)source, length)) &&
+        LIKELY(isa_quick_copy_less((char *)destination, (const char *)source, length)))
+        return STATUS_SUCCESS;
+    return store_write_any(value, destination, source, length, flags, caller);
+}
+
+APART static NTSTATUS fill_less(PVOID value, void *destination, size_t length, UCHAR byte,
+                                ULONG flags, const void *caller) {
+    return LIKELY(isa_quick_fill_less((char *)destination, PATTERN(byte), length))
+               ? STATUS_SUCCESS
+               : store_fill_any(value, destination, length, byte, flags, caller);
+}
+
+#define RETURN_WHOLE(length) ISA_RETURN_0(NTSTATUS, length)
+
+/* Few bytes, in most domains: nothing is called. */
+NVRTL_API CALL_OFTEN NTSTATUS RtlWriteNonVolatileMemory(PVOID NvToken, void *NvDestination,
+                                                        const void *Source, SIZE_T Size,
+                                                        ULONG Flags) {
+    char *const to = (char *)NvDestination;
+    const char *const from = (const char *)Source;
+    const size_t length = Size;
+    if (is_plain_store(length, Flags) &&
+        LIKELY(token_quick(TOKEN_KEY_STORES, (uintptr_t)NvToken, (uintptr_t)to, length)) &&
+        LIKELY(is_plain((uintptr_t)from))) {
+        ISA_QUICK_WHOLE(ISA_WHOLE, RETURN_WHOLE);
+        if (UNLIKELY(length < 8))
+            return write_less(NvToken, NvDestination, Source, Size, Flags,
+                              __builtin_return_address(0));
+        if (LIKELY(lie_apart((uintptr_t)to, (uintptr_t)from, length)) &&
+            LIKELY(isa_quick_copy(to, from, length)))
+            return STATUS_SUCCESS;
+    }
+left:
+    if (UNLIKELY(observed()))
+        return store_write_resolved(NvToken, NvDestination, Source, Size, Flags,
+                                    __builtin_return_address(0));
+    return write_back(NvToken, NvDestination, Source, Size, Flags, __builtin_return_address(0));
+}
+
+NVRTL_API CALL_OFTEN NTSTATUS RtlFillNonVolatileMemory(PVOID NvToken, void *NvDestination,
+                                                       SIZE_T Size, UCHAR Value, ULONG Flags) {
+    char *const to = (char *)NvDestination;
+    const uint64_t pattern = PATTERN(Value);
+    const size_t length = Size;
+    if (is_plain_store(length, Flags) &&
+        LIKELY(token_quick(TOKEN_KEY_STORES, (uintptr_t)NvToken, (uintptr_t)to, length))) {
+        ISA_QUICK_WHOLE(ISA_EVEN, RETURN_WHOLE);
+        if (UNLIKELY(length < 8))
+            return fill_less(NvToken, NvDestination, Size, Value, Flags,
+                             __builtin_return_address(0));
+        if (LIKELY(isa_quick_fill(to, pattern, length)))
+            return STATUS_SUCCESS;
+    }
+left:
+    if (UNLIKELY(observed()))
+        return store_fill_resolved(NvToken, NvDestination, Size, Value, Flags,
+                                   __builtin_return_address(0));
+    return fill_back(NvToken, NvDestination, Size, Value, Flags, __builtin_return_address(0));
+}

@@ -69,6 +69,11 @@ bool call_loads(uintptr_t address, size_t length);
 
 NTSTATUS call_status(enum result result);
 
+/* What a store that was made still needs: the flush of its range and perhaps a drain, on the long
+   way. It must not be made again: another thread may have stored there since. */
+NTSTATUS call_flush_stored(PVOID value, uintptr_t address, size_t length, bool drain,
+                           const void *caller);
+
 /* Why an access to the token's region failed: the page is damaged, the file system is full, or the
    device or the file has no page there. */
 enum result call_fault(const struct token_view *token, enum fault fault);

@@ -89,6 +89,11 @@ APART static NTSTATUS flush_any(PVOID value, uintptr_t address, size_t length, U
     return call_status(flush_of(&token, address, length, flags, NULL));
 }
 
+NTSTATUS call_flush_stored(PVOID value, uintptr_t address, size_t length, bool drain,
+                           const void *caller) {
+    return flush_any(value, address, length, drain ? 0 : FLUSH_NV_MEMORY_IN_FLAG_NO_DRAIN, caller);
+}
+
 /* Lines that the CPU writes back: nothing is called. */
 NVRTL_API CALL_OFTEN NTSTATUS RtlFlushNonVolatileMemory(PVOID NvToken, PVOID NvBuffer, SIZE_T Size,
                                                         ULONG Flags) {

@@ -118,10 +118,11 @@ APART static NTSTATUS write_deferred(PVOID value, void *destination, const void 
                                      size_t length, ULONG flags, const void *caller) {
     uintptr_t to = (uintptr_t)destination, from = (uintptr_t)source;
     if (is_deferred(value, to, length, flags) && is_plain(from) && lie_apart(to, from, length) &&
-        copy_quick((char *)destination, (const char *)source, length) &&
-        (flush_is_later((uintptr_t)value, to, to + length - 1) ||
-         flush_note_later((uintptr_t)value, to, to + length - 1)))
-        return STATUS_SUCCESS;
+        copy_quick((char *)destination, (const char *)source, length))
+        return flush_is_later((uintptr_t)value, to, to + length - 1) ||
+                       flush_note_later((uintptr_t)value, to, to + length - 1)
+                   ? STATUS_SUCCESS
+                   : call_flush_stored(value, to, length, false, caller);
     return store_write_any(value, destination, source, length, flags, caller);
 }
 
@@ -142,20 +143,22 @@ APART static NTSTATUS write_few_back(PVOID value, void *destination, const void 
                                      size_t length, ULONG flags, const void *caller) {
     uintptr_t to = (uintptr_t)destination;
     claim_quick(to, length);
-    if (LIKELY(copy_quick((char *)destination, (const char *)source, length) &&
-               finish_quick(to, to + length - 1, flags)))
-        return STATUS_SUCCESS;
-    return store_write_any(value, destination, source, length, flags, caller);
+    if (UNLIKELY(!copy_quick((char *)destination, (const char *)source, length)))
+        return store_write_any(value, destination, source, length, flags, caller);
+    return LIKELY(finish_quick(to, to + length - 1, flags))
+               ? STATUS_SUCCESS
+               : call_flush_stored(value, to, length, wants_drain(flags), caller);
 }
 
 APART static NTSTATUS fill_few_back(PVOID value, void *destination, size_t length, UCHAR byte,
                                     ULONG flags, const void *caller) {
     uintptr_t to = (uintptr_t)destination;
     claim_quick(to, length);
-    if (LIKELY(fill_quick((char *)destination, PATTERN(byte), length) &&
-               finish_quick(to, to + length - 1, flags)))
-        return STATUS_SUCCESS;
-    return store_fill_any(value, destination, length, byte, flags, caller);
+    if (UNLIKELY(!fill_quick((char *)destination, PATTERN(byte), length)))
+        return store_fill_any(value, destination, length, byte, flags, caller);
+    return LIKELY(finish_quick(to, to + length - 1, flags))
+               ? STATUS_SUCCESS
+               : call_flush_stored(value, to, length, wants_drain(flags), caller);
 }
 
 /* What is no frequent case. */
@@ -212,10 +215,11 @@ CALL_TEXT bool is_flush(size_t length, ULONG flags) {
 /* The end of a frequent case that is flushed. */
 #define FINISH_WHOLE(length)                                                                       \
     do {                                                                                           \
-        ISA_BACK_LINE;                                                                             \
+        if (UNLIKELY(!isa_quick_back_line(to)))                                                    \
+            goto stored;                                                                           \
         if (LIKELY((flags & WRITE_NV_MEMORY_FLAG_NO_DRAIN) != 0))                                  \
             ISA_RETURN_0(NTSTATUS, length);                                                        \
-        goto stored;                                                                               \
+        goto backed;                                                                               \
     } while (0)
 
 APART static NTSTATUS write_back(PVOID value, void *destination, const void *source, size_t length,
@@ -229,11 +233,13 @@ APART static NTSTATUS write_back(PVOID value, void *destination, const void *sou
         claim_quick((uintptr_t)to, length);
         ISA_QUICK_WHOLE(ISA_WHOLE, FINISH_WHOLE);
         return write_few_back(value, destination, source, length, flags, caller);
-    stored:
+    backed:
         if (LIKELY(!flush_has_later())) {
             isa_quick_fence();
             return STATUS_SUCCESS;
         }
+    stored:
+        return call_flush_stored(value, (uintptr_t)to, length, wants_drain(flags), caller);
     }
 left:
     return write_rest(value, destination, source, length, flags, caller);
@@ -249,11 +255,13 @@ APART static NTSTATUS fill_back(PVOID value, void *destination, size_t length, U
         claim_quick((uintptr_t)to, length);
         ISA_QUICK_WHOLE(ISA_EVEN, FINISH_WHOLE);
         return fill_few_back(value, destination, length, byte, flags, caller);
-    stored:
+    backed:
         if (LIKELY(!flush_has_later())) {
             isa_quick_fence();
             return STATUS_SUCCESS;
         }
+    stored:
+        return call_flush_stored(value, (uintptr_t)to, length, wants_drain(flags), caller);
     }
 left:
     return fill_rest(value, destination, length, byte, flags, caller);

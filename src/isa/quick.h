@@ -25,7 +25,7 @@
 
 /* Says that the instructions between 1: and 2: may be left for %l[left]. */
 #define ISA_MAY_LEAVE                                                                              \
-    "\n2:\n\t.pushsection nvrtl_landings, \"a\", @progbits\n\t"                                    \
+    "\n2:\n\t.pushsection nvrtl_landings, \"aR\", @progbits\n\t"                                   \
     ".long 1b - ., 2b - ., %l[left] - .\n\t.popsection"
 
 /* false from the function that it stands in: there is no page. */
@@ -49,6 +49,14 @@ static inline __attribute__((always_inline)) bool isa_quick_back(uintptr_t addre
         ISA_GUARDED("clwb (%0)", ISA_NONE, "r"(line));
         line += 64;
     } while (line <= last);
+    return true;
+left:
+    return false;
+}
+
+/* The same of the line that holds one address. */
+static inline __attribute__((always_inline)) bool isa_quick_back_line(const void *address) {
+    ISA_GUARDED("clwb (%0)", ISA_NONE, "r"(address));
     return true;
 left:
     return false;
@@ -138,9 +146,6 @@ static inline __attribute__((always_inline)) void isa_quick_fence(void) {
         __asm__ volatile("xorl %0, %0 # " #name : "=a"(zero));                                     \
         return zero;                                                                               \
     } while (0)
-
-/* Starts the write-back of the line at to, as isa_quick_back does. */
-#define ISA_BACK_LINE ISA_GUARDED("clwb (%0)", ISA_NONE, "r"(to))
 
 #define ISA_CLOBBERS(...) __VA_ARGS__,
 #define ISA_COPY(instructions)                                                                     \
@@ -249,6 +254,10 @@ static inline bool isa_quick_back(uintptr_t address, uintptr_t last) {
     (void)address, (void)last;
     return false;
 }
+static inline bool isa_quick_back_line(const void *address) {
+    (void)address;
+    return false;
+}
 static inline void isa_quick_fence(void) {}
 static inline bool isa_quick_copy(char *to, const char *from, size_t length) {
     (void)to, (void)from, (void)length;
@@ -275,7 +284,6 @@ static inline bool isa_quick_fill(char *to, uint64_t pattern, size_t length) {
     if (length == SIZE_MAX - 1)                                                                    \
     goto left
 #define ISA_RETURN_0(type, name) return (type)0
-#define ISA_BACK_LINE (void)to
 #define ISA_WHOLE0 (void)from
 #define ISA_EVEN0 (void)pattern
 

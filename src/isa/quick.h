@@ -23,9 +23,10 @@
 
 #if ISA_QUICK
 
-/* Says that the instructions between 1: and 2: may be left for %l[left]. */
+/* Says that the instructions between 1: and 2: may be left for %l[left]. R: a linker that collects
+   sections which nothing refers to keeps this one. */
 #define ISA_MAY_LEAVE                                                                              \
-    "\n2:\n\t.pushsection nvrtl_landings, \"aR\", @progbits\n\t"                                   \
+    "\n2:\n\t.pushsection nvrtl_landings, \"aR\", @progbits; .balign 4\n\t"                        \
     ".long 1b - ., 2b - ., %l[left] - .\n\t.popsection"
 
 /* false from the function that it stands in: there is no page. */

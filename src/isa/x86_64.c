@@ -203,17 +203,13 @@ enum fault isa_fill_lines(enum isa_lines how, enum isa_vector vector, void *dest
     return BY_VECTOR(isa_fill_cached, destination, pattern, count);
 }
 
-/* The section always has one, of no instruction, so that the linker knows its ends; referred to, so
-   that no linker drops it. */
-static const struct os_landing isa_no_landing
-    __attribute__((section("nvrtl_landings"), used)) = {0, 0, 0};
+/* The ends of the section, as the linker knows them: the kernels have a place there themselves. */
 extern const struct os_landing landings_begin[] __asm__("__start_nvrtl_landings")
     __attribute__((visibility("hidden")));
 extern const struct os_landing landings_end[] __asm__("__stop_nvrtl_landings")
     __attribute__((visibility("hidden")));
 
 struct os_guarded isa_guarded(void) {
-    __asm__ volatile("" ::"r"(&isa_no_landing));
     return (struct os_guarded){.begin = (uintptr_t)isa_kernels_begin,
                                .end = (uintptr_t)isa_kernels_end,
                                .pad = (uintptr_t)isa_kernels_pad,

@@ -80,6 +80,7 @@ isa_kernels_end:
 /* All of it may be left, and all of ours that touches the caller's memory is told in one place: the
    verifier looks there to know these instructions from a program's own. */
 	.pushsection nvrtl_landings, "aR", @progbits
+	.balign 4
 	.long isa_kernels_begin - ., isa_kernels_end - ., isa_kernels_pad - .
 	.popsection
 

@@ -32,14 +32,11 @@ static enum store_way choose_way(const struct token_view *token, uintptr_t desti
    stores are written back too, unless the vendor documents that a cached line is evicted first. */
 static enum result finish(const struct token_view *token, enum store_way way, uintptr_t address,
                           size_t length, ULONG flags) {
-    enum result result;
+    enum result result = RESULT_OK;
     if ((flags & WRITE_NV_MEMORY_FLAG_PERSIST) == 0)
         return RESULT_OK;
-    if (store_goes_back(way)) {
-        result = RESULT_OK;
-    } else {
+    if (!store_goes_back(way))
         result = call_flush(token, address, length, way == STORE_CACHED && !wants_drain(flags));
-    }
     return LIKELY(result == RESULT_OK) && wants_drain(flags) ? call_drain(token) : result;
 }
 

@@ -25,17 +25,22 @@ CALL_TEXT bool is_quick(PVOID token, uintptr_t address, size_t length, ULONG fla
            token_quick(TOKEN_KEY_LINES, (uintptr_t)token, address, length);
 }
 
-/* What they need after they were stored with such flags. false: there is no page, and the long way
-   tells why; or there are deferred flushes to be done before the drain. */
-CALL_TEXT bool finish_quick(uintptr_t address, uintptr_t last, ULONG flags) {
-    if (UNLIKELY(!isa_quick_back(address, last)))
-        return false;
-    if (flags == (WRITE_NV_MEMORY_FLAG_FLUSH | WRITE_NV_MEMORY_FLAG_NO_DRAIN))
-        return true;
+/* The drain of a range that was stored and written back. Deferred flushes of this thread come
+   before it, on the long way. */
+CALL_TEXT NTSTATUS drain_quick(PVOID value, uintptr_t address, size_t length, const void *caller) {
     if (UNLIKELY(flush_has_later()))
-        return false;
+        return call_flush_stored(value, address, length, true, caller);
     isa_quick_fence();
-    return true;
+    return STATUS_SUCCESS;
+}
+
+/* What few bytes need after they were stored with such flags; why a page is missing is told on the
+   long way, which does not store again. pre: is_quick */
+CALL_TEXT NTSTATUS finish_quick(PVOID value, uintptr_t address, size_t length, ULONG flags,
+                                const void *caller) {
+    if (UNLIKELY(!isa_quick_back(address, address + length - 1)))
+        return call_flush_stored(value, address, length, wants_drain(flags), caller);
+    return wants_drain(flags) ? drain_quick(value, address, length, caller) : STATUS_SUCCESS;
 }
 
 /* The byte in each place of a word. */
@@ -145,9 +150,7 @@ APART static NTSTATUS write_few_back(PVOID value, void *destination, const void 
     claim_quick(to, length);
     if (UNLIKELY(!copy_quick((char *)destination, (const char *)source, length)))
         return store_write_any(value, destination, source, length, flags, caller);
-    return LIKELY(finish_quick(to, to + length - 1, flags))
-               ? STATUS_SUCCESS
-               : call_flush_stored(value, to, length, wants_drain(flags), caller);
+    return finish_quick(value, to, length, flags, caller);
 }
 
 APART static NTSTATUS fill_few_back(PVOID value, void *destination, size_t length, UCHAR byte,
@@ -156,9 +159,7 @@ APART static NTSTATUS fill_few_back(PVOID value, void *destination, size_t lengt
     claim_quick(to, length);
     if (UNLIKELY(!fill_quick((char *)destination, PATTERN(byte), length)))
         return store_fill_any(value, destination, length, byte, flags, caller);
-    return LIKELY(finish_quick(to, to + length - 1, flags))
-               ? STATUS_SUCCESS
-               : call_flush_stored(value, to, length, wants_drain(flags), caller);
+    return finish_quick(value, to, length, flags, caller);
 }
 
 /* What is no frequent case. */
@@ -233,13 +234,10 @@ APART static NTSTATUS write_back(PVOID value, void *destination, const void *sou
         claim_quick((uintptr_t)to, length);
         ISA_QUICK_WHOLE(ISA_WHOLE, FINISH_WHOLE);
         return write_few_back(value, destination, source, length, flags, caller);
-    backed:
-        if (LIKELY(!flush_has_later())) {
-            isa_quick_fence();
-            return STATUS_SUCCESS;
-        }
     stored:
         return call_flush_stored(value, (uintptr_t)to, length, wants_drain(flags), caller);
+    backed:
+        return drain_quick(value, (uintptr_t)to, length, caller);
     }
 left:
     return write_rest(value, destination, source, length, flags, caller);
@@ -255,13 +253,10 @@ APART static NTSTATUS fill_back(PVOID value, void *destination, size_t length, U
         claim_quick((uintptr_t)to, length);
         ISA_QUICK_WHOLE(ISA_EVEN, FINISH_WHOLE);
         return fill_few_back(value, destination, length, byte, flags, caller);
-    backed:
-        if (LIKELY(!flush_has_later())) {
-            isa_quick_fence();
-            return STATUS_SUCCESS;
-        }
     stored:
         return call_flush_stored(value, (uintptr_t)to, length, wants_drain(flags), caller);
+    backed:
+        return drain_quick(value, (uintptr_t)to, length, caller);
     }
 left:
     return fill_rest(value, destination, length, byte, flags, caller);

@@ -117,8 +117,8 @@ static inline __attribute__((always_inline)) void isa_quick_fence(void) {
    at a multiple of their number. They lie in one line, so that either all is stored or nothing, and
    all is read before anything is stored. then(length): statements that leave the function, once for
    each case, because a jump to a common end takes as long as the stores. What is no such case goes
-   on behind; a missing page goes to the label left. In the function: to, from or pattern, length.
- */
+   on behind; a missing page goes to the label left. The function has to, length, and from or
+   pattern. */
 #define ISA_QUICK_WHOLE(move, then)                                                                \
     if (((uintptr_t)to & (length - 1)) == 0) {                                                     \
         if (UNLIKELY(length > 16)) {                                                               \

@@ -34,8 +34,10 @@ static inline bool store_goes_back(enum store_way way) {
            way == STORE_PAST || way == STORE_DIRECT;
 }
 
-/* Fewer bytes are no work for whole lines, but for ways that do more for lines than store them. */
+/* From so many bytes on a range is cut at its lines: there wide vectors make up for three kernels
+   instead of one. */
 #define STORE_LINES_FROM ((size_t)512)
+/* The same for ways that claim lines, or store them past the cache. */
 #define STORE_PAST_FROM ((size_t)128)
 
 /* Copies length bytes; the ranges may overlap, as with memmove; overlapping ones are always stored

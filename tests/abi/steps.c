@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../unit/trap_flag.h"
+
 #define PAGE ((size_t)4096)
 
 static volatile sig_atomic_t steps;
@@ -17,15 +19,6 @@ static PVOID token;
 static void on_step(int number) {
     (void)number;
     steps++;
-}
-
-static inline void steps_begin(void) {
-    __asm__ volatile("subq $128, %%rsp; pushfq; orq $0x100, (%%rsp); popfq; addq $128, %%rsp" ::
-                         : "memory", "cc");
-}
-static inline void steps_end(void) {
-    __asm__ volatile("subq $128, %%rsp; pushfq; andq $~0x100, (%%rsp); popfq; addq $128, %%rsp" ::
-                         : "memory", "cc");
 }
 
 static NTSTATUS call_nothing(void) {

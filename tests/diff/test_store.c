@@ -18,6 +18,7 @@
 #include "base/bits.h"
 #include "isa/isa.h"
 #include "store/store.h"
+#include "unit/trap_flag.h"
 
 #define SEED UINT64_C(0x9e3779b97f4a7c15)
 
@@ -273,16 +274,6 @@ static void test_tearing(void **state) {
 #ifndef CAN_STEP
 #define CAN_STEP 1
 #endif
-
-/* The CPU's trap flag: SIGTRAP after each instruction while it is set. */
-static inline void steps_begin(void) {
-    __asm__ volatile("subq $128, %%rsp; pushfq; orq $0x100, (%%rsp); popfq; addq $128, %%rsp" ::
-                         : "memory", "cc");
-}
-static inline void steps_end(void) {
-    __asm__ volatile("subq $128, %%rsp; pushfq; andq $~0x100, (%%rsp); popfq; addq $128, %%rsp" ::
-                         : "memory", "cc");
-}
 
 /* The words that a step may change, and what each was before and will be: nothing between. */
 #define STEP_WORDS 32

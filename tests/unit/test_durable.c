@@ -16,6 +16,7 @@
 
 #include "base/bits.h"
 #include "seed.h"
+#include "trap_flag.h"
 #include "view.h"
 
 #define LINE ((size_t)64)
@@ -181,20 +182,10 @@ static void on_step(int number, siginfo_t *info, void *context) {
     }
 }
 
-static inline void steps_begin(void) {
-    __asm__ volatile("subq $128, %%rsp; pushfq; orq $0x100, (%%rsp); popfq; addq $128, %%rsp" ::
-                         : "memory", "cc");
-}
-static inline void steps_end(void) {
-    __asm__ volatile("subq $128, %%rsp; pushfq; andq $~0x100, (%%rsp); popfq; addq $128, %%rsp" ::
-                         : "memory", "cc");
-}
 #else
 static void on_step(int number, siginfo_t *info, void *context) {
     (void)number, (void)info, (void)context;
 }
-static inline void steps_begin(void) {}
-static inline void steps_end(void) {}
 #endif
 
 #define STEPPED(call)                                                                              \

@@ -269,8 +269,10 @@ NVRTL_API NTSTATUS RtlFlushNonVolatileMemoryRanges(PVOID NvToken, PNV_MEMORY_RAN
  *                           token of it, new ones too, returns this status until NvRtlRetryToken
  *                           has succeeded
  * STATUS_DEVICE_BUSY        page-cache: called from a signal handler that interrupted a drain of
- *                           the same file, or a process forked there; or the pages are locked; what
- *                           was flushed stays pending
+ *                           the same file, or a process forked there; or from one that interrupted
+ *                           a Get, a Free, a fork or another file's drain, while another thread
+ *                           drains this file, which may be waiting for what was interrupted; or the
+ *                           pages are locked; what was flushed stays pending
  * STATUS_INSUFFICIENT_RESOURCES  page-cache: the kernel had no memory; what was flushed stays
  *                                pending
  * STATUS_ACCESS_DENIED      page-cache, after the end of a related process in the middle of a

@@ -203,6 +203,29 @@ static enum result drain_locked(struct token_file *file) {
     return result;
 }
 
+/* Is this thread in a signal handler whose interrupted call holds what others may be waiting for
+   while they drain a file? Who waits for such a file then does so for ever. */
+static bool interrupts_holder(void) {
+    if (token_holds_lock())
+        return true;
+    uint32_t used = atomic_load_explicit(&token_table.files_used, memory_order_acquire);
+    for (uint32_t i = 0; i < used; i++) {
+        if (os_lock_is_own(&token_table.files[i].lock))
+            return true;
+    }
+    return false;
+}
+
+/* The lock of a file, unless a drain has ended well that began after number limit.
+   OS_LOCKED_BY_SELF: also where this thread may not wait for it. */
+static enum os_locked lock_file(struct token_file *file, uint64_t limit) {
+    static const _Atomic uint64_t beyond = 1;
+    enum os_locked locked = os_lock_or(&file->lock, &beyond, 0); /* without a wait */
+    if (locked != OS_LOCK_SPARED)
+        return locked;
+    return interrupts_holder() ? OS_LOCKED_BY_SELF : os_lock_or(&file->lock, &file->settled, limit);
+}
+
 /* Waits until nobody drains the file of a page-cache token, or until a drain of it has ended well
    that began after number limit, and spares us our own; does something with the file otherwise. */
 static enum result with_file(const struct token_view *token, uint64_t limit,
@@ -210,7 +233,7 @@ static enum result with_file(const struct token_view *token, uint64_t limit,
     struct token_file *file = token_file(token);
     enum result result = RESULT_OK;
     gather_arrive(&file->crowd);
-    enum os_locked locked = os_lock_or(&file->lock, &file->settled, limit);
+    enum os_locked locked = lock_file(file, limit);
     if (locked == OS_LOCKED_BY_SELF) {
         gather_turn_away(&file->crowd);
         return RESULT_BUSY;
@@ -266,6 +289,9 @@ static enum result every_pass(struct token_file *unused) {
 }
 
 APART static enum result drain_every(void) {
+    /* Nothing to wait for: not even who asks in a handler, whatever it interrupts. */
+    if (atomic_load_explicit(&token_table.files_used, memory_order_acquire) == 0)
+        return RESULT_OK;
     return until_settled(every_pass, NULL);
 }
 

@@ -161,14 +161,29 @@ enum os_locked os_lock_or(struct os_lock *lock, const _Atomic uint64_t *count, u
     }
 }
 
+/* For this thread's handlers to see. */
+static _Thread_local volatile bool unlocking;
+
+bool os_owes_waking(void) {
+    return unlocking;
+}
+
+bool os_lock_is_own(const struct os_lock *lock) {
+    uint32_t owner = atomic_load_explicit(&lock->owner, memory_order_relaxed) & ~LOCK_WAITER;
+    return owner != 0 && owner == os_thread_id();
+}
+
 bool os_lock(struct os_lock *lock) {
     return os_lock_or(lock, NULL, 0) == OS_LOCKED;
 }
 
 static void unlock(struct os_lock *lock, uint32_t woken) {
+    const bool interrupted = unlocking;
+    unlocking = true;
     uint32_t owner = atomic_exchange_explicit(&lock->owner, 0, memory_order_release);
     if (owner & LOCK_WAITER)
         lock_futex(lock, FUTEX_WAKE, woken);
+    unlocking = interrupted;
 }
 
 void os_unlock(struct os_lock *lock) {

@@ -3,6 +3,7 @@
 #include "os/guard.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -130,14 +131,22 @@ bool os_guard_stands(void) {
     return stands;
 }
 
+/* Blocks that nobody gets, root neither: a file system keeps a few for itself, and what is sparse
+   needs some to find its data. ext4 keeps 2 % of all that it has, its own included (so up to 3 % of
+   what it tells of), and 4,096 at most. */
+static uint64_t kept(const struct statfs *system) {
+    const uint64_t few = (64 << 10) / (uint64_t)system->f_bsize, share = system->f_blocks / 32;
+    const uint64_t most = 4096;
+    if (system->f_type != EXT4_SUPER_MAGIC)
+        return few;
+    return few + (share < most ? share : most);
+}
+
 bool os_is_full(const char *path) {
     int saved = errno;
     struct statfs system;
-    /* A file system keeps a few blocks for itself; what is sparse needs some to find its data. */
-    const uint64_t nothing = 64 << 10; /* bytes */
     bool full = os_calls.statfs(path, &system) == 0 && system.f_blocks != 0 &&
-                (uint64_t)(geteuid() == 0 ? system.f_bfree : system.f_bavail) <=
-                    nothing / (uint64_t)system.f_bsize;
+                (uint64_t)(geteuid() == 0 ? system.f_bfree : system.f_bavail) <= kept(&system);
     errno = saved;
     return full;
 }

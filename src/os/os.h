@@ -46,6 +46,11 @@ struct os_lock {
     _Atomic uint32_t owner; /* 0 free; else thread id, with the top bit while someone waits */
 };
 bool os_lock(struct os_lock *lock);
+/* Does this thread hold it? So it is in a signal handler, if it is about to take the lock. */
+bool os_lock_is_own(const struct os_lock *lock);
+/* Has this thread given a lock back, and not woken yet who waits for it? So it is in a signal
+   handler. */
+bool os_owes_waking(void);
 void os_unlock(struct os_lock *lock);
 
 /* As os_lock, but waits no longer than until *count is beyond limit, and then need not take the

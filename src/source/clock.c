@@ -7,17 +7,22 @@
 #include "source/record.h"
 #include "source/self.h"
 
-#define OBJECTS 16384
+#define WAYS 8
+#define SETS 2048
 
-/* The clocks of what threads synchronise by, each where its address's hash says: a newer one takes
-   the place of an older one. */
+/* The clocks of what threads synchronise by. Which set an object is in its address's hash says; a
+   newer one takes the place of that one there which nobody has used for the longest time. */
 struct clock_object {
-    uintptr_t address;
-    _Atomic uint32_t lock;
     uint32_t round; /* of a barrier; of a lock: a writer has it */
+    uint32_t used;  /* when, in the set's uses */
     struct clock known;
 };
-static struct clock_object objects[OBJECTS];
+static struct clock_object objects[SETS][WAYS];
+static _Alignas(64) _Atomic uintptr_t addresses[SETS][WAYS]; /* 0: none; one set, one cache line */
+static struct set {
+    _Atomic uint32_t lock;
+    uint32_t uses;
+} sets[SETS];
 
 /* Places are given to threads one after the other: the next thread's numbers begin where the last
    one's have ended, and everything that it did was over by then. */
@@ -66,29 +71,51 @@ static void join(struct clock *to, const struct clock *from) {
         to->at[i] = from->at[i] > to->at[i] ? from->at[i] : to->at[i];
 }
 
-static struct clock_object *object_at(uintptr_t address) {
-    return &objects[address * UINT64_C(0x9E3779B97F4A7C15) >> 50];
+static size_t set_of(uintptr_t address) {
+    return address * UINT64_C(0x9E3779B97F4A7C15) >> 53;
+}
+_Static_assert(SETS == 1 << (64 - 53), "a hash for each set");
+
+/* The object's place in its set; WAYS: it has none. */
+static size_t way_of(size_t set, uintptr_t address) {
+    size_t way = 0;
+    while (way < WAYS &&
+           atomic_load_explicit(&addresses[set][way], memory_order_relaxed) != address)
+        way++;
+    return way;
 }
 
 bool clock_knows(uintptr_t address) {
-    return object_at(address)->address == address;
+    return way_of(set_of(address), address) < WAYS;
+}
+
+/* pre: the set is locked */
+static size_t drive_out(size_t set, uintptr_t address) {
+    size_t oldest = 0;
+    for (size_t way = 1; way < WAYS; way++) {
+        if (sets[set].uses - objects[set][way].used > sets[set].uses - objects[set][oldest].used)
+            oldest = way;
+    }
+    atomic_store_explicit(&addresses[set][oldest], address, memory_order_relaxed);
+    objects[set][oldest].round = 0;
+    clock_clear(&objects[set][oldest]);
+    return oldest;
 }
 
 struct clock_object *clock_lock(struct self *me, uintptr_t address) {
-    struct clock_object *object = object_at(address);
+    size_t set = set_of(address);
     if (me->clock.place == 0)
         return NULL;
-    take(me, &object->lock);
-    if (object->address != address) {
-        object->address = address;
-        object->round = 0;
-        clock_clear(object);
-    }
-    return object;
+    take(me, &sets[set].lock);
+    size_t way = way_of(set, address);
+    if (way == WAYS)
+        way = drive_out(set, address);
+    objects[set][way].used = ++sets[set].uses;
+    return &objects[set][way];
 }
 
 void clock_unlock(struct clock_object *object) {
-    arena_unlock(&object->lock);
+    arena_unlock(&sets[(size_t)(object - objects[0]) / WAYS].lock);
 }
 
 void clock_take(struct self *me, const struct clock_object *object) {
@@ -115,6 +142,9 @@ void clock_release(struct self *me, uintptr_t address) {
 }
 
 void clock_acquire(struct self *me, uintptr_t address) {
+    /* What nobody has released tells nothing, and is to drive nothing out. */
+    if (!clock_knows(address))
+        return;
     struct clock_object *object = clock_lock(me, address);
     if (object == NULL)
         return;
@@ -189,8 +219,8 @@ void clock_fork(struct self *parent) {
 /* The threads that are not there do not give their places back, which so are lost. */
 void clock_forked(void) {
     atomic_store(&lock, 0);
-    for (size_t i = 0; i < OBJECTS; i++)
-        atomic_store_explicit(&objects[i].lock, 0, memory_order_relaxed);
+    for (size_t i = 0; i < SETS; i++)
+        atomic_store_explicit(&sets[i].lock, 0, memory_order_relaxed);
 }
 
 void clock_inherit(struct self *child, const struct clock_self *parent) {

@@ -130,7 +130,7 @@ static enum result make_locked(struct event *event, uint32_t flags) {
 }
 
 enum result token_make(struct event *event, uint32_t flags) {
-    if (!os_lock(&token_table.lock))
+    if (!table_lock())
         return RESULT_BUSY;
     enum result result = make_locked(event, flags);
     os_unlock(&token_table.lock);
@@ -141,7 +141,7 @@ enum result token_free(const struct event *event) {
     struct token_view view;
     if (!token_find(event->token, &view))
         return RESULT_INVALID;
-    if (!os_lock(&token_table.lock))
+    if (!table_lock())
         return RESULT_BUSY;
     bool lives = token_lives(&view);
     if (lives) {
@@ -164,7 +164,7 @@ enum result token_defer(uint64_t handle, bool defers) {
     struct token_view view;
     if (!token_find(handle, &view))
         return RESULT_INVALID;
-    if (!os_lock(&token_table.lock))
+    if (!table_lock())
         return RESULT_BUSY;
     bool lives = token_lives(&view);
     if (lives) {
@@ -181,7 +181,7 @@ enum result token_defer(uint64_t handle, bool defers) {
 }
 
 void token_end_rest(const struct token_view *view) {
-    if (!token_is_rest(view) || !os_lock(&token_table.lock))
+    if (!token_is_rest(view) || !table_lock())
         return; /* a later drain of the file does it */
     if (token_lives(view) && !token_is_waiting(view->slot)) {
         token_table.rests--;

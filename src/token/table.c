@@ -32,6 +32,13 @@ static enum result table_reserve(void) {
     return RESULT_NO_MEMORY;
 }
 
+bool table_lock(void) {
+    static const _Atomic uint64_t spared = 1;
+    return os_owes_waking() || os_lock_is_own(&token_table.flight_lock)
+               ? os_lock_or(&token_table.lock, &spared, 0) == OS_LOCKED
+               : os_lock(&token_table.lock);
+}
+
 /* A handler that interrupted Get may fork too: a lock is then the interrupted call's to give. */
 static struct os_lock *const fork_locks[] = {&token_table.lock, &token_table.flight_lock};
 static bool fork_took[ARRAY_LENGTH(fork_locks)];

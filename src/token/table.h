@@ -5,6 +5,10 @@
 
 #include "token/token.h"
 
+/* Takes the table's lock. false: this thread has it already; or it would have to wait in a signal
+   handler, whose interrupted call holds the flight lock, for one that wants that. */
+bool table_lock(void);
+
 /* Makes the table ready. RESULT_NO_MEMORY: no address space. pre: the lock is held */
 enum result table_start(void);
 

@@ -4,6 +4,11 @@
 #include "base/words.h"
 #include "event/event.h"
 
+bool token_holds_lock(void) {
+    return os_owes_waking() || os_lock_is_own(&token_table.flight_lock) ||
+           os_lock_is_own(&token_table.lock);
+}
+
 uint64_t token_handle(const struct token_view *view) {
     struct token_slot *slots = atomic_load_explicit(&token_table.slots, memory_order_relaxed);
     uint64_t generation = view->state >> 1;

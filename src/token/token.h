@@ -300,6 +300,10 @@ enum result token_take_pending(const struct token_view *view, span pages[TOKEN_S
    again. */
 void token_end_flight(const struct token_view *view, const span pages[TOKEN_SPANS], bool left);
 
+/* Does this thread hold a lock of all tokens, or has it not woken yet who waits for one? Then it is
+   in a signal handler, and who drains a file may be waiting for it. */
+bool token_holds_lock(void);
+
 /* How often pages moved from a token to others, or from in flight back to pending: a look at the
    tokens beside such a move may have missed them. Waits for a move under way. RESULT_BUSY as
    above. */

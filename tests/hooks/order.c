@@ -25,6 +25,7 @@ static void (*say)(void), (*hear)(void);
 
 static void *storer(void *unused) {
     /* role: store of by_mutex */
+    /* role: store of in_a_crowd */
     /* role: store of by_barrier */
     /* role: store of by_semaphore */
     /* role: store of by_atomic */
@@ -43,6 +44,7 @@ static void *storer(void *unused) {
 static void *flusher(void *unused) {
     hear();
     /* expect: undrained-flush of by_mutex */
+    /* expect: undrained-flush of in_a_crowd */
     /* expect: undrained-flush of by_barrier */
     /* expect: undrained-flush of by_semaphore */
     /* expect: undrained-flush of by_atomic */
@@ -88,6 +90,35 @@ static void hear_by_mutex(void) {
     while (!state)
         pthread_cond_wait(&changed, &mutex);
     pthread_mutex_unlock(&mutex);
+}
+
+/* Mutexes for whose clocks there is room in no other place than for that of the first one. */
+static pthread_mutex_t many[1 << 18];
+enum { OTHERS = 6 };
+
+static size_t place_of_clock(const pthread_mutex_t *object) {
+    return (uintptr_t)object * UINT64_C(0x9E3779B97F4A7C15) >> 50;
+}
+
+static void say_in_a_crowd(void) {
+    say_by_mutex();
+    size_t found = 0;
+    for (size_t i = 0; i < sizeof many / sizeof *many && found < OTHERS; i++) {
+        if (place_of_clock(&many[i]) != place_of_clock(&mutex))
+            continue;
+        pthread_mutex_init(&many[i], NULL);
+        pthread_mutex_lock(&many[i]);
+        pthread_mutex_unlock(&many[i]);
+        found++;
+    }
+    failed |= found != OTHERS;
+    atomic_store_explicit(&flag, 1, memory_order_relaxed);
+}
+
+static void hear_in_a_crowd(void) {
+    while (atomic_load_explicit(&flag, memory_order_relaxed) == 0)
+        sched_yield();
+    hear_by_mutex();
 }
 
 static void say_by_barrier(void) {
@@ -240,6 +271,13 @@ CASE(by_mutex) {
     CLOSE(); /* role: freed */
 }
 
+/* What is known of one object is not forgotten for a handful of others. */
+CASE(in_a_crowd) {
+    OPEN();
+    two_threads(say_in_a_crowd, hear_in_a_crowd);
+    CLOSE(); /* role: freed */
+}
+
 CASE(by_barrier) {
     OPEN();
     two_threads(say_by_barrier, say_by_barrier);
@@ -362,9 +400,9 @@ CASE(in_a_child) {
 }
 
 PROGRAM({"by_once", by_once}, {"by_call_once", by_call_once}, {"by_clock", by_clock},
-        {"by_signal", by_signal}, {"by_mutex", by_mutex}, {"by_barrier", by_barrier},
-        {"by_semaphore", by_semaphore}, {"by_atomic", by_atomic}, {"by_exchange", by_exchange},
-        {"by_rwlock", by_rwlock}, {"by_plain", by_plain}, {"racing", racing},
-        {"racing_twice", racing_twice}, {"never_flushed", never_flushed},
+        {"by_signal", by_signal}, {"by_mutex", by_mutex}, {"in_a_crowd", in_a_crowd},
+        {"by_barrier", by_barrier}, {"by_semaphore", by_semaphore}, {"by_atomic", by_atomic},
+        {"by_exchange", by_exchange}, {"by_rwlock", by_rwlock}, {"by_plain", by_plain},
+        {"racing", racing}, {"racing_twice", racing_twice}, {"never_flushed", never_flushed},
         {"before_the_start", before_the_start}, {"after_the_end", after_the_end},
         {"in_a_child", in_a_child})

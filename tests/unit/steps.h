@@ -123,6 +123,11 @@ bool __wrap_os_lock(struct os_lock *lock) {
     return __wrap_os_lock_or(lock, NULL, 0) == OS_LOCKED;
 }
 
+bool __wrap_os_lock_is_own(const struct os_lock *lock);
+bool __wrap_os_lock_is_own(const struct os_lock *lock) {
+    return atomic_load(&lock->owner) == steps_id();
+}
+
 static inline void steps_second(void) {
     steps_arrive(1, true);
     steps.second();

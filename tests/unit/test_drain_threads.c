@@ -278,6 +278,33 @@ static void test_another_file(void **state) {
     end_tokens();
 }
 
+static NTSTATUS inside;
+
+static void drain_one(void) {
+    inside = RtlDrainNonVolatileFlush(one);
+}
+
+/* A handler that has interrupted a drain waits for no other thread's drain of another file, which
+   may wait for the first: that would be for ever, and the child's alarm ends it. */
+static void check_handler_does_not_wait(void) {
+    struct drainer first;
+    begin_first_drain(&first, 0);
+    PVOID other = syncs_get(++file_number, BASE + PAGES * PAGE, PAGE);
+    CHILD_NEED(RtlFlushNonVolatileMemory(other, (PVOID)(BASE + PAGES * PAGE), 1, 1) == 0);
+    syncs.during = drain_one;
+    CHILD_NEED(RtlDrainNonVolatileFlush(other) == STATUS_SUCCESS);
+    CHILD_NEED(inside == STATUS_DEVICE_BUSY);
+    syncs.during = NULL;
+    sem_post(&go_on);
+    CHILD_NEED(finish(&first) == STATUS_SUCCESS);
+    CHILD_NEED(RtlDrainNonVolatileFlush(one) == STATUS_SUCCESS);
+}
+
+static void test_handler_does_not_wait(void **state) {
+    (void)state;
+    check_child(check_handler_does_not_wait, 0);
+}
+
 /* Everything else goes on meanwhile; what has to wait hangs, and the child's alarm ends it. */
 static void check_others_go_on(void) {
     struct drainer first;
@@ -434,10 +461,15 @@ static void test_storm(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_second_waits), cmocka_unit_test(test_one_drains_for_all),
-        cmocka_unit_test(test_others_go_on), cmocka_unit_test(test_fork),
-        cmocka_unit_test(test_storm),        cmocka_unit_test(test_gathers),
-        cmocka_unit_test(test_turned_away),  cmocka_unit_test(test_another_file),
+        cmocka_unit_test(test_second_waits),
+        cmocka_unit_test(test_one_drains_for_all),
+        cmocka_unit_test(test_handler_does_not_wait),
+        cmocka_unit_test(test_others_go_on),
+        cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_storm),
+        cmocka_unit_test(test_gathers),
+        cmocka_unit_test(test_turned_away),
+        cmocka_unit_test(test_another_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,6 +59,12 @@ static void end(PVOID token, bool must_live) {
         assert_int_equal(status, STATUS_SUCCESS);
 }
 
+/* The second is no handler of the first, whose thread it borrows. */
+bool __wrap_os_owes_waking(void);
+bool __wrap_os_owes_waking(void) {
+    return false;
+}
+
 static void at_each_step(void (*before)(void), void (*first)(void), void (*second)(void),
                          void (*check)(unsigned stop)) {
     const struct steps_case it = {.prepare = prepare,

@@ -186,6 +186,7 @@ struct arena_process {
     _Atomic uint32_t pid;
     uint32_t parent;      /* index + 1 of the process that forked it, 0: began by itself */
     _Atomic uint32_t end; /* enum arena_end */
+    uint64_t program;     /* differs between programs that one process runs by exec */
 };
 
 /* What a thread has flushed of direct stores; see shadow.h. */
@@ -254,8 +255,9 @@ struct arena_head {
     _Atomic uint32_t hooked;    /* processes in which code with hooks has run */
     _Atomic uint32_t confined;  /* processes that have forbidden themselves system calls */
     _Atomic uint32_t made_code; /* processes whose code of no module may flush */
-    _Atomic uint32_t failed;    /* waits that failed, of what was taken for durable */
-    _Atomic uint32_t keeping;   /* threads about to keep what the regions of a new token hold */
+    _Atomic uint32_t twice; /* processes that have two runtimes, which know nothing of each other */
+    _Atomic uint32_t failed;  /* waits that failed, of what was taken for durable */
+    _Atomic uint32_t keeping; /* threads about to keep what the regions of a new token hold */
     struct arena_process processes[ARENA_PROCESSES];
     struct arena_module modules[ARENA_MODULES]; /* module number 1 is the first */
     struct arena_file files[ARENA_FILES];

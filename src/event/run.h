@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define RUN_MAGIC "nvrtl-a4"
+#define RUN_MAGIC "nvrtl-a5"
 #define RUN_DESCRIPTOR 900 /* out of the way, and below the usual limit */
 
 /* What the file begins with. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The door: libnvrtl loads this library, asks for its observer and tells it all. */
+#include <dlfcn.h>
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 
@@ -159,7 +161,29 @@ static void hook(const struct event *event) {
 __attribute__((visibility("default"))) observe_hook *nvrtl_rt_observer(void);
 __attribute__((visibility("default"))) const _Atomic uint32_t *nvrtl_rt_before(void);
 
+/* A program that another installation has built brings that one's runtime, and its hooks tell that
+   one: the first that was loaded. Tokens are its business then. NULL: it is this one. */
+static void *first_loaded(const char *name) {
+    extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+    int error = errno;
+    Dl_info info;
+    void *runtime = dlopen("libnvrtl-rt.so", RTLD_LAZY | RTLD_NOLOAD);
+    void *found = runtime != NULL ? dlsym(runtime, name) : NULL;
+    bool other = found != NULL && dladdr(found, &info) != 0 && info.dli_fbase != __ehdr_start;
+    errno = error;
+    return other ? found : NULL;
+}
+
+static observe_hook *first_hook(void) {
+    typedef observe_hook *observer(void);
+    observer *first = __extension__(observer *) first_loaded("nvrtl_rt_observer");
+    return first != NULL ? first() : NULL;
+}
+
 observe_hook *nvrtl_rt_observer(void) {
+    observe_hook *other = first_hook();
+    if (other != NULL)
+        return other;
     bool attached = self_attach();
     if (attached)
         runtime_ask_before();
@@ -167,5 +191,7 @@ observe_hook *nvrtl_rt_observer(void) {
 }
 
 const _Atomic uint32_t *nvrtl_rt_before(void) {
-    return &source_process.before;
+    typedef const _Atomic uint32_t *before(void);
+    void *first = first_hook() != NULL ? first_loaded("nvrtl_rt_before") : NULL;
+    return first != NULL ? (__extension__(before *) first)() : &source_process.before;
 }

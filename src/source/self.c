@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -123,6 +125,15 @@ static struct self *new_self(void) {
     return made;
 }
 
+/* Of what the kernel gives each program that is executed, without what libc takes for secret. */
+static uint64_t this_program(void) {
+    uint64_t random[2] = {0};
+    const void *given = (const void *)getauxval(AT_RANDOM); /* NOLINT(performance-no-int-to-ptr) */
+    if (given != NULL)
+        memcpy(random, given, sizeof random);
+    return random[0] ^ random[1];
+}
+
 /* Takes the next place among the run's processes. parent: index + 1, or 0. */
 static bool new_process(uint32_t parent) {
     struct arena_head *head = source_process.arena.head;
@@ -132,11 +143,17 @@ static bool new_process(uint32_t parent) {
         return false;
     }
     uint32_t pid = (uint32_t)getpid();
+    uint64_t program = this_program();
     for (uint32_t i = 0; i < process && parent == 0; i++) {
-        if (atomic_load(&head->processes[i].pid) == pid)
+        if (atomic_load(&head->processes[i].pid) != pid)
+            continue;
+        if (head->processes[i].program == program)
+            atomic_fetch_add(&head->twice, 1);
+        else
             atomic_store(&head->processes[i].end, ARENA_REPLACED);
     }
     head->processes[process].parent = parent;
+    head->processes[process].program = program;
     atomic_store(&head->processes[process].pid, pid);
     source_process.process = process;
     return true;

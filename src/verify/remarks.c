@@ -44,6 +44,11 @@ static bool remark_lost(const struct arena_head *head, struct report *report) {
          "directory in which the verifier is to be found",
          "processes were not watched: they asked for a token without the environment or the root "
          "directory in which the verifier is to be found"},
+        {atomic_load(&head->twice),
+         "process has two libnvrtl-rt.so, of which one hears of stores and the other of tokens: "
+         "build it and run it with one installation",
+         "processes have two libnvrtl-rt.so, of which one hears of stores and the other of tokens: "
+         "build them and run them with one installation"},
         {atomic_load(&lost->locks),
          "record was in use by a thread that stood still, or that left a signal handler by longjmp",
          "records were in use by threads that stood still, or that left a signal handler by "

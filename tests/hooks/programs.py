@@ -51,10 +51,10 @@ class ProgramsCase(unittest.TestCase):
                        env=environment, check=True)
         return self.path(name)
 
-    def run_nvrtl(self, *program, options=(), environment=None):
+    def run_nvrtl(self, *program, options=(), environment=None, command=NVRTL):
         """The report, and what was printed."""
         out = tempfile.mkdtemp(dir=self.folder)
-        result = subprocess.run([NVRTL, "run", "--report=text,json", f"--output={out}", *options,
+        result = subprocess.run([command, "run", "--report=text,json", f"--output={out}", *options,
                                  "--", *program], env=environment, capture_output=True, text=True,
                                 check=False)
         with open(os.path.join(out, "report.json"), encoding="utf-8") as file:

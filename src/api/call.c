@@ -58,6 +58,13 @@ enum result call_flush(const struct token_view *token, uintptr_t address, size_t
     return drain_failure(token);
 }
 
+enum result call_make_token(struct event *event, uint32_t flags) {
+    enum result result = token_make(event, flags);
+    if (result == RESULT_OK)
+        store_learn(&token_table.choice);
+    return result;
+}
+
 /* An internal token is checked against the system at each use, because nobody tells us when its
    view is unmapped: the program never asked for the token. One that fails is ended and looked for
    again, at most once for every token there is. */
@@ -83,7 +90,7 @@ enum result call_resolve_default(uintptr_t address, size_t length, struct token_
                           .effect = EFFECT_INTERNAL,
                           .address = address,
                           .length = length};
-    enum result result = token_make(&event, TOKEN_INTERNAL);
+    enum result result = call_make_token(&event, TOKEN_INTERNAL);
     if (result != RESULT_OK)
         return result;
     return token_find(event.token, view) && range_inside(address, length, view->base, view->length)

@@ -90,6 +90,9 @@ static inline enum result call_drain(const struct token_view *token) {
     return UNLIKELY(flush_has_later()) ? call_drain_deferred(token) : drain_token(token);
 }
 
+/* token_make; and what the stores of any token go by is known from the first one on. */
+enum result call_make_token(struct event *event, uint32_t flags);
+
 static inline bool call_is_default(PVOID token) {
     return (uintptr_t)token == FLUSH_NV_MEMORY_DEFAULT_TOKEN;
 }

@@ -17,11 +17,12 @@ CALL_TEXT bool is_plain_store(size_t length, ULONG flags) {
 }
 
 /* Can few bytes be stored and written back the short way? The token's lines have to be of that
-   kind. */
-CALL_TEXT bool is_quick(PVOID token, uintptr_t address, size_t length, ULONG flags) {
-    ULONG kind = flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_NO_DRAIN;
-    return ISA_QUICK &&
-           (kind == WRITE_NV_MEMORY_FLAG_FLUSH || kind == WRITE_NV_MEMORY_FLAG_PERSIST) &&
+   kind, and no other way faster. */
+CALL_TEXT bool is_quick(PVOID token, uintptr_t address, size_t length, ULONG flags, bool copies) {
+    const ULONG kind = flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_NO_DRAIN;
+    const bool persist = kind == WRITE_NV_MEMORY_FLAG_PERSIST;
+    return ISA_QUICK && (kind == WRITE_NV_MEMORY_FLAG_FLUSH || persist) &&
+           (LIKELY(length <= STORE_LINE) || store_is_few(persist, copies, address, length)) &&
            token_quick(TOKEN_KEY_LINES, (uintptr_t)token, address, length);
 }
 
@@ -53,6 +54,8 @@ CALL_TEXT bool lie_apart(uintptr_t a, uintptr_t b, size_t length) {
 }
 
 /* pre: source and destination lie apart */
+_Static_assert(ISA_QUICK_MAX < STORE_LINES_FROM, "few bytes have no wide vectors");
+
 CALL_TEXT enum fault store_wish(enum store_way way, const struct isa_choice *choice,
                                 const struct wish *wish) {
     char *to = (char *)wish->destination;
@@ -168,7 +171,7 @@ APART static NTSTATUS write_rest(PVOID value, void *destination, const void *sou
     uintptr_t to = (uintptr_t)destination, from = (uintptr_t)source;
     if (goes_direct(to, length, flags))
         return write_lines(value, destination, source, length, flags, caller);
-    if (is_quick(value, to, length, flags) && is_plain(from) && lie_apart(to, from, length))
+    if (is_quick(value, to, length, flags, true) && is_plain(from) && lie_apart(to, from, length))
         return write_few_back(value, destination, source, length, flags, caller);
     return write_deferred(value, destination, source, length, flags, caller);
 }
@@ -178,33 +181,9 @@ APART static NTSTATUS fill_rest(PVOID value, void *destination, size_t length, U
     uintptr_t to = (uintptr_t)destination;
     if (goes_direct(to, length, flags))
         return fill_lines(value, destination, length, byte, flags, caller);
-    if (is_quick(value, to, length, flags))
+    if (is_quick(value, to, length, flags, false))
         return fill_few_back(value, destination, length, byte, flags, caller);
     return store_fill_any(value, destination, length, byte, flags, caller);
-}
-
-/* More than few bytes. Those that are only stored, and too few for vectors, have a kernel to
-   themselves. */
-APART static NTSTATUS write_many(PVOID value, void *destination, const void *source, size_t length,
-                                 ULONG flags, const void *caller) {
-    uintptr_t to = (uintptr_t)destination, from = (uintptr_t)source;
-    if (ISA_KERNELS && (flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_NO_DRAIN) == 0 &&
-        length < STORE_LINES_FROM &&
-        LIKELY(token_quick(TOKEN_KEY_STORES, (uintptr_t)value, to, length)) &&
-        LIKELY(is_plain(from) && lie_apart(to, from, length)) &&
-        LIKELY(isa_copy_up(destination, source, length) == FAULT_NONE))
-        return STATUS_SUCCESS;
-    return write_lines(value, destination, source, length, flags, caller);
-}
-
-APART static NTSTATUS fill_many(PVOID value, void *destination, size_t length, UCHAR byte,
-                                ULONG flags, const void *caller) {
-    if (ISA_KERNELS && (flags & ~(ULONG)WRITE_NV_MEMORY_FLAG_NO_DRAIN) == 0 &&
-        length < STORE_LINES_FROM &&
-        LIKELY(token_quick(TOKEN_KEY_STORES, (uintptr_t)value, (uintptr_t)destination, length)) &&
-        LIKELY(isa_fill(destination, PATTERN(byte), length) == FAULT_NONE))
-        return STATUS_SUCCESS;
-    return fill_lines(value, destination, length, byte, flags, caller);
 }
 
 /* Are few bytes, and not none, to be flushed? */
@@ -228,8 +207,8 @@ APART static NTSTATUS write_back(PVOID value, void *destination, const void *sou
     char *const to = (char *)destination;
     const char *const from = (const char *)source;
     if (ISA_QUICK && length > ISA_QUICK_MAX)
-        return write_many(value, destination, source, length, flags, caller);
-    if (is_flush(length, flags) && LIKELY(is_quick(value, (uintptr_t)to, length, flags)) &&
+        return write_lines(value, destination, source, length, flags, caller);
+    if (is_flush(length, flags) && LIKELY(is_quick(value, (uintptr_t)to, length, flags, true)) &&
         LIKELY(is_plain((uintptr_t)from) && lie_apart((uintptr_t)to, (uintptr_t)from, length))) {
         claim_quick((uintptr_t)to, length);
         ISA_QUICK_WHOLE(ISA_WHOLE, FINISH_WHOLE);
@@ -248,8 +227,8 @@ APART static NTSTATUS fill_back(PVOID value, void *destination, size_t length, U
     char *const to = (char *)destination;
     const uint64_t pattern = PATTERN(byte);
     if (ISA_QUICK && length > ISA_QUICK_MAX)
-        return fill_many(value, destination, length, byte, flags, caller);
-    if (is_flush(length, flags) && LIKELY(is_quick(value, (uintptr_t)to, length, flags))) {
+        return fill_lines(value, destination, length, byte, flags, caller);
+    if (is_flush(length, flags) && LIKELY(is_quick(value, (uintptr_t)to, length, flags, false))) {
         claim_quick((uintptr_t)to, length);
         ISA_QUICK_WHOLE(ISA_EVEN, FINISH_WHOLE);
         return fill_few_back(value, destination, length, byte, flags, caller);

@@ -43,13 +43,13 @@ CALL_TEXT enum store_way choose_line_way(uintptr_t destination, size_t length, U
         return store_pays_direct(destination, length) ? STORE_DIRECT : STORE_CACHED_BACK;
     if (streams && (flags & WRITE_NV_MEMORY_FLAG_NON_TEMPORAL) != 0) {
         bool persist = (flags & WRITE_NV_MEMORY_FLAG_FLUSH) != 0;
-        if (length >=
-            (persist ? store_streams_from(copies, choice->vector, destination) : STORE_PAST_FROM))
+        const bool whole = store_is_whole(destination, length);
+        if (length >= (persist ? store_streams_from(copies, whole) : STORE_PAST_FROM))
             return past;
         if (!persist && !choice->past)
             return STORE_STREAM;
     }
-    return length >= store_lags_from(choice->vector) ? STORE_CACHED_BEHIND : STORE_CACHED_BACK;
+    return length >= store_lags_from() ? STORE_CACHED_BEHIND : STORE_CACHED_BACK;
 }
 
 /* The long ways. Each takes its routine's arguments as they lie in registers. ..._resolved: for any

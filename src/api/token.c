@@ -28,7 +28,7 @@ enum result get_token(const struct call_site *site, void *address, size_t length
     struct event event = call_event(site, EVENT_GET);
     event.address = (uintptr_t)address;
     event.length = length;
-    enum result result = token_make(&event, 0);
+    enum result result = call_make_token(&event, 0);
     if (result == RESULT_OK)
         *token = (PVOID)(uintptr_t)event.token;
     return result;

@@ -91,7 +91,7 @@ static struct times times_of(struct trial *trial, size_t length, FILE *talk) {
 }
 
 /* Less than this share of difference is noise. */
-#define NOISE 0.03
+#define NOISE 0.06
 
 /* From where on a lane is never slower than others, and there faster. Streaming: of memory that is
    not cached, since what streams need not stay there. Behind: of memory that is. */

@@ -19,7 +19,7 @@
 #define ISA_QUICK 0
 #endif
 
-#define ISA_QUICK_MAX 64 /* bytes of a copy or a fill */
+#define ISA_QUICK_MAX 511 /* bytes of a copy or a fill */
 
 #if ISA_QUICK
 
@@ -72,7 +72,7 @@ static inline __attribute__((always_inline)) void isa_quick_fence(void) {
 #define ISA_STEP(width, move)                                                                      \
     "testb $" #width ", %%r9b; jz 9f; " move "; addl $" #width ", %%r8d; 9: "
 
-/* The way through 8 to 64 bytes, for a copy and for a fill. Vectors lie at a multiple of 16, so
+/* The way through 8 bytes and more, for a copy and for a fill. Vectors lie at a multiple of 16, so
    that no word in them is torn. All of it in assembly, since a compiler saves registers for it.
    0: to, 2: length; r9: first what the address lacks, then the bytes that are left. */
 /* clang-format off */
@@ -85,7 +85,8 @@ static inline __attribute__((always_inline)) void isa_quick_fence(void) {
     "testb $8, %%r9b; jz 3f; cmpl $16, %k2; jb 3f; " move8 "; addl $8, %%r8d; 3: "                 \
     /* The rest, past the steps that it cannot have. */                                            \
     "movl %k2, %%r9d; subl %%r8d, %%r9d; cmpl $8, %%r9d; jb 4f; "                                  \
-    ISA_STEP(64, move64)                                                                           \
+    "cmpl $64, %%r9d; jb 9f; "                                                                     \
+    "8: " move64 "; addl $64, %%r8d; subl $64, %%r9d; jz 7f; cmpl $64, %%r9d; jae 8b; 9: "         \
     ISA_STEP(32, move32)                                                                           \
     ISA_STEP(16, move16)                                                                           \
     ISA_STEP(8, move8)                                                                             \
@@ -93,7 +94,8 @@ static inline __attribute__((always_inline)) void isa_quick_fence(void) {
     ISA_STEP(4, move4)                                                                             \
     ISA_STEP(2, move2)                                                                             \
     "5: "                                                                                          \
-    ISA_STEP(1, move1)
+    ISA_STEP(1, move1)                                                                             \
+    "7: "
 /* clang-format on */
 
 /* Less than a word: by the widths whose bits the address has, as long as so many bytes are left. */

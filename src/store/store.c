@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "store/store.h"
 
-#include <stdatomic.h>
-
 #include "base/bits.h"
 #include "isa/isa.h"
 #include "isa/quick.h"
@@ -39,7 +37,7 @@ static enum fault fill_cached(void *to, uint8_t value, size_t length) {
     return FAULT_NONE;
 }
 
-#define LINE ((size_t)64)
+#define LINE STORE_LINE
 
 static enum isa_lines lines_of(enum store_way way) {
     switch (way) {
@@ -260,39 +258,53 @@ enum fault store_fill(enum store_way *way, const struct isa_choice *choice, void
 struct limit {
     uint32_t cpu; /* isa_cpu(); 0: every other one */
     enum isa_vector vector;
-    bool aligned;
+    bool whole; /* lines, and nothing else */
     size_t copy, fill, behind;
 };
 
-static const struct limit *find_limit(enum isa_vector vector, bool aligned) {
+static const struct limit *find_limit(enum isa_vector vector, bool whole) {
     static const struct limit limits[] = {
-#define LIMIT(cpu, vector, aligned, copy, fill, behind) {cpu, vector, aligned, copy, fill, behind},
+#define LIMIT(cpu, vector, whole, copy, fill, behind) {cpu, vector, whole, copy, fill, behind},
 #include "store/limits.def"
 #undef LIMIT
     };
     uint32_t cpu = isa_cpu();
     size_t i = 0;
     while ((limits[i].cpu != cpu && limits[i].cpu != 0) || limits[i].vector != vector ||
-           limits[i].aligned != aligned)
+           limits[i].whole != whole)
         i++;
     return &limits[i];
 }
 
-static const struct limit *limit_of(enum isa_vector vector, bool aligned) {
-    static const struct limit *_Atomic known[ISA_VECTOR_512 + 1][2];
-    const struct limit *found = atomic_load_explicit(&known[vector][aligned], memory_order_relaxed);
-    if (UNLIKELY(found == NULL)) {
-        found = find_limit(vector, aligned);
-        atomic_store_explicit(&known[vector][aligned], found, memory_order_relaxed);
+/* Until store_learn nothing streams, and no range is few. */
+struct store_limits store_limits = {
+    .streams = {{SIZE_MAX, SIZE_MAX}, {SIZE_MAX, SIZE_MAX}},
+    .lags = SIZE_MAX,
+};
+
+static void learn(_Atomic size_t *limit, size_t value) {
+    atomic_store_explicit(limit, value, memory_order_relaxed);
+}
+
+/* What way is taken of few bytes where it is known how the range ends. */
+static size_t few_below(const struct isa_choice *choice, bool persist, size_t streams) {
+    size_t below = store_lags_from();
+    if (!ISA_KERNELS || (persist && choice->direct))
+        return 0;
+    if (persist && choice->stream && streams < below)
+        below = streams;
+    return below < STORE_LINES_FROM ? below : STORE_LINES_FROM;
+}
+
+void store_learn(const struct isa_choice *choice) {
+    learn(&store_limits.lags, find_limit(choice->vector, true)->behind);
+    for (size_t i = 0; i < 4; i++) {
+        const bool copies = (i & 2) != 0, whole = (i & 1) != 0;
+        const struct limit *limit = find_limit(choice->vector, whole);
+        const size_t streams = copies ? limit->copy : limit->fill;
+        learn(&store_limits.streams[copies][whole], streams);
+        for (size_t persist = 0; persist < 2; persist++)
+            learn(&store_limits.few[persist][copies][whole],
+                  few_below(choice, persist != 0, streams));
     }
-    return found;
-}
-
-size_t store_streams_from(bool copies, enum isa_vector vector, uintptr_t destination) {
-    const struct limit *limit = limit_of(vector, destination % WORD == 0);
-    return copies ? limit->copy : limit->fill;
-}
-
-size_t store_lags_from(enum isa_vector vector) {
-    return limit_of(vector, true)->behind;
 }

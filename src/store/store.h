@@ -5,6 +5,7 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +41,44 @@ static inline bool store_goes_back(enum store_way way) {
 /* The same for ways that claim lines, or store them past the cache. */
 #define STORE_PAST_FROM ((size_t)128)
 
+#define STORE_LINE ((size_t)64)
+
+/* Whole lines, and nothing else? */
+static inline bool store_is_whole(uintptr_t destination, size_t length) {
+    return ((destination | length) & (STORE_LINE - 1)) == 0;
+}
+
+/* What limits.def says of this CPU. */
+struct store_limits {
+    _Atomic size_t streams[2][2]; /* by copies, whole */
+    _Atomic size_t lags;
+    _Atomic size_t few[2][2][2]; /* by persist, copies, whole */
+};
+extern struct store_limits store_limits __attribute__((visibility("hidden")));
+
+/* Sets them for this choice, which is always the same. */
+void store_learn(const struct isa_choice *choice);
+
+/* From this length on, never less than a line, a copy or a fill that is to be durable and need not
+   stay in the cache is faster by STORE_STREAM_BACK, or by STORE_PAST where that may be, than by
+   STORE_CACHED_BACK. */
+static inline size_t store_streams_from(bool copies, bool whole) {
+    return atomic_load_explicit(&store_limits.streams[copies][whole], memory_order_relaxed);
+}
+
+/* From this length on STORE_CACHED_BEHIND is faster than STORE_CACHED_BACK. */
+static inline size_t store_lags_from(void) {
+    return atomic_load_explicit(&store_limits.lags, memory_order_relaxed);
+}
+
+/* Is STORE_CACHED_BACK the way, and one kernel all of it? persist: the range need not stay in the
+   cache. */
+static inline bool store_is_few(bool persist, bool copies, uintptr_t destination, size_t length) {
+    const bool whole = store_is_whole(destination, length);
+    return length <
+           atomic_load_explicit(&store_limits.few[persist][copies][whole], memory_order_relaxed);
+}
+
 /* Copies length bytes; the ranges may overlap, as with memmove; overlapping ones are always stored
    through the cache. *way: as wished, then how the words were really stored. After a fault some of
    the bytes are stored. pre: the CPU has what way needs, and the vectors; neither range wraps */
@@ -58,17 +97,9 @@ enum fault store_fill_apart(enum store_way way, const struct isa_choice *choice,
 enum fault store_fill(enum store_way *way, const struct isa_choice *choice, void *destination,
                       uint8_t value, size_t length);
 
-/* From this length on, never less than a line, a copy or a fill that is to be durable and need not
-   stay in the cache is faster by STORE_STREAM_BACK, or by STORE_PAST where that may be, than by
-   STORE_CACHED_BACK: limits.def. */
-size_t store_streams_from(bool copies, enum isa_vector vector, uintptr_t destination);
-
 /* Is what is to be durable, and need not stay in the cache, stored faster by STORE_DIRECT than by
    STORE_CACHED_BACK? So it is where whole lines, or one word of a line, are all of it, or lines
    most of it. */
 bool store_pays_direct(uintptr_t destination, size_t length);
-
-/* From this length on STORE_CACHED_BEHIND is faster than STORE_CACHED_BACK: limits.def. */
-size_t store_lags_from(enum isa_vector vector);
 
 #endif

@@ -121,7 +121,8 @@ static bool streams(size_t start, size_t length, bool persist, bool copies) {
     if (!choice.stream || (choice.direct && lines))
         return false;
     if (persist)
-        return choice.lines && lines && length >= store_streams_from(copies, choice.vector, at);
+        return choice.lines && lines &&
+               length >= store_streams_from(copies, store_is_whole(at, length));
     return !(choice.past && lines) || length >= STORE_PAST_FROM;
 }
 

@@ -15,10 +15,10 @@
 static const struct {
     uint32_t cpu;
     enum isa_vector vector;
-    bool aligned;
+    bool whole;
     size_t copy, fill, behind;
 } rows[] = {
-#define LIMIT(cpu, vector, aligned, copy, fill, behind) {cpu, vector, aligned, copy, fill, behind},
+#define LIMIT(cpu, vector, whole, copy, fill, behind) {cpu, vector, whole, copy, fill, behind},
 #include "store/limits.def"
 #undef LIMIT
 };
@@ -32,19 +32,34 @@ uint32_t __wrap_isa_cpu(void) {
     return cpu;
 }
 
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
 /* As if this were cpu: its rows are those of rows_of. */
 static void child_rows(void) {
-    size_t found = 0;
+    unsigned found[ISA_VECTOR_512 + 1][2] = {{0}};
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         if (rows[i].cpu != rows_of)
             continue;
-        uintptr_t place = rows[i].aligned ? 4096 : 4096 + 1;
-        CHILD_NEED(store_streams_from(true, rows[i].vector, place) == rows[i].copy);
-        CHILD_NEED(store_streams_from(false, rows[i].vector, place) == rows[i].fill);
-        CHILD_NEED(!rows[i].aligned || store_lags_from(rows[i].vector) == rows[i].behind);
-        found++;
+        bool whole = rows[i].whole;
+        const struct isa_choice choice = {.stream = true, .vector = rows[i].vector};
+        store_learn(&choice);
+        CHILD_NEED(store_streams_from(true, whole) == rows[i].copy);
+        CHILD_NEED(store_streams_from(false, whole) == rows[i].fill);
+        CHILD_NEED(!whole || store_lags_from() == rows[i].behind);
+        for (size_t copies = 0; copies < 2; copies++) {
+            size_t streams = copies ? rows[i].copy : rows[i].fill;
+            size_t few = least(store_lags_from(), STORE_LINES_FROM);
+            CHILD_NEED(store_limits.few[false][copies][whole] == few);
+            CHILD_NEED(store_limits.few[true][copies][whole] == least(few, streams));
+        }
+        found[rows[i].vector][whole]++;
     }
-    CHILD_NEED(found == 6); /* of three vectors, aligned or not */
+    for (size_t vector = ISA_VECTOR_128; vector <= ISA_VECTOR_512; vector++) {
+        bool has = vector != ISA_VECTOR_512 || found[vector][false] + found[vector][true] != 0;
+        CHILD_NEED(found[vector][false] == has && found[vector][true] == has);
+    }
 }
 
 static void test_each_cpu_has_its_rows(void **state) {

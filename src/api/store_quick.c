@@ -173,7 +173,8 @@ APART static NTSTATUS write_rest(PVOID value, void *destination, const void *sou
         return write_lines(value, destination, source, length, flags, caller);
     if (is_quick(value, to, length, flags, true) && is_plain(from) && lie_apart(to, from, length))
         return write_few_back(value, destination, source, length, flags, caller);
-    return write_deferred(value, destination, source, length, flags, caller);
+    return length > STORE_LINE ? write_lines(value, destination, source, length, flags, caller)
+                               : write_deferred(value, destination, source, length, flags, caller);
 }
 
 APART static NTSTATUS fill_rest(PVOID value, void *destination, size_t length, UCHAR byte,
@@ -183,7 +184,8 @@ APART static NTSTATUS fill_rest(PVOID value, void *destination, size_t length, U
         return fill_lines(value, destination, length, byte, flags, caller);
     if (is_quick(value, to, length, flags, false))
         return fill_few_back(value, destination, length, byte, flags, caller);
-    return store_fill_any(value, destination, length, byte, flags, caller);
+    return length > STORE_LINE ? fill_lines(value, destination, length, byte, flags, caller)
+                               : store_fill_any(value, destination, length, byte, flags, caller);
 }
 
 /* Are few bytes, and not none, to be flushed? */
@@ -192,15 +194,16 @@ CALL_TEXT bool is_flush(size_t length, ULONG flags) {
            LIKELY(length != 0);
 }
 
-/* The end of a frequent case that is flushed. */
-#define FINISH_WHOLE(length)                                                                       \
+/* The end of a case that is flushed, and its name. */
+#define FINISH(is_back, name)                                                                      \
     do {                                                                                           \
-        if (UNLIKELY(!isa_quick_back_line(to)))                                                    \
+        if (UNLIKELY(!(is_back)))                                                                  \
             goto stored;                                                                           \
         if (LIKELY((flags & WRITE_NV_MEMORY_FLAG_NO_DRAIN) != 0))                                  \
-            ISA_RETURN_0(NTSTATUS, length);                                                        \
+            ISA_RETURN_0(NTSTATUS, name);                                                          \
         goto backed;                                                                               \
     } while (0)
+#define FINISH_WHOLE(length) FINISH(isa_quick_back_line(to), length)
 
 APART static NTSTATUS write_back(PVOID value, void *destination, const void *source, size_t length,
                                  ULONG flags, const void *caller) {
@@ -212,7 +215,11 @@ APART static NTSTATUS write_back(PVOID value, void *destination, const void *sou
         LIKELY(is_plain((uintptr_t)from) && lie_apart((uintptr_t)to, (uintptr_t)from, length))) {
         claim_quick((uintptr_t)to, length);
         ISA_QUICK_WHOLE(ISA_WHOLE, FINISH_WHOLE);
-        return write_few_back(value, destination, source, length, flags, caller);
+        if (UNLIKELY(length < 8))
+            return write_few_back(value, destination, source, length, flags, caller);
+        if (UNLIKELY(!isa_quick_copy(to, from, length)))
+            goto left;
+        FINISH(isa_quick_back((uintptr_t)to, (uintptr_t)to + length - 1), rest);
     stored:
         return call_flush_stored(value, (uintptr_t)to, length, wants_drain(flags), caller);
     backed:
@@ -231,7 +238,11 @@ APART static NTSTATUS fill_back(PVOID value, void *destination, size_t length, U
     if (is_flush(length, flags) && LIKELY(is_quick(value, (uintptr_t)to, length, flags, false))) {
         claim_quick((uintptr_t)to, length);
         ISA_QUICK_WHOLE(ISA_EVEN, FINISH_WHOLE);
-        return fill_few_back(value, destination, length, byte, flags, caller);
+        if (UNLIKELY(length < 8))
+            return fill_few_back(value, destination, length, byte, flags, caller);
+        if (UNLIKELY(!isa_quick_fill(to, pattern, length)))
+            goto left;
+        FINISH(isa_quick_back((uintptr_t)to, (uintptr_t)to + length - 1), rest);
     stored:
         return call_flush_stored(value, (uintptr_t)to, length, wants_drain(flags), caller);
     backed:

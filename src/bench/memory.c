@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -30,6 +31,14 @@ static struct {
     PVOID token, deferring;
     NV_MEMORY_RANGE places[PLACES_MAX];
 } field;
+
+/* A verifier that listens is to hear of no token that was forgotten. */
+static void unmap(void) {
+    RtlFreeNonVolatileToken(field.deferring);
+    RtlFreeNonVolatileToken(field.token);
+    munmap(field.base, field.size + SLACK);
+    munmap(field.source, SLACK);
+}
 
 static bool make_field(struct bench_ground *ground) {
     if (field.base != NULL)
@@ -59,6 +68,7 @@ static bool make_field(struct bench_ground *ground) {
     }
     field.base = (char *)base;
     field.source = (char *)source;
+    atexit(unmap);
     return true;
 }
 

@@ -63,6 +63,10 @@ static error_t parse(int key, char *text, struct argp_state *state) {
         else
             arguments->names[arguments->name_count++] = text;
         break;
+    case ARGP_KEY_END:
+        if (arguments->calibrate && state->argc != 2)
+            argp_error(state, "--calibrate goes with nothing else");
+        break;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -107,18 +111,40 @@ static void tell(void *context, const struct bench_row *row) {
         told->rows[told->count++] = *row;
 }
 
-static bool draw(const struct told *told, const char *machine) {
-    const char *path = told->arguments->svg;
-    FILE *to = path == NULL ? NULL : fopen(path, "we");
-    if (path == NULL)
-        return true;
-    if (to != NULL)
-        bench_print_svg(to, told->rows, told->count, machine);
-    if (to == NULL || ferror(to) != 0 || fclose(to) != 0) {
+/* Opened before anything is measured: who mistyped a path need not wait for that. */
+static FILE *open_picture(const char *path) {
+    FILE *to = fopen(path, "we");
+    if (to == NULL)
         cli_complain("cannot write %s: %s", path, strerror(errno));
-        return false;
-    }
-    return true;
+    return to;
+}
+
+static bool draw(FILE *to, const struct told *told, const char *machine) {
+    bench_print_svg(to, told->rows, told->count, machine);
+    bool wrong = ferror(to) != 0;
+    if (fclose(to) == 0 && !wrong)
+        return true;
+    cli_complain("cannot write %s: %s", told->arguments->svg, strerror(errno));
+    return false;
+}
+
+static int measure(const struct arguments *arguments) {
+    static struct told told;
+    char machine[256];
+    FILE *picture = arguments->svg != NULL ? open_picture(arguments->svg) : NULL;
+    if (arguments->svg != NULL && picture == NULL)
+        return EXIT_FAILURE;
+    told.arguments = arguments;
+    bench_machine(machine, sizeof machine);
+    if (!arguments->csv)
+        printf("%s\n", machine);
+    const struct bench_listener listener = {
+        .row = tell, .complain = cli_complain, .context = &told};
+    bool good = bench_run(&arguments->wish, &listener);
+    if (told.remark != NULL && !arguments->csv)
+        printf("\n%s\n", told.remark);
+    bool drawn = picture == NULL || draw(picture, &told, machine);
+    return drawn && good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int cli_bench(int argc, char **argv) {
@@ -143,24 +169,13 @@ int cli_bench(int argc, char **argv) {
         .help_filter = filter_help,
     };
     static struct arguments arguments = {.wish.folder = "."};
-    static struct told told;
-    char machine[256];
     arguments.wish.names = arguments.names;
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    told.arguments = &arguments;
     if (arguments.calibrate) {
         if (bench_calibrate(stdout, stderr))
             return EXIT_SUCCESS;
         cli_complain("this CPU has no kernels to choose from, or the machine no memory");
         return EXIT_FAILURE;
     }
-    bench_machine(machine, sizeof machine);
-    if (!arguments.csv)
-        printf("%s\n", machine);
-    const struct bench_listener listener = {
-        .row = tell, .complain = cli_complain, .context = &told};
-    bool good = bench_run(&arguments.wish, &listener);
-    if (told.remark != NULL && !arguments.csv)
-        printf("\n%s\n", told.remark);
-    return draw(&told, machine) && good ? EXIT_SUCCESS : EXIT_FAILURE;
+    return measure(&arguments);
 }

@@ -68,29 +68,29 @@ static inline __attribute__((always_inline)) void isa_quick_fence(void) {
     __asm__ volatile("sfence" ::: "memory");
 }
 
-/* If r9 has the bit of width: so many bytes are moved at offset r8, which goes up. */
+/* If r11 has the bit of width: so many bytes are moved at offset r10, which goes up. */
 #define ISA_STEP(width, move)                                                                      \
-    "testb $" #width ", %%r9b; jz 9f; " move "; addl $" #width ", %%r8d; 9: "
+    "testb $" #width ", %%r11b; jz 9f; " move "; addl $" #width ", %%r10d; 9: "
 
 /* The way through 8 bytes and more, for a copy and for a fill. Vectors lie at a multiple of 16, so
    that no word in them is torn. All of it in assembly, since a compiler saves registers for it.
-   0: to, 2: length; r9: first what the address lacks, then the bytes that are left. */
+   0: to, 2: length; r11: first what the address lacks, then the bytes that are left. */
 /* clang-format off */
 #define ISA_STEPS(move1, move2, move4, move8, move16, move32, move64)                              \
     /* To an 8-byte boundary, and to a 16-byte one if the range is sure to reach it. */            \
-    "movl %k0, %%r9d; negl %%r9d; xorl %%r8d, %%r8d; "                                             \
+    "movl %k0, %%r11d; negl %%r11d; xorl %%r10d, %%r10d; "                                         \
     ISA_STEP(1, move1)                                                                             \
     ISA_STEP(2, move2)                                                                             \
     ISA_STEP(4, move4)                                                                             \
-    "testb $8, %%r9b; jz 3f; cmpl $16, %k2; jb 3f; " move8 "; addl $8, %%r8d; 3: "                 \
+    "testb $8, %%r11b; jz 3f; cmpl $16, %k2; jb 3f; " move8 "; addl $8, %%r10d; 3: "               \
     /* The rest, past the steps that it cannot have. */                                            \
-    "movl %k2, %%r9d; subl %%r8d, %%r9d; cmpl $8, %%r9d; jb 4f; "                                  \
-    "cmpl $64, %%r9d; jb 9f; "                                                                     \
-    "8: " move64 "; addl $64, %%r8d; subl $64, %%r9d; jz 7f; cmpl $64, %%r9d; jae 8b; 9: "         \
+    "movl %k2, %%r11d; subl %%r10d, %%r11d; cmpl $8, %%r11d; jb 4f; "                              \
+    "cmpl $64, %%r11d; jb 9f; "                                                                    \
+    "8: " move64 "; addl $64, %%r10d; subl $64, %%r11d; jz 7f; cmpl $64, %%r11d; jae 8b; 9: "      \
     ISA_STEP(32, move32)                                                                           \
     ISA_STEP(16, move16)                                                                           \
     ISA_STEP(8, move8)                                                                             \
-    "4: testb $6, %%r9b; jz 5f; "                                                                  \
+    "4: testb $6, %%r11b; jz 5f; "                                                                 \
     ISA_STEP(4, move4)                                                                             \
     ISA_STEP(2, move2)                                                                             \
     "5: "                                                                                          \
@@ -158,22 +158,22 @@ static inline __attribute__((always_inline)) void isa_quick_fence(void) {
 #define ISA_COPY4 ISA_COPY("movl (%1,%2), %%eax; movl %%eax, (%0,%2)")
 
 #define ISA_COPY_STEPS                                                                             \
-    ISA_STEPS("movzbl (%1,%%r8), %%eax; movb %%al, (%0,%%r8)",                                     \
-              "movzwl (%1,%%r8), %%eax; movw %%ax, (%0,%%r8)",                                     \
-              "movl (%1,%%r8), %%eax; movl %%eax, (%0,%%r8)",                                      \
-              "movq (%1,%%r8), %%rax; movq %%rax, (%0,%%r8)",                                      \
-              "movups (%1,%%r8), %%xmm0; movaps %%xmm0, (%0,%%r8)",                                \
-              "movups (%1,%%r8), %%xmm0; movups 16(%1,%%r8), %%xmm1; "                             \
-              "movaps %%xmm0, (%0,%%r8); movaps %%xmm1, 16(%0,%%r8)",                              \
-              "movups (%1,%%r8), %%xmm0; movups 16(%1,%%r8), %%xmm1; "                             \
-              "movups 32(%1,%%r8), %%xmm2; movups 48(%1,%%r8), %%xmm3; "                           \
-              "movaps %%xmm0, (%0,%%r8); movaps %%xmm1, 16(%0,%%r8); "                             \
-              "movaps %%xmm2, 32(%0,%%r8); movaps %%xmm3, 48(%0,%%r8)")
+    ISA_STEPS("movzbl (%1,%%r10), %%eax; movb %%al, (%0,%%r10)",                                   \
+              "movzwl (%1,%%r10), %%eax; movw %%ax, (%0,%%r10)",                                   \
+              "movl (%1,%%r10), %%eax; movl %%eax, (%0,%%r10)",                                    \
+              "movq (%1,%%r10), %%rax; movq %%rax, (%0,%%r10)",                                    \
+              "movups (%1,%%r10), %%xmm0; movaps %%xmm0, (%0,%%r10)",                              \
+              "movups (%1,%%r10), %%xmm0; movups 16(%1,%%r10), %%xmm1; "                           \
+              "movaps %%xmm0, (%0,%%r10); movaps %%xmm1, 16(%0,%%r10)",                            \
+              "movups (%1,%%r10), %%xmm0; movups 16(%1,%%r10), %%xmm1; "                           \
+              "movups 32(%1,%%r10), %%xmm2; movups 48(%1,%%r10), %%xmm3; "                         \
+              "movaps %%xmm0, (%0,%%r10); movaps %%xmm1, 16(%0,%%r10); "                           \
+              "movaps %%xmm2, 32(%0,%%r10); movaps %%xmm3, 48(%0,%%r10)")
 
 /* pre: length is in [8, ISA_QUICK_MAX]; going up, from is read before it is overwritten */
 static inline __attribute__((always_inline)) bool isa_quick_copy(char *to, const char *from,
                                                                  size_t length) {
-    ISA_GUARDED(ISA_COPY_STEPS, ISA_CLOBBERS("rax", "r8", "r9", "xmm0", "xmm1", "xmm2", "xmm3"),
+    ISA_GUARDED(ISA_COPY_STEPS, ISA_CLOBBERS("rax", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3"),
                 "r"(to), "r"(from), "r"(length));
     return true;
 left:
@@ -211,15 +211,16 @@ left:
 
 #define ISA_FILL_STEPS                                                                             \
     "movq %1, %%xmm0; punpcklqdq %%xmm0, %%xmm0; " ISA_STEPS(                                      \
-        "movb %b1, (%0,%%r8)", "movw %w1, (%0,%%r8)", "movl %k1, (%0,%%r8)", "movq %1, (%0,%%r8)", \
-        "movaps %%xmm0, (%0,%%r8)", "movaps %%xmm0, (%0,%%r8); movaps %%xmm0, 16(%0,%%r8)",        \
-        "movaps %%xmm0, (%0,%%r8); movaps %%xmm0, 16(%0,%%r8); "                                   \
-        "movaps %%xmm0, 32(%0,%%r8); movaps %%xmm0, 48(%0,%%r8)")
+        "movb %b1, (%0,%%r10)", "movw %w1, (%0,%%r10)", "movl %k1, (%0,%%r10)",                    \
+        "movq %1, (%0,%%r10)", "movaps %%xmm0, (%0,%%r10)",                                        \
+        "movaps %%xmm0, (%0,%%r10); movaps %%xmm0, 16(%0,%%r10)",                                  \
+        "movaps %%xmm0, (%0,%%r10); movaps %%xmm0, 16(%0,%%r10); "                                 \
+        "movaps %%xmm0, 32(%0,%%r10); movaps %%xmm0, 48(%0,%%r10)")
 
 /* pre: length is in [8, ISA_QUICK_MAX]; pattern is one byte eight times */
 static inline __attribute__((always_inline)) bool isa_quick_fill(char *to, uint64_t pattern,
                                                                  size_t length) {
-    ISA_GUARDED(ISA_FILL_STEPS, ISA_CLOBBERS("r8", "r9", "xmm0"), "r"(to), "r"(pattern),
+    ISA_GUARDED(ISA_FILL_STEPS, ISA_CLOBBERS("r10", "r11", "xmm0"), "r"(to), "r"(pattern),
                 "r"(length));
     return true;
 left:

@@ -90,16 +90,19 @@ class BenchTest(FolderTest):
         for panel in panels:
             lines = [path for path in panel.findall(f"{svg}path") if path.get("class") == "l"]
             self.assertEqual(len(lines), 2)
-        self.assert_fails_to_draw(self.path("none/picture.svg"))
 
-    def assert_fails_to_draw(self, path):
-        result = self.bench(f"--svg={path}", "tokens")
-        self.assertEqual(result.returncode, 1)
-        self.assertIn("cannot write", result.stderr)
+    def test_picture_that_cannot_be_written(self):
+        """A wrong path is told before anything is measured."""
+        for path, measures in ((self.path("none/picture.svg"), False), ("/dev/full", True)):
+            result = self.bench(f"--svg={path}", "tokens")
+            self.assertEqual((result.returncode, result.stdout != ""), (1, measures))
+            self.assertIn("cannot write", result.stderr)
 
     def test_wrong_usage(self):
         self.assert_fails(run("bench", "speed"), 2, "'speed' is no question")
         self.assert_fails(run("bench", "--vs=memcpy"), 2, "libpmem")
+        for other in ("--csv", "--quick", "write"):
+            self.assert_fails(run("bench", "--calibrate", other), 2, "nothing else")
 
     def test_nothing_is_left(self):
         self.bench("pages", "commits")

@@ -121,16 +121,26 @@ CALL_TEXT bool is_deferred(PVOID token, uintptr_t address, size_t length, ULONG 
            token_quick(TOKEN_KEY_DEFERS, (uintptr_t)token, address, length);
 }
 
-/* The short way of a Write whose token defers its flushes. */
+#define GO_STORED(length) goto stored
+
+/* The short way of a Write whose token defers its flushes. pre: length <= STORE_LINE */
 APART static NTSTATUS write_deferred(PVOID value, void *destination, const void *source,
                                      size_t length, ULONG flags, const void *caller) {
-    uintptr_t to = (uintptr_t)destination, from = (uintptr_t)source;
-    if (is_deferred(value, to, length, flags) && is_plain(from) && lie_apart(to, from, length) &&
-        copy_quick((char *)destination, (const char *)source, length))
-        return flush_is_later((uintptr_t)value, to, to + length - 1) ||
-                       flush_note_later((uintptr_t)value, to, to + length - 1)
-                   ? STATUS_SUCCESS
-                   : call_flush_stored(value, to, length, false, caller);
+    char *const to = (char *)destination;
+    const char *const from = (const char *)source;
+    const uintptr_t first = (uintptr_t)to, last = first + length - 1;
+    if (!is_deferred(value, first, length, flags) || !is_plain((uintptr_t)from) ||
+        !lie_apart(first, (uintptr_t)from, length))
+        goto left;
+    ISA_QUICK_WHOLE(ISA_WHOLE, GO_STORED);
+    if (!copy_quick(to, from, length))
+        goto left;
+stored:
+    return flush_is_later((uintptr_t)value, first, last) ||
+                   flush_note_later((uintptr_t)value, first, last)
+               ? STATUS_SUCCESS
+               : call_flush_stored(value, first, length, false, caller);
+left:
     return store_write_any(value, destination, source, length, flags, caller);
 }
 
@@ -174,7 +184,7 @@ APART static NTSTATUS write_rest(PVOID value, void *destination, const void *sou
     if (is_quick(value, to, length, flags, true) && is_plain(from) && lie_apart(to, from, length))
         return write_few_back(value, destination, source, length, flags, caller);
     return length > STORE_LINE ? write_lines(value, destination, source, length, flags, caller)
-                               : write_deferred(value, destination, source, length, flags, caller);
+                               : store_write_any(value, destination, source, length, flags, caller);
 }
 
 APART static NTSTATUS fill_rest(PVOID value, void *destination, size_t length, UCHAR byte,
@@ -226,7 +236,10 @@ APART static NTSTATUS write_back(PVOID value, void *destination, const void *sou
         return drain_quick(value, (uintptr_t)to, length, caller);
     }
 left:
-    return write_rest(value, destination, source, length, flags, caller);
+    if (!is_flush(length, flags))
+        return write_rest(value, destination, source, length, flags, caller);
+    return length > STORE_LINE ? write_lines(value, destination, source, length, flags, caller)
+                               : write_deferred(value, destination, source, length, flags, caller);
 }
 
 APART static NTSTATUS fill_back(PVOID value, void *destination, size_t length, UCHAR byte,

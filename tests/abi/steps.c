@@ -14,7 +14,7 @@
 
 static volatile sig_atomic_t steps;
 static unsigned char *bytes;
-static PVOID token;
+static PVOID token, deferring;
 
 static void on_step(int number) {
     (void)number;
@@ -36,6 +36,18 @@ static NTSTATUS call_write_16(void) {
 static NTSTATUS call_write_start(void) {
     return RtlWriteNonVolatileMemory(token, bytes + 64, "0123456789abcdef", 8, 0x101);
 }
+static NTSTATUS call_write_many(void) {
+    return RtlWriteNonVolatileMemory(token, bytes + 64, bytes + 1024, 100, 0);
+}
+static NTSTATUS call_write_many_start(void) {
+    return RtlWriteNonVolatileMemory(token, bytes + 64, bytes + 1024, 100, 0x101);
+}
+static NTSTATUS call_write_odd_start(void) {
+    return RtlWriteNonVolatileMemory(token, bytes + 67, bytes + 1024, 24, 0x101);
+}
+static NTSTATUS call_write_deferred(void) {
+    return RtlWriteNonVolatileMemory(deferring, bytes + 64, bytes + 1024, 8, 0x101);
+}
 static NTSTATUS call_fill(void) {
     return RtlFillNonVolatileMemory(token, bytes + 64, 8, 7, 0);
 }
@@ -49,6 +61,10 @@ static const struct {
     {"Write of 8 bytes", call_write, 50},
     {"Write of 16 bytes", call_write_16, 54},
     {"Write FLUSH NO_DRAIN of 8 bytes", call_write_start, 90},
+    {"Write of 100 bytes", call_write_many, 110},
+    {"Write FLUSH NO_DRAIN of 100 bytes", call_write_many_start, 155},
+    {"Write FLUSH NO_DRAIN of 24 misaligned bytes", call_write_odd_start, 135},
+    {"Write FLUSH NO_DRAIN of 8 bytes, deferred", call_write_deferred, 130},
     {"Fill of 8 bytes", call_fill, 50},
 };
 
@@ -68,8 +84,11 @@ int main(void) {
         return 1;
     bytes = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (bytes == MAP_FAILED || RtlGetNonVolatileToken(bytes, PAGE, &token) != STATUS_SUCCESS ||
+        RtlGetNonVolatileToken(bytes, PAGE, &deferring) != STATUS_SUCCESS ||
+        NvRtlSetTokenOption(deferring, NVRTL_OPTION_DEFER_FLUSH, 1) != STATUS_SUCCESS ||
         NvRtlQueryToken(token, &info) != STATUS_SUCCESS || signal(SIGTRAP, on_step) == SIG_ERR)
         return 1;
+    (void)call_write_deferred(); /* counted is who stores to a line that is remembered */
     int nothing = count(call_nothing);
     if (nothing == 0 || info.flush != NVRTL_FLUSH_CLWB || info.lineSize != 64) {
         puts("skipped: this CPU has no trap flag, or no clwb");

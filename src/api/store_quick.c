@@ -53,9 +53,9 @@ CALL_TEXT bool lie_apart(uintptr_t a, uintptr_t b, size_t length) {
     return a - b + (length - 1) >= 2 * length - 1;
 }
 
-/* pre: source and destination lie apart */
 _Static_assert(ISA_QUICK_MAX < STORE_LINES_FROM, "few bytes have no wide vectors");
 
+/* pre: source and destination lie apart */
 CALL_TEXT enum fault store_wish(enum store_way way, const struct isa_choice *choice,
                                 const struct wish *wish) {
     char *to = (char *)wish->destination;
@@ -228,7 +228,7 @@ APART static NTSTATUS write_back(PVOID value, void *destination, const void *sou
         if (UNLIKELY(length < 8))
             return write_few_back(value, destination, source, length, flags, caller);
         if (UNLIKELY(!isa_quick_copy(to, from, length)))
-            goto left;
+            return store_write_any(value, destination, source, length, flags, caller);
         FINISH(isa_quick_back((uintptr_t)to, (uintptr_t)to + length - 1), rest);
     stored:
         return call_flush_stored(value, (uintptr_t)to, length, wants_drain(flags), caller);
@@ -254,7 +254,7 @@ APART static NTSTATUS fill_back(PVOID value, void *destination, size_t length, U
         if (UNLIKELY(length < 8))
             return fill_few_back(value, destination, length, byte, flags, caller);
         if (UNLIKELY(!isa_quick_fill(to, pattern, length)))
-            goto left;
+            return store_fill_any(value, destination, length, byte, flags, caller);
         FINISH(isa_quick_back((uintptr_t)to, (uintptr_t)to + length - 1), rest);
     stored:
         return call_flush_stored(value, (uintptr_t)to, length, wants_drain(flags), caller);

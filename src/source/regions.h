@@ -36,11 +36,11 @@ struct regions_level {
 };
 extern _Atomic uintptr_t regions_top[REGIONS_TOP_SIZE];
 
-/* Is the table kept? Not where nobody looks for stores, nor for waits. */
+/* Is the table kept? Not where nobody looks for stores, nor for waits. Where it is not said who
+   does, a library with hooks may come when tokens are there. */
 static inline bool regions_wanted(void) {
     const struct arena_head *head = source_process.arena.head;
-    return head->stores > ARENA_STORES_AUTO || head->log.on != 0 ||
-           (head->stores == ARENA_STORES_AUTO && source_process.hooked);
+    return head->stores != ARENA_STORES_API || head->log.on != 0;
 }
 
 /* May the address lie in a region? Mostly it does not. */

@@ -39,15 +39,23 @@ bool table_lock(void) {
                : os_lock(&token_table.lock);
 }
 
-/* A handler that interrupted Get may fork too: a lock is then the interrupted call's to give. */
+/* A handler that interrupted Get may fork too: a lock is then the interrupted call's to give. And
+   where that call holds what the owner of the table's lock wants, the table is left to that one: in
+   the child, where it is no more, a token that it was making, or ending, may live for ever. */
 static struct os_lock *const fork_locks[] = {&token_table.lock, &token_table.flight_lock};
-static bool fork_took[ARRAY_LENGTH(fork_locks)];
+/* Of the thread that forks, as others may do at the same time. */
+static _Thread_local struct {
+    bool took, interrupts; /* what holds it already */
+} fork_of[ARRAY_LENGTH(fork_locks)];
 
 /* In the parent, and before it goes on: it may be drained there again when the child looks. */
 static void before_fork(void) {
     uint32_t forking = os_thread_id();
-    for (size_t i = 0; i < ARRAY_LENGTH(fork_locks); i++)
-        fork_took[i] = os_lock(fork_locks[i]);
+    const bool took[ARRAY_LENGTH(fork_locks)] = {table_lock(), os_lock(&token_table.flight_lock)};
+    for (size_t i = 0; i < ARRAY_LENGTH(fork_locks); i++) {
+        fork_of[i].took = took[i];
+        fork_of[i].interrupts = !took[i] && os_lock_is_own(fork_locks[i]);
+    }
     for (uint32_t i = 0; i < atomic_load(&token_table.files_used); i++) {
         struct token_file *file = &token_table.files[i];
         atomic_store(&file->forked_in, kin_mark_of(file->kin, forking));
@@ -56,7 +64,7 @@ static void before_fork(void) {
 
 static void after_fork(void) {
     for (size_t i = ARRAY_LENGTH(fork_locks); i-- > 0;) {
-        if (fork_took[i])
+        if (fork_of[i].took)
             os_unlock(fork_locks[i]);
     }
 }
@@ -79,7 +87,7 @@ static void after_fork_in_child(void) {
         atomic_store(&file->left_behind, atomic_load(&file->forked_in));
     }
     for (size_t i = 0; i < ARRAY_LENGTH(fork_locks); i++)
-        atomic_store(&fork_locks[i]->owner, fork_took[i] ? 0 : os_thread_id());
+        atomic_store(&fork_locks[i]->owner, fork_of[i].interrupts ? os_thread_id() : 0);
 }
 
 static void start_guard(void) {

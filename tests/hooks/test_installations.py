@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Programs that one installation has built and another one's command runs: their hooks tell a
-runtime that is not the command's own, and what it finds is told all the same."""
+runtime that is not the command's own, and what it finds is told all the same. And plugins with
+hooks that come when tokens are there already."""
 
 import os
 import shutil
@@ -21,12 +22,14 @@ int main(int count, char **arguments) {
 """
 
 # The program has no hooks. What it loads by itself has, and nobody else sees that one's runtime.
-HOST = BEGIN + """
+HOST = "#define _GNU_SOURCE" + BEGIN + "#include <string.h>" + """
 int main(int count, char **arguments) {
-    void *plugin = atoi(arguments[3]) ? dlmopen(LM_ID_NEWLM, arguments[2], RTLD_NOW)
-                                      : dlopen(arguments[2], RTLD_NOW | RTLD_LOCAL);
+    int space = strcmp(arguments[3], "space") == 0, late = strcmp(arguments[3], "late") == 0;
+    long *base = late ? begin(arguments[1]) : NULL;
+    void *plugin = space ? dlmopen(LM_ID_NEWLM, arguments[2], RTLD_NOW)
+                         : dlopen(arguments[2], RTLD_NOW | RTLD_LOCAL);
     void (*store)(long *, long) = plugin ? (void (*)(long *, long))dlsym(plugin, "store") : NULL;
-    long *base = begin(arguments[1]);
+    base = late ? base : begin(arguments[1]);
     if (store == NULL)
         return 8;
     store(base, 7);
@@ -51,10 +54,11 @@ class InstallationsTest(ProgramsCase):
         shutil.copytree(os.path.dirname(LIBRARY), os.path.join(other, "lib"), symlinks=True)
         self.other = os.path.join(other, "bin", os.path.basename(NVRTL))
 
-    def check_finding(self, source, *program):
-        report, result = self.run_nvrtl(*program, command=self.other)
+    def check_finding(self, source, *program, command=None):
+        command = command or self.other
+        report, result = self.run_nvrtl(*program, command=command)
         self.assertEqual((report["findings"], result.returncode), ([], 0), result.stdout)
-        report, result = self.run_nvrtl(*program, "wrong", command=self.other)
+        report, result = self.run_nvrtl(*program, "wrong", command=command)
         self.assertEqual([finding["kind"] for finding in report["findings"]], ["unflushed-write"],
                          result.stdout)
         self.assertEqual(result.returncode, 1)
@@ -78,12 +82,16 @@ class InstallationsTest(ProgramsCase):
         self.check_finding("program.c", program, self.path("file"))
 
     def test_plugin(self):
-        program = self.build("host", "#define _GNU_SOURCE" + HOST, ["gcc"])
-        self.check_finding("plugin.c", program, self.path("file"), self.plugin(), "0")
+        program = self.build("host", HOST, ["gcc"])
+        plugin = self.plugin()
+        for when in ("early", "late"):
+            for command in (self.other, NVRTL):
+                self.check_finding("plugin.c", program, self.path("file"), plugin, when,
+                                   command=command)
 
     def test_two_runtimes_are_not_clean(self):
-        program = self.build("host", "#define _GNU_SOURCE" + HOST, ["gcc"])
-        report, result = self.run_nvrtl(program, self.path("file"), self.plugin(), "1", "wrong",
+        program = self.build("host", HOST, ["gcc"])
+        report, result = self.run_nvrtl(program, self.path("file"), self.plugin(), "space", "wrong",
                                         command=self.other)
         self.assertTrue(report["incomplete"], result.stdout)
         self.assertEqual(report["findings"], [])

@@ -162,7 +162,8 @@ __attribute__((visibility("default"))) observe_hook *nvrtl_rt_observer(void);
 __attribute__((visibility("default"))) const _Atomic uint32_t *nvrtl_rt_before(void);
 
 /* A program that another installation has built brings that one's runtime, and its hooks tell that
-   one: the first that was loaded. Tokens are its business then. NULL: it is this one. */
+   one: the first that was loaded. Tokens are its business then, unless it is of another version and
+   knows nothing of this run. NULL: it is this one. */
 static void *first_loaded(const char *name) {
     extern const char __ehdr_start[] __attribute__((visibility("hidden")));
     int error = errno;
@@ -184,10 +185,12 @@ observe_hook *nvrtl_rt_observer(void) {
     observe_hook *other = first_hook();
     if (other != NULL)
         return other;
-    bool attached = self_attach();
-    if (attached)
-        runtime_ask_before();
-    return attached ? hook : NULL;
+    if (!self_attach())
+        return NULL;
+    if (first_loaded("nvrtl_rt_observer") != NULL)
+        atomic_fetch_add(&source_process.arena.head->twice, 1);
+    runtime_ask_before();
+    return hook;
 }
 
 const _Atomic uint32_t *nvrtl_rt_before(void) {

@@ -98,6 +98,21 @@ class InstallationsTest(ProgramsCase):
         self.assertIn("1 process has two libnvrtl-rt.so", " ".join(report["remarks"]))
         self.assertEqual(result.returncode, 125)
 
+    def test_other_versions_are_not_clean(self):
+        """A run's memory begins with the name of its form: here as if the other one had another."""
+        for folder, _, names in os.walk(self.path("other")):
+            for name in names:
+                path = os.path.join(folder, name)
+                with open(path, "rb") as file:
+                    content = file.read()
+                with open(path, "wb") as file:
+                    file.write(content.replace(b"nvrtl-a", b"nvrtl-z"))
+        program = self.build("program", PROGRAM, *compiler_of("gcc"))
+        report, result = self.run_nvrtl(program, self.path("file"), "wrong", command=self.other)
+        self.assertTrue(report["incomplete"], report["remarks"])
+        self.assertIn("1 process has two libnvrtl-rt.so", " ".join(report["remarks"]))
+        self.assertEqual(result.returncode, 125)
+
 
 if __name__ == "__main__":
     unittest.main()

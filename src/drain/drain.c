@@ -289,9 +289,6 @@ static enum result every_pass(struct token_file *unused) {
 }
 
 APART static enum result drain_every(void) {
-    /* Nothing to wait for: not even who asks in a handler, whatever it interrupts. */
-    if (atomic_load_explicit(&token_table.files_used, memory_order_acquire) == 0)
-        return RESULT_OK;
     return until_settled(every_pass, NULL);
 }
 

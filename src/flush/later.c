@@ -68,10 +68,11 @@ static enum fault remember(struct flush_later *later, const struct token_view *t
 
 bool flush_note_later(uint64_t owner, uintptr_t address, uintptr_t last) {
     uintptr_t first = address & ~(uintptr_t)63, second = last & ~(uintptr_t)63;
-    if (UNLIKELY(flush_later_lines.busy || flush_later_lines.owner != owner))
+    if (UNLIKELY(flush_later_lines.busy))
         return false;
     struct flush_later *later = enter();
-    bool fits = has_place(later, first) && has_place(later, second);
+    /* Whose they are is asked when no handler can change it any more. */
+    bool fits = later->owner == owner && has_place(later, first) && has_place(later, second);
     if (LIKELY(fits)) {
         take_place(later, first);
         take_place(later, second);

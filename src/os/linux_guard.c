@@ -82,9 +82,21 @@ static void die(int number, siginfo_t *info) {
         raise(number);
 }
 
+/* Blocks what the program's handler would find blocked. The end of on_bus takes it back. */
+static void block_as_program(const ucontext_t *context) {
+    sigset_t mask, interrupted;
+    sigemptyset(&interrupted);
+    memcpy(&interrupted, &context->uc_sigmask, sizeof(uint64_t)); /* so much of it the kernel has */
+    sigorset(&mask, &interrupted, &program.sa_mask);
+    if ((program.sa_flags & SA_NODEFER) == 0)
+        sigaddset(&mask, SIGBUS);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+}
+
 static void on_bus(int number, siginfo_t *info, void *context) {
     if (leave_guarded(info, context))
         return;
+    block_as_program(context);
     bool reset = (program.sa_flags & (int)SA_RESETHAND) != 0;
     bool over = reset && atomic_flag_test_and_set(&program_used);
     if ((program.sa_flags & SA_SIGINFO) != 0 && !over) {
@@ -106,8 +118,10 @@ void os_guard_start(const struct os_guarded *code) {
     struct sigaction guard, before;
     if (guarded.begin == 0 && os_calls.sigaction(SIGBUS, NULL, &program) == 0) {
         guarded = *code;
-        /* Its mask, its stack, its way to be interrupted are the program's handler's. */
+        /* Its stack and its way to be interrupted are the program's handler's. Not its mask: a
+           handler that came here while SIGBUS is blocked would be ended by a fault of its own. */
         guard = program;
+        sigfillset(&guard.sa_mask);
         guard.sa_flags = (program.sa_flags & ~(int)SA_RESETHAND) | SA_SIGINFO;
         if ((program.sa_flags & SA_SIGINFO) == 0 &&
             (program.sa_handler == SIG_DFL || program.sa_handler == SIG_IGN))

@@ -35,7 +35,10 @@ NTSTATUS call_status(enum result result) {
 enum result call_fault(const struct token_view *token, enum fault fault) {
     if (fault == FAULT_POISON)
         return RESULT_MEDIA_ERROR;
-    return os_is_full(token_path(token)) ? RESULT_NO_SPACE : RESULT_IO_ERROR;
+    /* What is copied from may lack a page too, and has nothing to do with the token's file. */
+    const size_t at = os_fault_address() - token->base;
+    return at < token->length && os_is_full(token_path(token), at) ? RESULT_NO_SPACE
+                                                                   : RESULT_IO_ERROR;
 }
 
 enum result call_drain_deferred(const struct token_view *token) {

@@ -5,6 +5,7 @@
 #define OS_GUARD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/fault.h"
@@ -30,7 +31,13 @@ void os_guard_start(const struct os_guarded *code);
    place since. Changes nothing; works in signal handlers. */
 bool os_guard_stands(void);
 
-/* Has the file system that holds path no room left, as far as it tells? For signal handlers too. */
-bool os_is_full(const char *path);
+/* Where the last fault lay that ended guarded code of this thread; 0: there was none. */
+uintptr_t os_fault_address(void);
+
+/* Has the file system that holds path no room left, as far as it tells, so that no page came there?
+   Not if the file has been made to end at or before that byte of a view of it, counted from the
+   view's first: of one that begins further behind in the file this is found out for fewer bytes.
+   For signal handlers too. */
+bool os_is_full(const char *path, size_t at);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
@@ -50,6 +51,12 @@ static bool is_fault(const siginfo_t *info) {
     return info->si_code > 0 && info->si_code != BUS_MCEERR_AO;
 }
 
+static _Thread_local volatile uintptr_t fault_address;
+
+uintptr_t os_fault_address(void) {
+    return fault_address;
+}
+
 /* Continues the guarded code at its landing pad, if that is what was interrupted. */
 static bool leave_guarded(const siginfo_t *info, ucontext_t *context) {
 #ifdef PC
@@ -58,10 +65,13 @@ static bool leave_guarded(const siginfo_t *info, ucontext_t *context) {
         return false;
     if (pc < guarded.begin || pc >= guarded.end) {
         uintptr_t landing = landing_of(pc);
-        if (landing != 0)
-            PC(context) = (__typeof__(PC(context)))landing;
-        return landing != 0;
+        if (landing == 0)
+            return false;
+        PC(context) = (__typeof__(PC(context)))landing;
+        fault_address = (uintptr_t)info->si_addr;
+        return true;
     }
+    fault_address = (uintptr_t)info->si_addr;
     RESULT(context) = info->si_code == BUS_MCEERR_AR ? FAULT_POISON : FAULT_BUS;
     PC(context) = (__typeof__(PC(context)))guarded.pad;
     return true;
@@ -156,10 +166,12 @@ static uint64_t kept(const struct statfs *system) {
     return few + (share < most ? share : most);
 }
 
-bool os_is_full(const char *path) {
+bool os_is_full(const char *path, size_t at) {
     int saved = errno;
     struct statfs system;
-    bool full = os_calls.statfs(path, &system) == 0 && system.f_blocks != 0 &&
+    struct stat file;
+    bool ends = os_calls.stat(path, &file) == 0 && (uint64_t)file.st_size <= at;
+    bool full = !ends && os_calls.statfs(path, &system) == 0 && system.f_blocks != 0 &&
                 (uint64_t)(geteuid() == 0 ? system.f_bfree : system.f_bavail) <= kept(&system);
     errno = saved;
     return full;

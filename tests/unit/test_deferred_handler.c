@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A handler that defers flushes of another token, at each instruction of a call that defers its own.
-   Each line stays its token's: after that was freed, and its view unmapped, nothing of it is left to
-   be written back. */
+/* A handler that defers flushes of another token, at each instruction of a call that defers its
+   own. Each line stays its token's: after that was freed, and its view unmapped, nothing of it is
+   left to be written back. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -54,8 +54,8 @@ static void on_bus(int number) {
     siglongjmp(after, 1);
 }
 
-/* What the program's handler finds blocked: what it asked for, its own signal unless it said not so,
-   and what was blocked where the fault came. */
+/* What the program's handler finds blocked: what it asked for, its own signal unless it said not
+   so, and what was blocked where the fault came. */
 static void check_mask(int flags) {
     struct sigaction mine = {.sa_handler = on_bus, .sa_flags = flags};
     sigset_t before;

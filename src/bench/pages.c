@@ -36,8 +36,12 @@ static bool make_file(struct bench_ground *ground) {
         return true;
     int length =
         snprintf(path, sizeof path, "%s/nvrtl-bench-%ld", ground->wish->folder, (long)getpid());
-    if (length < 0 || (size_t)length >= sizeof path)
+    if ((size_t)length >= sizeof path)
+        errno = ENAMETOOLONG;
+    if ((size_t)length >= sizeof path || access(ground->wish->folder, W_OK | X_OK) != 0) {
+        measure_give_up(ground, "no file in %s: %s", ground->wish->folder, strerror(errno));
         return false;
+    }
     NTSTATUS status =
         NvRtlMapFile(path, 0, FILE_SIZE, NVRTL_MAP_CREATE | NVRTL_MAP_EXCLUSIVE, 0600, &file);
     unlink(path);

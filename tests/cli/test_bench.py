@@ -106,7 +106,8 @@ class BenchTest(FolderTest):
 
     def test_nothing_is_left(self):
         self.bench("pages", "commits")
-        self.assert_fails(run("bench", "--quick", f"--directory={self.path('none')}", "commits"), 1)
+        self.assert_fails(run("bench", "--quick", f"--directory={self.path('none')}", "commits"), 1,
+                          "No such file")
 
     def assert_fails(self, result, status, *words):
         self.assertEqual(result.returncode, status, result.stderr)

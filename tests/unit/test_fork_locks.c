@@ -56,6 +56,22 @@ static void child_forks(void) {
     CHILD_NEED(RtlFreeNonVolatileToken(kept) == STATUS_SUCCESS);
 }
 
+/* Where pages are not waited for, a Free has no use for that lock: a handler that interrupts it may
+   drain all tokens. */
+static void child_frees(void) {
+    struct view view;
+    CHILD_NEED(view_open(&view, MEMORY_FOLDER, PAGE));
+    CHILD_NEED(RtlGetNonVolatileToken(view.bytes, view.size, &token) == STATUS_SUCCESS);
+    CHILD_NEED(os_lock(&token_table.flight_lock));
+    CHILD_NEED(RtlFreeNonVolatileToken(token) == STATUS_SUCCESS);
+    CHILD_NEED(os_lock_is_own(&token_table.flight_lock)); /* as it was: nobody gave it back */
+}
+
+static void test_free_elsewhere(void **state) {
+    (void)state;
+    check_child(child_frees, 0);
+}
+
 static void test_fork_locks(void **state) {
     (void)state;
     check_child(child_forks, 0);
@@ -64,6 +80,7 @@ static void test_fork_locks(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fork_locks),
+        cmocka_unit_test(test_free_elsewhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,9 +39,10 @@ bool table_lock(void) {
                : os_lock(&token_table.lock);
 }
 
-/* A handler that interrupted Get may fork too: a lock is then the interrupted call's to give. And
-   where that call holds what the owner of the table's lock wants, the table is left to that one: in
-   the child, where it is no more, a token that it was making, or ending, may live for ever. */
+/* In this order. A handler that interrupted Get may fork too: a lock is then the interrupted call's
+   to give. And where that call holds what the owner of the table's lock wants, the table is left to
+   that one: in the child, where it is no more, a token that it was making, or ending, may live for
+   ever. */
 static struct os_lock *const fork_locks[] = {&token_table.lock, &token_table.flight_lock};
 /* Of the thread that forks, as others may do at the same time. */
 static _Thread_local struct {
@@ -51,10 +52,10 @@ static _Thread_local struct {
 /* In the parent, and before it goes on: it may be drained there again when the child looks. */
 static void before_fork(void) {
     uint32_t forking = os_thread_id();
-    const bool took[ARRAY_LENGTH(fork_locks)] = {table_lock(), os_lock(&token_table.flight_lock)};
     for (size_t i = 0; i < ARRAY_LENGTH(fork_locks); i++) {
-        fork_of[i].took = took[i];
-        fork_of[i].interrupts = !took[i] && os_lock_is_own(fork_locks[i]);
+        struct os_lock *lock = fork_locks[i];
+        fork_of[i].took = lock == &token_table.lock ? table_lock() : os_lock(lock);
+        fork_of[i].interrupts = !fork_of[i].took && os_lock_is_own(lock);
     }
     for (uint32_t i = 0; i < atomic_load(&token_table.files_used); i++) {
         struct token_file *file = &token_table.files[i];

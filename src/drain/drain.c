@@ -219,8 +219,7 @@ static bool interrupts_holder(void) {
 /* The lock of a file, unless a drain has ended well that began after number limit.
    OS_LOCKED_BY_SELF: also where this thread may not wait for it. */
 static enum os_locked lock_file(struct token_file *file, uint64_t limit) {
-    static const _Atomic uint64_t beyond = 1;
-    enum os_locked locked = os_lock_or(&file->lock, &beyond, 0); /* without a wait */
+    enum os_locked locked = os_try_lock(&file->lock);
     if (locked != OS_LOCK_SPARED)
         return locked;
     return interrupts_holder() ? OS_LOCKED_BY_SELF : os_lock_or(&file->lock, &file->settled, limit);

@@ -58,6 +58,11 @@ void os_unlock(struct os_lock *lock);
 enum os_locked { OS_LOCKED, OS_LOCKED_BY_SELF, OS_LOCK_SPARED };
 enum os_locked os_lock_or(struct os_lock *lock, const _Atomic uint64_t *count, uint64_t limit);
 void os_unlock_all(struct os_lock *lock);
+/* The same without any wait. */
+static inline enum os_locked os_try_lock(struct os_lock *lock) {
+    static const _Atomic uint64_t beyond = 1;
+    return os_lock_or(lock, &beyond, 0);
+}
 
 /* Nanoseconds since some moment. Works in signal handlers. */
 uint64_t os_nanoseconds(void);

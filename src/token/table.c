@@ -33,9 +33,8 @@ static enum result table_reserve(void) {
 }
 
 bool table_lock(void) {
-    static const _Atomic uint64_t spared = 1;
     return os_owes_waking() || os_lock_is_own(&token_table.flight_lock)
-               ? os_lock_or(&token_table.lock, &spared, 0) == OS_LOCKED
+               ? os_try_lock(&token_table.lock) == OS_LOCKED
                : os_lock(&token_table.lock);
 }
 

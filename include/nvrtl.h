@@ -368,7 +368,7 @@ NVRTL_API NTSTATUS NvRtlRetryToken(void *token);
  *            drained no other one may free the token or unmap the view: its drain then says
  *            STATUS_INVALID_PARAMETER. Nothing changes in page-cache and cpu-cache.
  * STATUS_SUCCESS, STATUS_INVALID_PARAMETER (token, option or value), STATUS_DEVICE_BUSY (in a
- * signal handler that interrupted a Get or a Free)
+ * signal handler that interrupted a Get, a Free or a drain)
  */
 NVRTL_API NTSTATUS NvRtlSetTokenOption(void *token, uint32_t option, uintptr_t value);
 

@@ -147,7 +147,7 @@ bool arena_escaped(const struct arena_head *head) {
     const struct arena_lost *lost = &head->lost;
     return atomic_load(&head->run.unheard) != 0 || atomic_load(&lost->processes) != 0 ||
            atomic_load(&lost->threads) != 0 || atomic_load(&lost->events) != 0 ||
-           atomic_load(&lost->memory) != 0 || atomic_load(&head->twice) != 0;
+           atomic_load(&lost->memory) != 0 || atomic_load(&head->two_runtimes) != 0;
 }
 
 void *arena_new(const struct arena *arena, size_t size) {

@@ -249,15 +249,15 @@ struct arena_head {
     struct arena_log log;
     struct arena_stream stream;
     _Atomic uint32_t process_count, thread_count, module_count, file_count;
-    _Atomic uint32_t lock;      /* modules, files, tokens */
-    _Atomic uint32_t commits;   /* commit points of all files */
-    uint32_t extras;            /* enum arena_extra, set by the parent before the run */
-    _Atomic uint32_t hooked;    /* processes in which code with hooks has run */
-    _Atomic uint32_t confined;  /* processes that have forbidden themselves system calls */
-    _Atomic uint32_t made_code; /* processes whose code of no module may flush */
-    _Atomic uint32_t twice; /* processes that have two runtimes, which know nothing of each other */
-    _Atomic uint32_t failed;  /* waits that failed, of what was taken for durable */
-    _Atomic uint32_t keeping; /* threads about to keep what the regions of a new token hold */
+    _Atomic uint32_t lock;         /* modules, files, tokens */
+    _Atomic uint32_t commits;      /* commit points of all files */
+    uint32_t extras;               /* enum arena_extra, set by the parent before the run */
+    _Atomic uint32_t hooked;       /* processes in which code with hooks has run */
+    _Atomic uint32_t confined;     /* processes that have forbidden themselves system calls */
+    _Atomic uint32_t made_code;    /* processes whose code of no module may flush */
+    _Atomic uint32_t two_runtimes; /* processes that have two, which know nothing of each other */
+    _Atomic uint32_t failed;       /* waits that failed, of what was taken for durable */
+    _Atomic uint32_t keeping;      /* threads about to keep what the regions of a new token hold */
     struct arena_process processes[ARENA_PROCESSES];
     struct arena_module modules[ARENA_MODULES]; /* module number 1 is the first */
     struct arena_file files[ARENA_FILES];

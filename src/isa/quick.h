@@ -19,7 +19,8 @@
 #define ISA_QUICK 0
 #endif
 
-#define ISA_QUICK_MAX 511 /* bytes of a copy or a fill */
+/* Bytes of a copy or a fill: for more, wide vectors make up for the way to their kernels. */
+#define ISA_QUICK_MAX 511
 
 #if ISA_QUICK
 

@@ -31,7 +31,8 @@ void os_guard_start(const struct os_guarded *code);
    place since. Changes nothing; works in signal handlers. */
 bool os_guard_stands(void);
 
-/* Where the last fault lay that ended guarded code of this thread; 0: there was none. */
+/* Where the last fault lay that ended guarded code of this thread; 0: there was none. A handler's
+   is one too: it may come before the question. */
 uintptr_t os_fault_address(void);
 
 /* Has the file system that holds path no room left, as far as it tells, so that no page came there?

@@ -51,6 +51,7 @@ static bool is_fault(const siginfo_t *info) {
     return info->si_code > 0 && info->si_code != BUS_MCEERR_AO;
 }
 
+/* A kernel returns what kind of fault it was, and has no register for where. */
 static _Thread_local volatile uintptr_t fault_address;
 
 uintptr_t os_fault_address(void) {
@@ -60,20 +61,15 @@ uintptr_t os_fault_address(void) {
 /* Continues the guarded code at its landing pad, if that is what was interrupted. */
 static bool leave_guarded(const siginfo_t *info, ucontext_t *context) {
 #ifdef PC
-    uintptr_t pc = (uintptr_t)PC(context);
-    if (!is_fault(info)) /* any other SIGBUS is the program's */
+    const uintptr_t pc = (uintptr_t)PC(context);
+    const bool in_kernel = pc >= guarded.begin && pc < guarded.end;
+    const uintptr_t landing = in_kernel ? guarded.pad : landing_of(pc);
+    if (!is_fault(info) || landing == 0) /* any other SIGBUS is the program's */
         return false;
-    if (pc < guarded.begin || pc >= guarded.end) {
-        uintptr_t landing = landing_of(pc);
-        if (landing == 0)
-            return false;
-        PC(context) = (__typeof__(PC(context)))landing;
-        fault_address = (uintptr_t)info->si_addr;
-        return true;
-    }
+    if (in_kernel)
+        RESULT(context) = info->si_code == BUS_MCEERR_AR ? FAULT_POISON : FAULT_BUS;
+    PC(context) = (__typeof__(PC(context)))landing;
     fault_address = (uintptr_t)info->si_addr;
-    RESULT(context) = info->si_code == BUS_MCEERR_AR ? FAULT_POISON : FAULT_BUS;
-    PC(context) = (__typeof__(PC(context)))guarded.pad;
     return true;
 #else
     (void)info, (void)context;

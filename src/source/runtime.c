@@ -188,7 +188,7 @@ observe_hook *nvrtl_rt_observer(void) {
     if (!self_attach())
         return NULL;
     if (first_loaded("nvrtl_rt_observer") != NULL)
-        atomic_fetch_add(&source_process.arena.head->twice, 1);
+        atomic_fetch_add(&source_process.arena.head->two_runtimes, 1);
     runtime_ask_before();
     return hook;
 }

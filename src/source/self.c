@@ -148,7 +148,7 @@ static bool new_process(uint32_t parent) {
         if (atomic_load(&head->processes[i].pid) != pid)
             continue;
         if (head->processes[i].program == program)
-            atomic_fetch_add(&head->twice, 1);
+            atomic_fetch_add(&head->two_runtimes, 1);
         else
             atomic_store(&head->processes[i].end, ARENA_REPLACED);
     }

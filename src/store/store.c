@@ -37,8 +37,6 @@ static enum fault fill_cached(void *to, uint8_t value, size_t length) {
     return FAULT_NONE;
 }
 
-#define LINE STORE_LINE
-
 static enum isa_lines lines_of(enum store_way way) {
     switch (way) {
     case STORE_STREAM_BACK:
@@ -55,7 +53,7 @@ static enum isa_lines lines_of(enum store_way way) {
 }
 
 static enum fault write_back(enum store_way way, const void *address, size_t length) {
-    return store_goes_back(way) ? isa_write_back(ISA_FLUSH_CLWB, address, length, LINE)
+    return store_goes_back(way) ? isa_write_back(ISA_FLUSH_CLWB, address, length, STORE_LINE)
                                 : FAULT_NONE;
 }
 
@@ -66,9 +64,9 @@ struct lines {
 };
 
 static struct lines cut_lines(uintptr_t to, size_t length) {
-    size_t head = -to & (LINE - 1);
+    size_t head = -to & (STORE_LINE - 1);
     head = head < length ? head : length;
-    size_t whole = (length - head) & ~(LINE - 1);
+    size_t whole = (length - head) & ~(STORE_LINE - 1);
     return (struct lines){head, whole, length - head - whole};
 }
 
@@ -85,7 +83,7 @@ bool store_pays_direct(uintptr_t destination, size_t length) {
     const uintptr_t behind = destination + cut.head + cut.whole;
     const bool cached = (cut.head != 0 && !is_word(destination, cut.head)) ||
                         (cut.tail != 0 && !is_word(behind, cut.tail));
-    return length != 0 && (!cached || cut.whole >= 2 * LINE);
+    return length != 0 && (!cached || cut.whole >= 2 * STORE_LINE);
 }
 
 /* What is stored over a range: bytes, or one byte eight times. */
@@ -119,9 +117,9 @@ WITHIN enum fault store_end(char *to, struct content content, size_t at, size_t 
 WITHIN enum fault store_whole(enum store_way way, enum isa_vector vector, char *to,
                               struct content content, struct lines cut) {
     return content.copies ? isa_copy_lines(lines_of(way), vector, to + cut.head,
-                                           content.from + cut.head, cut.whole / LINE)
+                                           content.from + cut.head, cut.whole / STORE_LINE)
                           : isa_fill_lines(lines_of(way), vector, to + cut.head, content.pattern,
-                                           cut.whole / LINE);
+                                           cut.whole / STORE_LINE);
 }
 
 /* The ends, which are no whole lines, are written back behind all stores: a write-back would hold
@@ -163,7 +161,7 @@ static enum fault copy_few(bool back, char *to, const char *from, size_t length)
     if (!store_copies_down(to, from, length))
         return isa_copy_back(to, from, length);
     enum fault fault = isa_copy_down(to, from, length);
-    return fault == FAULT_NONE ? isa_write_back(ISA_FLUSH_CLWB, to, length, LINE) : fault;
+    return fault == FAULT_NONE ? isa_write_back(ISA_FLUSH_CLWB, to, length, STORE_LINE) : fault;
 }
 
 static enum fault fill_few(bool back, char *to, uint8_t value, size_t length) {
@@ -286,7 +284,7 @@ static void learn(_Atomic size_t *limit, size_t value) {
     atomic_store_explicit(limit, value, memory_order_relaxed);
 }
 
-/* What way is taken of few bytes where it is known how the range ends. */
+/* Below which length neither a stream nor a write-back behind is faster, nor wide vectors. */
 static size_t few_below(const struct isa_choice *choice, bool persist, size_t streams) {
     size_t below = store_lags_from();
     if (!ISA_KERNELS || (persist && choice->direct))

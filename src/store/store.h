@@ -41,6 +41,7 @@ static inline bool store_goes_back(enum store_way way) {
 /* The same for ways that claim lines, or store them past the cache. */
 #define STORE_PAST_FROM ((size_t)128)
 
+/* Of the cache, where kernels write lines back. */
 #define STORE_LINE ((size_t)64)
 
 /* Whole lines, and nothing else? */

@@ -44,7 +44,7 @@ static bool remark_lost(const struct arena_head *head, struct report *report) {
          "directory in which the verifier is to be found",
          "processes were not watched: they asked for a token without the environment or the root "
          "directory in which the verifier is to be found"},
-        {atomic_load(&head->twice),
+        {atomic_load(&head->two_runtimes),
          "process has two libnvrtl-rt.so, of which one hears of stores and the other of tokens: "
          "build it and run it with one installation",
          "processes have two libnvrtl-rt.so, of which one hears of stores and the other of tokens: "
